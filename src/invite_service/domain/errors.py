@@ -1,0 +1,119 @@
+"""Errors of the domain: each has a stable code; the HTTP edge has the table of status numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with an input: where (RFC 6901 pointer), which (code) and why, never the value."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class DomainError(Exception):
+    """Base of everything the service refuses for a reason of its own."""
+
+    code: ClassVar[str] = "domain_error"
+
+    def __init__(self, detail: str, *, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = tuple(faults)
+
+
+class InvalidInputError(DomainError):
+    """The input has faults; all of them are named."""
+
+    code = "invalid_input"
+
+
+class MerchantNotFoundError(DomainError):
+    """No merchant of that id is visible to the caller."""
+
+    code = "merchant_not_found"
+
+
+class MerchantExistsError(DomainError):
+    """A merchant of that id exists already."""
+
+    code = "merchant_exists"
+
+
+class OrderNotFoundError(DomainError):
+    """The merchant has no order of that id."""
+
+    code = "order_not_found"
+
+
+class InvitationNotFoundError(DomainError):
+    """The merchant has no invitation of that id."""
+
+    code = "invitation_not_found"
+
+
+class TokenNotFoundError(DomainError):
+    """The link's token is malformed, forged, expired or erased; one answer for all."""
+
+    code = "token_not_found"
+
+
+class ApiKeyInvalidError(DomainError):
+    """The key is missing, unknown, revoked or expired; one answer for all."""
+
+    code = "api_key_invalid"
+
+
+class ScopeMissingError(DomainError):
+    """The key does not carry the scope that the call needs."""
+
+    code = "scope_missing"
+
+
+class NotASandboxError(DomainError):
+    """The call exists for sandbox merchants only."""
+
+    code = "not_a_sandbox"
+
+
+class ActionRefusedError(DomainError):
+    """The invitation's state does not allow the action; `reason` says why (RULES.md section 8)."""
+
+    code = "action_refused"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class PreconditionFailedError(DomainError):
+    """The If-Match version is not the current one."""
+
+    code = "version_mismatch"
+
+
+class PreconditionRequiredError(DomainError):
+    """A change of settings needs If-Match."""
+
+    code = "if_match_required"
+
+
+class IdempotencyConflictError(DomainError):
+    """The idempotency key was used with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class ProviderSettingsError(DomainError):
+    """The provider settings have faults; all of them are named, none of their values."""
+
+    code = "provider_settings_invalid"
+
+
+class SchemaOutdatedError(DomainError):
+    """The database schema is not at head."""
+
+    code = "schema_outdated"

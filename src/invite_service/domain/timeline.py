@@ -1,0 +1,65 @@
+"""The timeline: who did what to an order or an invitation, when and why (append-only)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from invite_service.domain.decision import JsonFigure
+
+
+class TimelineEvent(StrEnum):
+    """What happened."""
+
+    ORDER_RECEIVED = "order_received"
+    ORDER_CHANGED = "order_changed"
+    """A later event changed what is known and the decision stands."""
+    ORDER_EVENT_OUTDATED = "order_event_outdated"
+    """An event older than the stored state was kept in the record and changed nothing."""
+    ORDER_DECIDED = "order_decided"
+    ORDER_HELD = "order_held"
+    ORDER_RESUMED = "order_resumed"
+    ORDER_BECAME_INVITED = "order_became_invited"
+    """The order that was invited went; this one, the oldest of the others, takes its place."""
+    INVITATION_SCHEDULED = "invitation_scheduled"
+    ORDER_JOINED = "order_joined"
+    PRODUCTS_REMOVED = "products_removed"
+    INVITATION_HELD = "invitation_held"
+    INVITATION_RESUMED = "invitation_resumed"
+    INVITATION_PLANNED_AGAIN = "invitation_planned_again"
+    INVITATION_CANCELLED = "invitation_cancelled"
+    INVITATION_ENABLED = "invitation_enabled"
+    INVITATION_RESCHEDULED = "invitation_rescheduled"
+    INVITATION_SEND_NOW = "invitation_send_now"
+    INVITATION_RETRIED = "invitation_retried"
+    MESSAGE_SENT = "message_sent"
+    MESSAGE_SKIPPED = "message_skipped"
+    MESSAGE_POSTPONED = "message_postponed"
+    MESSAGE_MISSED = "message_missed"
+    MESSAGE_REJECTED = "message_rejected"
+    MESSAGE_NOT_SENT = "message_not_sent"
+    MESSAGE_IN_DOUBT = "message_in_doubt"
+    MESSAGE_SETTLED = "message_settled"
+    """An in-doubt message was found to have left, or an operator said so."""
+    CHANNEL_PAUSED = "channel_paused"
+    CHANNEL_RESUMED = "channel_resumed"
+    PAGE_VIEWED = "page_viewed"
+    DELIVERY_CONFIRMED = "delivery_confirmed"
+    NOT_RECEIVED = "not_received"
+    FEEDBACK_LEFT = "feedback_left"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One entry; `at` is on the merchant's clock, `data` holds figures and words, never personal data."""
+
+    at: datetime
+    actor: str
+    """rule, worker, customer, key:<name>, operator or sandbox."""
+    event: TimelineEvent
+    order_id: str | None = None
+    invitation_id: UUID | None = None
+    reason: str | None = None
+    data: Mapping[str, JsonFigure] = field(default_factory=dict)
