@@ -1,0 +1,149 @@
+"""What a merchant or an operator may do to an invitation (RULES.md section 8); refusals carry their reason."""
+
+from dataclasses import replace
+from datetime import date, datetime
+
+from invite_service.domain.errors import ActionRefusedError
+from invite_service.domain.invitation import Invitation, InvitationStatus
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.policy import Policy
+from invite_service.rules.decide import plan_steps
+from invite_service.rules.membership import (
+    CANCELLED_BY_MERCHANT,
+    plan_again,
+    send_plan,
+    was_ended_by_merchant,
+)
+from invite_service.rules.membership import cancel as end
+from invite_service.rules.sending import Later, Send, SendFacts, Skip, drop_asked_elsewhere, may_send
+from invite_service.rules.slots import rescheduled_slot
+from invite_service.rules.states import record_accepted, remaining_step
+
+_REFUSALS = {
+    InvitationStatus.SENDING: ("being_sent", "A message is being handed over right now."),
+    InvitationStatus.IN_DOUBT: ("in_doubt", "A message may have left; an operator settles that first."),
+    InvitationStatus.SENT: ("already_sent", "Every message of it has left, or it has ended."),
+    InvitationStatus.RESPONDED: ("already_responded", "The customer has left feedback."),
+    InvitationStatus.CANCELLED: ("already_cancelled", "It is cancelled."),
+    InvitationStatus.MISSED: ("missed", "Its deadline has passed."),
+    InvitationStatus.FAILED: ("failed", "It has failed."),
+    InvitationStatus.ERASED: ("erased", "The customer's data was erased."),
+    InvitationStatus.SCHEDULED: ("not_cancelled", "It is scheduled."),
+}
+"""Why an action that needs another state is refused, by the state it is in."""
+
+
+def _refuse(invitation: Invitation) -> ActionRefusedError:
+    return ActionRefusedError(*_REFUSALS[invitation.status])
+
+
+def cancel(invitation: Invitation) -> Invitation:
+    """Cancel a scheduled invitation; one the merchant ended already stays as it is."""
+    if was_ended_by_merchant(invitation):
+        return invitation
+    if invitation.status is not InvitationStatus.SCHEDULED:
+        raise _refuse(invitation)
+    return end(invitation, CANCELLED_BY_MERCHANT)
+
+
+def enable(
+    invitation: Invitation, *, facts: SendFacts, policy: Policy, plan: Policy, merchant: Merchant, now: datetime
+) -> Invitation:
+    """Bring back what the merchant cancelled, or ended before the second step; a past send_at is the next slot.
+
+    Raises:
+        ActionRefusedError: `not_cancelled` and its like by state, `cancelled_otherwise` when somebody else ended it,
+            `asked_elsewhere` when another invitation asks or asked meanwhile.
+    """
+    if not was_ended_by_merchant(invitation):
+        if invitation.status is InvitationStatus.CANCELLED:
+            detail = f"It was not the merchant who cancelled it: {invitation.ended_reason}."
+            raise ActionRefusedError("cancelled_otherwise", detail)
+        raise _refuse(invitation)
+    if drop_asked_elsewhere(invitation, facts=facts, policy=policy, yields_to_younger=True) is None:
+        raise ActionRefusedError("asked_elsewhere", "Another invitation asks the same customer.")
+    enabled = replace(
+        invitation,
+        status=InvitationStatus.SCHEDULED,
+        next_step=remaining_step(invitation),
+        ended_reason=None,
+        held_at=None,
+    )
+    return _held_where_an_order_is(plan_again(enabled, plan=plan, merchant=merchant, now=now), facts, now=now)
+
+
+def _held_where_an_order_is(invitation: Invitation, facts: SendFacts, *, now: datetime) -> Invitation:
+    if any(order.is_live and order.on_hold for order in facts.orders):
+        return replace(invitation, held_at=now, next_attempt_at=None)
+    return invitation
+
+
+def reschedule(invitation: Invitation, day: date, *, policy: Policy, merchant: Merchant, now: datetime) -> Invitation:
+    """Move a scheduled invitation to a day's slot under the current window, whatever send_days say.
+
+    The current policy is stored with it (RULES.md section 7), so its steps count too while nothing has left.
+
+    Raises:
+        ActionRefusedError: `past_day`, or by state.
+    """
+    if invitation.status is not InvitationStatus.SCHEDULED:
+        raise _refuse(invitation)
+    moved = replace(
+        invitation, policy_version=policy.version, moved_by_merchant=True, rescheduled_to=day, send_now=False
+    )
+    if invitation.last_message_at is None:
+        steps = plan_steps(invitation.kind, invitation.channel, policy)
+        moved = replace(moved, steps=steps, next_step=steps[0])
+    send_at = rescheduled_slot(send_plan(moved, plan=policy, merchant=merchant), day, now=now)
+    if send_at is None:
+        raise ActionRefusedError("past_day", "That day, or its send window, has passed.")
+    return replace(moved, send_at=send_at, next_attempt_at=None if moved.held_at is not None else send_at)
+
+
+def send_now(invitation: Invitation, *, now: datetime) -> Invitation:
+    """Let the next message go at once: window and days do not apply, all else of RULES.md section 7 does."""
+    if invitation.status is not InvitationStatus.SCHEDULED:
+        raise _refuse(invitation)
+    if invitation.send_now:
+        return invitation
+    return replace(
+        invitation,
+        send_now=True,
+        moved_by_merchant=True,
+        send_at=now,
+        next_attempt_at=None if invitation.held_at is not None else now,
+    )
+
+
+def retry(
+    invitation: Invitation, *, facts: SendFacts, policy: Policy, plan: Policy, merchant: Merchant, now: datetime
+) -> Invitation:
+    """Try a message again that is in doubt, failed or was missed, when may_send allows (an operator's call).
+
+    Raises:
+        ActionRefusedError: by state, or may_send's reason.
+    """
+    if invitation.status not in {InvitationStatus.IN_DOUBT, InvitationStatus.FAILED, InvitationStatus.MISSED}:
+        raise _refuse(invitation)
+    scheduled = replace(
+        invitation,
+        status=InvitationStatus.SCHEDULED,
+        next_step=remaining_step(invitation),
+        ended_reason=None,
+    )
+    planned = plan_again(scheduled, plan=plan, merchant=merchant, now=now)
+    match may_send(planned, facts=facts, policy=policy, plan=plan, now=now):
+        case Skip(reason=reason):
+            raise ActionRefusedError(reason.value, "may_send does not allow the message any more.")
+        case Send() | Later():
+            return _held_where_an_order_is(planned, facts, now=now)
+    raise ActionRefusedError("missed", "Its deadline has passed.")
+
+
+def mark_sent(
+    invitation: Invitation, *, plan: Policy, merchant: Merchant, asked_at: datetime, product_ids: tuple[str, ...]
+) -> Invitation:
+    """Settle an in-doubt message as having left at `asked_at`, its attempt's time (an operator's call)."""
+    if invitation.status is not InvitationStatus.IN_DOUBT:
+        raise _refuse(invitation)
+    return record_accepted(invitation, plan=plan, merchant=merchant, asked_at=asked_at, product_ids=product_ids)

@@ -1,0 +1,29 @@
+"""The only "chance" there is: hashes of the order's name (RULES.md section 6)."""
+
+from hashlib import sha256
+
+from invite_service.domain.invitation import Kind, Step
+
+BUCKETS = 10_000
+"""Buckets of a hundredth of a percent."""
+
+
+def _draw(text: str) -> int:
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big")
+
+
+def draw_bucket(merchant_id: str, order_id: str) -> int:
+    """Draw the order's bucket, 0 to 9,999; the same on every machine and for ever."""
+    return _draw(f"{merchant_id}:{order_id}") % BUCKETS
+
+
+def draw_kind(merchant_id: str, order_id: str, *, service_percent: int) -> Kind:
+    """Draw service for `service_percent` of a hundred orders; raising it never moves an order to product."""
+    if service_percent == 0:
+        return Kind.PRODUCT
+    return Kind.SERVICE if draw_bucket(merchant_id, order_id) < service_percent * 100 else Kind.PRODUCT
+
+
+def draw_spread(merchant_id: str, order_id: str, step: Step, *, window_seconds: int) -> int:
+    """Draw the second of the window at which the step is planned, 0 to `window_seconds` - 1."""
+    return _draw(f"{merchant_id}:{order_id}:{step.value}") % window_seconds

@@ -1,0 +1,230 @@
+"""may_send(): asked again right before every message, and what a failed try means (RULES.md section 7)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from invite_service.domain.invitation import Invitation, InvitationStatus, Kind
+from invite_service.domain.order import Order
+from invite_service.domain.policy import Policy
+from invite_service.rules.asked import find_asked_products, find_asked_service
+from invite_service.rules.slots import is_window_open, local_day, next_window_start
+from invite_service.rules.suppressions import NOTHING_SUPPRESSED, SuppressedContacts
+
+MAX_TRIES = 12
+"""Tries of one message after which it fails as `provider_unavailable`."""
+
+RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
+"""Waits after the first tries; hourly from there on."""
+
+MIN_RATE_LIMIT_WAIT = timedelta(seconds=1)
+"""The least a rate limit makes us wait."""
+
+
+class SkipReason(StrEnum):
+    """Why a message is never sent; the order of RULES.md section 7."""
+
+    ERASED = "erased"
+    CANCELLED = "cancelled"
+    ORDER_CANCELLED = "order_cancelled"
+    FEEDBACK_LEFT = "feedback_left"
+    SUPPRESSED = "suppressed"
+    ASKED_ELSEWHERE = "asked_elsewhere"
+
+
+class LaterReason(StrEnum):
+    """Why a message waits for another day."""
+
+    ON_HOLD = "on_hold"
+    PAUSED = "paused"
+    """The merchant, or the merchant's channel, is paused."""
+    WINDOW_CLOSED = "window_closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send it, about these products; `dropped` are those that another invitation asks or asked meanwhile."""
+
+    product_ids: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Never send it."""
+
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Its deadline has passed: a message is missed, never sent late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now; look again at `until`."""
+
+    until: datetime
+    reason: LaterReason
+
+
+SendVerdict = Send | Skip | Missed | Later
+"""What may_send answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendFacts:
+    """What may_send looks at besides the invitation, read fresh."""
+
+    orders: Sequence[Order]
+    """Every order that joined, cancelled ones included."""
+    suppressed: SuppressedContacts = NOTHING_SUPPRESSED
+    """Of the invitation's own address and its orders' contacts."""
+    has_feedback: bool = False
+    others: Sequence[Invitation] = ()
+    """The other invitations of the history of its live orders."""
+    is_paused: bool = False
+    """The merchant or the channel is paused."""
+
+
+def may_send(invitation: Invitation, *, facts: SendFacts, policy: Policy, plan: Policy, now: datetime) -> SendVerdict:
+    """Say whether the next message goes out now; the first line of RULES.md section 7 that applies decides.
+
+    `policy` is the current one, `plan` the version stored with the invitation, `now` the merchant's time.
+    """
+    reason = _skip_reason(invitation, facts)
+    if reason is not None:
+        return Skip(reason)
+    product_ids = invitation.product_ids
+    remaining = drop_asked_elsewhere(invitation, facts=facts, policy=policy)
+    if remaining is None:
+        return Skip(SkipReason.ASKED_ELSEWHERE)
+    is_held = invitation.held_at is not None or any(order.is_live and order.on_hold for order in facts.orders)
+    if not is_held and now > invitation.send_at + timedelta(days=policy.send_deadline_days):
+        return Missed()
+    later = _later_reason(invitation, facts, plan, is_held=is_held, now=now)
+    if later is not None:
+        return Later(next_window_start(plan, invitation.time_zone, now=now), later)
+    return Send(remaining, tuple(product_id for product_id in product_ids if product_id not in remaining))
+
+
+def _skip_reason(invitation: Invitation, facts: SendFacts) -> SkipReason | None:
+    if invitation.status is InvitationStatus.ERASED:
+        return SkipReason.ERASED
+    if invitation.status is InvitationStatus.CANCELLED:
+        return SkipReason.CANCELLED
+    live = [order for order in facts.orders if order.is_live]
+    if not live or (invitation.kind is Kind.PRODUCT and not invitation.product_ids):
+        return SkipReason.ORDER_CANCELLED
+    if facts.has_feedback or invitation.status is InvitationStatus.RESPONDED:
+        return SkipReason.FEEDBACK_LEFT
+    contacts = [invitation.contact, *(contact for order in live for contact in order.contacts)]
+    if facts.suppressed.closes_address(invitation.contact) or facts.suppressed.closes_customer(contacts):
+        return SkipReason.SUPPRESSED
+    return None
+
+
+def _later_reason(
+    invitation: Invitation, facts: SendFacts, plan: Policy, *, is_held: bool, now: datetime
+) -> LaterReason | None:
+    if is_held:
+        return LaterReason.ON_HOLD
+    if facts.is_paused:
+        return LaterReason.PAUSED
+    if is_free_of_window(invitation, now=now) or is_window_open(plan, invitation.time_zone, now):
+        return None
+    return LaterReason.WINDOW_CLOSED
+
+
+def is_free_of_window(invitation: Invitation, *, now: datetime) -> bool:
+    """Say whether window and days do not apply now: a "send now", or rescheduled to this very day."""
+    return invitation.send_now or invitation.rescheduled_to == local_day(now, invitation.time_zone)
+
+
+def drop_asked_elsewhere(
+    invitation: Invitation, *, facts: SendFacts, policy: Policy, yields_to_younger: bool = False
+) -> tuple[str, ...] | None:
+    """Give the products that no other invitation asks or asked within the period; None when it must not go out.
+
+    Of two with messages to come that would drop each other the older, then the lower id, keeps; with
+    `yields_to_younger` this one always yields (an invitation that was ended and would come back).
+    """
+    stronger = [other for other in facts.others if yields_to_younger or _is_before(other, invitation)]
+    if any(other.has_messages_to_come and other.kind is not invitation.kind for other in stronger):
+        return None
+    if invitation.kind is Kind.SERVICE:
+        return None if _is_service_asked(facts, policy, stronger) else ()
+    dropped = _asked_product_ids(invitation, facts, policy, stronger)
+    remaining = tuple(product_id for product_id in invitation.product_ids if product_id not in dropped)
+    return remaining or None
+
+
+def _is_before(other: Invitation, invitation: Invitation) -> bool:
+    return (other.created_at, other.id) < (invitation.created_at, invitation.id)
+
+
+def _is_service_asked(facts: SendFacts, policy: Policy, stronger: Sequence[Invitation]) -> bool:
+    purchased_at = max(order.purchased_at for order in facts.orders if order.is_live)
+    asked = find_asked_service(facts.others, purchased_at=purchased_at, repeat_days=policy.service_repeat_days)
+    return asked.until is not None or any(
+        other.kind is Kind.SERVICE and other.has_messages_to_come for other in stronger
+    )
+
+
+def _asked_product_ids(
+    invitation: Invitation, facts: SendFacts, policy: Policy, stronger: Sequence[Invitation]
+) -> set[str]:
+    purchases: Mapping[str, datetime] = {order.order_id: order.purchased_at for order in facts.orders}
+    dropped = set()
+    for product in invitation.products:
+        if not product.brought_by:
+            continue
+        # The latest purchase counts: while one of the orders is asked about, the product is.
+        purchased_at = max(purchases[order_id] for order_id in product.brought_by)
+        asked = find_asked_products(
+            (product.product_id,), facts.others, purchased_at=purchased_at, repeat_days=policy.product_repeat_days
+        ).by_id.get(product.product_id)
+        if asked is None:
+            continue
+        is_to_come = any(other.has_messages_to_come and product.product_id in other.product_ids for other in stronger)
+        if asked.until is not None or is_to_come:
+            dropped.add(product.product_id)
+    return dropped
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Try again at `at`; `tries` is what to store."""
+
+    at: datetime
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Tries are used up."""
+
+    reason: str = "provider_unavailable"
+
+
+def decide_retry(invitation: Invitation, *, plan: Policy, now: datetime) -> RetryAt | GiveUp:
+    """Decide what follows a try that provably did not leave (`not_sent`): after 1, 5, 15, 60 minutes, then hourly."""
+    tries = invitation.tries + 1
+    if tries >= MAX_TRIES:
+        return GiveUp()
+    delay = RETRY_DELAYS[min(tries, len(RETRY_DELAYS)) - 1]
+    return RetryAt(_inside_window(invitation, plan, now + delay), tries)
+
+
+def decide_rate_limit(invitation: Invitation, *, plan: Policy, retry_after: timedelta | None, now: datetime) -> RetryAt:
+    """Decide when a rate-limited message is tried again: when the provider says, counting no try."""
+    wait = max(retry_after or MIN_RATE_LIMIT_WAIT, MIN_RATE_LIMIT_WAIT)
+    return RetryAt(_inside_window(invitation, plan, now + wait), invitation.tries)
+
+
+def _inside_window(invitation: Invitation, plan: Policy, at: datetime) -> datetime:
+    if is_free_of_window(invitation, now=at) or is_window_open(plan, invitation.time_zone, at):
+        return at
+    return next_window_start(plan, invitation.time_zone, now=at)

@@ -1,0 +1,172 @@
+"""When a message may leave: send windows, slots and the days they lie on (RULES.md section 6).
+
+A slot is one instant of one local day: the window's start plus the spread, on the wall clock of the send zone. All
+instants taken and given are aware; those given are in UTC. Wall times that a clock change skips or repeats are read
+as RULES.md section 6 says: the first instant after the gap, the earlier of two.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from invite_service.domain.invitation import Step
+from invite_service.domain.policy import Policy
+from invite_service.rules.draw import draw_spread
+
+_DAY = timedelta(days=1)
+_MAX_DAYS_AHEAD = 400
+"""A zone that skips a whole year of windows does not exist; the bound turns a broken policy into an error."""
+
+
+class SendPlan(NamedTuple):
+    """What places one step of one invitation within a day: whose window, in which zone, and the drawn second."""
+
+    policy: Policy
+    zone: str
+    merchant_id: str
+    order_id: str
+    step: Step
+
+
+class Window(NamedTuple):
+    """A day's send window as instants: start ≤ t < end. Empty where a clock change swallowed it."""
+
+    start: datetime
+    end: datetime
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def local_day(instant: datetime, zone: str) -> date:
+    """Tell the calendar day of an instant on the wall clock of an IANA zone."""
+    return instant.astimezone(_zone(zone)).date()
+
+
+def _first_occurrence(wall: datetime, zone: ZoneInfo) -> tuple[datetime, bool]:
+    """Read a naive wall time: its first occurrence in UTC, and whether it fell into a gap."""
+    instant = wall.replace(tzinfo=zone).astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == wall:
+        return instant, False
+    return _end_of_gap(wall, zone), True
+
+
+def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
+    """Find the first instant after the gap that a naive wall time falls into.
+
+    PEP 495: inside a gap fold=1 reads with the offset after the change (so before it), fold=0 the other way round.
+    """
+    before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    after = wall.replace(tzinfo=zone).astimezone(UTC)
+    old_offset = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+        if middle.astimezone(zone).utcoffset() == old_offset:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+@lru_cache(maxsize=16_384)
+def day_window(day: date, *, start: time, end: time, zone: str) -> Window:
+    """Give the window of a local day as instants, both bounds at their first occurrence."""
+    tz = _zone(zone)
+    return Window(
+        _first_occurrence(datetime.combine(day, start), tz)[0],
+        _first_occurrence(datetime.combine(day, end), tz)[0],
+    )
+
+
+def _window(plan: SendPlan, day: date) -> Window:
+    return day_window(day, start=plan.policy.send_window_start, end=plan.policy.send_window_end, zone=plan.zone)
+
+
+def _wall_seconds(policy: Policy) -> int:
+    start, end = policy.send_window_start, policy.send_window_end
+    return (end.hour - start.hour) * 3600 + (end.minute - start.minute) * 60 + end.second - start.second
+
+
+def slot_of_day(plan: SendPlan, day: date) -> datetime | None:
+    """Give the step's slot on a day whatever its weekday, or None when the window leaves no place for it."""
+    window = _window(plan, day)
+    if window.start >= window.end:
+        return None
+    seconds = _wall_seconds(plan.policy)
+    spread = timedelta(seconds=draw_spread(plan.merchant_id, plan.order_id, plan.step, window_seconds=seconds))
+    if window.end - window.start == timedelta(seconds=seconds):
+        # As long on the clock of the world as on the wall: no change of clocks lies inside, and adding is enough.
+        return window.start + spread
+    slot, _ = _first_occurrence(datetime.combine(day, plan.policy.send_window_start) + spread, _zone(plan.zone))
+    return slot if slot < window.end else None
+
+
+def _allowed_slot(plan: SendPlan, day: date) -> datetime | None:
+    return slot_of_day(plan, day) if day.weekday() in plan.policy.send_weekdays else None
+
+
+def _first_allowed_slot(plan: SendPlan, day: date) -> tuple[date, datetime]:
+    for _ in range(_MAX_DAYS_AHEAD):
+        slot = _allowed_slot(plan, day)
+        if slot is not None:
+            return day, slot
+        day += _DAY
+    raise ValueError(f"No send window within {_MAX_DAYS_AHEAD} days in zone {plan.zone}")
+
+
+def is_window_open(policy: Policy, zone: str, now: datetime) -> bool:
+    """Say whether `now` lies inside the window of an allowed day."""
+    day = local_day(now, zone)
+    return day.weekday() in policy.send_weekdays and _is_inside(policy, zone, day, now)
+
+
+def _is_inside(policy: Policy, zone: str, day: date, now: datetime) -> bool:
+    window = day_window(day, start=policy.send_window_start, end=policy.send_window_end, zone=zone)
+    return window.start <= now < window.end
+
+
+def next_slot(plan: SendPlan, *, now: datetime) -> datetime:
+    """Give the next time the step may leave: now inside the window of an allowed day, else the first slot after now."""
+    if is_window_open(plan.policy, plan.zone, now):
+        return now
+    day = local_day(now, plan.zone)
+    while True:
+        day, slot = _first_allowed_slot(plan, day)
+        if slot > now:
+            return slot
+        day += _DAY
+
+
+def slot_from(plan: SendPlan, day: date, *, now: datetime) -> datetime:
+    """Plan the step for the slot of `day`, moved to the next allowed day, and past `now` (RULES.md section 6)."""
+    _, slot = _first_allowed_slot(plan, day)
+    return slot if slot > now else next_slot(plan, now=now)
+
+
+def next_window_start(policy: Policy, zone: str, *, now: datetime) -> datetime:
+    """Give the first instant after now at which the window of an allowed day opens (RULES.md section 7, "later")."""
+    day = local_day(now, zone)
+    for _ in range(_MAX_DAYS_AHEAD):
+        window = day_window(day, start=policy.send_window_start, end=policy.send_window_end, zone=zone)
+        if day.weekday() in policy.send_weekdays and now < window.start < window.end:
+            return window.start
+        day += _DAY
+    raise ValueError(f"No send window within {_MAX_DAYS_AHEAD} days in zone {zone}")
+
+
+def rescheduled_slot(plan: SendPlan, day: date, *, now: datetime) -> datetime | None:
+    """Give the slot of a day the merchant chose, whatever send_days say, or None for a past day.
+
+    Today counts until the window's end, a slot that has passed being now (RULES.md section 8). A day on which a
+    clock change leaves no place for the slot takes the window's first instant, or is refused as past when it has none.
+    """
+    today = local_day(now, plan.zone)
+    if day < today:
+        return None
+    window = _window(plan, day)
+    if window.start >= window.end or now >= window.end:
+        return None
+    return max(slot_of_day(plan, day) or window.start, now)

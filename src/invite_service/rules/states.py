@@ -1,0 +1,143 @@
+"""What an invitation becomes when something happened to its message (RULES.md section 8): pure transitions."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from invite_service.domain.invitation import Invitation, InvitationStatus, InvitedProduct, Step
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.policy import Policy
+from invite_service.rules.membership import cancel, send_plan
+from invite_service.rules.slots import local_day, slot_from
+
+
+def remaining_step(invitation: Invitation) -> Step | None:
+    """Tell which message comes next by how many have left, or None when all have."""
+    if invitation.message_count >= len(invitation.steps):
+        return None
+    return invitation.steps[invitation.message_count]
+
+
+def record_accepted(
+    invitation: Invitation, *, plan: Policy, merchant: Merchant, asked_at: datetime, product_ids: Collection[str]
+) -> Invitation:
+    """Record that the message left at `asked_at` (merchant's time) and plan the second step, if one is to come.
+
+    Feedback that arrived meanwhile stands: a responded invitation stays so and plans nothing.
+    """
+    sent = replace(
+        _asked_about(invitation, product_ids, asked_at),
+        message_count=invitation.message_count + 1,
+        first_sent_at=invitation.first_sent_at or asked_at,
+        last_sent_at=asked_at,
+        next_attempt_at=None,
+        tries=0,
+        send_now=False,
+        rescheduled_to=None,
+    )
+    if invitation.status is InvitationStatus.RESPONDED:
+        return sent
+    step = remaining_step(sent)
+    if step is None:
+        return replace(sent, status=InvitationStatus.SENT, next_step=None, held_at=None)
+    sent = replace(sent, status=InvitationStatus.SCHEDULED, next_step=step)
+    send_at = _second_slot(sent, plan=plan, merchant=merchant, now=asked_at)
+    return replace(sent, send_at=send_at, next_attempt_at=send_at if sent.held_at is None else None)
+
+
+def _second_slot(invitation: Invitation, *, plan: Policy, merchant: Merchant, now: datetime) -> datetime:
+    assert invitation.first_sent_at is not None
+    day = local_day(invitation.first_sent_at, invitation.time_zone) + timedelta(days=plan.product_second_delay_days)
+    return slot_from(send_plan(invitation, plan=plan, merchant=merchant), day, now=now)
+
+
+def _asked_about(invitation: Invitation, product_ids: Collection[str], asked_at: datetime) -> Invitation:
+    """Mark what the message asked about; what another invitation asks meanwhile was dropped and is not asked here."""
+    products = tuple(
+        replace(product, asked=True)
+        if product.product_id in product_ids
+        else InvitedProduct(product.product_id, (), product.asked)
+        for product in invitation.products
+    )
+    return replace(invitation, products=products, last_message_at=asked_at)
+
+
+def record_in_doubt(invitation: Invitation, *, asked_at: datetime, product_ids: Collection[str]) -> Invitation:
+    """Record that nobody knows whether the message left: it counts as asked and is never retried blindly."""
+    in_doubt = replace(_asked_about(invitation, product_ids, asked_at), next_attempt_at=None)
+    if invitation.status is InvitationStatus.RESPONDED:
+        return in_doubt
+    return replace(in_doubt, status=InvitationStatus.IN_DOUBT)
+
+
+def record_retry(invitation: Invitation, *, at: datetime, tries: int) -> Invitation:
+    """Record that the message did not leave and is tried again at `at`."""
+    return _back_to_scheduled(replace(invitation, tries=tries), at)
+
+
+def record_later(invitation: Invitation, *, until: datetime) -> Invitation:
+    """Record that the message waits until `until`; the plan and its deadline stay."""
+    return _back_to_scheduled(invitation, until)
+
+
+def _back_to_scheduled(invitation: Invitation, at: datetime) -> Invitation:
+    return replace(
+        invitation,
+        status=InvitationStatus.SCHEDULED,
+        next_attempt_at=at if invitation.held_at is None else None,
+    )
+
+
+def record_skipped(invitation: Invitation, *, reason: str) -> Invitation:
+    """Record that the message is never sent: cancelled, or sent with `reason` when one has left."""
+    return cancel(invitation, reason)
+
+
+def record_missed(invitation: Invitation) -> Invitation:
+    """Record that the deadline passed: missed, or sent with `missed` as the reason when a message has left."""
+    return _ended(invitation, InvitationStatus.MISSED, "missed")
+
+
+def record_failed(invitation: Invitation, *, reason: str) -> Invitation:
+    """Record that the provider rejected it or tries are used up: failed, or sent with `reason`."""
+    return _ended(invitation, InvitationStatus.FAILED, reason)
+
+
+def _ended(invitation: Invitation, status: InvitationStatus, reason: str) -> Invitation:
+    if invitation.status is InvitationStatus.RESPONDED:
+        return invitation
+    return replace(
+        invitation,
+        status=status if invitation.message_count == 0 else InvitationStatus.SENT,
+        next_step=None,
+        next_attempt_at=None,
+        held_at=None,
+        send_now=False,
+        ended_reason=reason,
+    )
+
+
+def record_feedback(invitation: Invitation) -> Invitation:
+    """Record that a rating or review was left: nothing more is sent. Erased invitations take none."""
+    if invitation.status is InvitationStatus.ERASED:
+        return invitation
+    return replace(invitation, status=InvitationStatus.RESPONDED, next_step=None, next_attempt_at=None, held_at=None)
+
+
+def report_not_received(invitation: Invitation, *, plan: Policy, merchant: Merchant, now: datetime) -> Invitation:
+    """Take a "not received" report: a pending second step moves, later only; again on the same day does nothing.
+
+    RULES.md section 6. The wait is that of the version stored with the invitation.
+    """
+    today = local_day(now, invitation.time_zone)
+    if invitation.not_received_on == today:
+        return invitation
+    reported = replace(invitation, not_received_on=today)
+    is_pending = invitation.status is InvitationStatus.SCHEDULED and invitation.next_step is Step.PRODUCT_2
+    if not is_pending or invitation.message_count == 0:
+        return reported
+    day = today + timedelta(days=plan.not_received_wait_days)
+    send_at = slot_from(send_plan(invitation, plan=plan, merchant=merchant), day, now=now)
+    if send_at <= invitation.send_at:
+        return reported
+    return replace(reported, send_at=send_at, next_attempt_at=send_at if invitation.held_at is None else None)
