@@ -1,0 +1,41 @@
+"""A rendered message, complete and ready to be handed to a provider."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from uuid import UUID
+
+from invite_service.domain.invitation import Channel, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of one attempt; what could identify the customer stays out of its repr, and so out of logs."""
+
+    attempt_id: UUID
+    merchant_id: str
+    invitation_id: UUID
+    step: Step
+    channel: Channel
+    to_address: str = field(repr=False)
+    """An e-mail address or an E.164 number, normalised; it is also where an e-mail's envelope goes."""
+    to_name: str | None = field(default=None, repr=False)
+    from_address: str
+    """The merchant's sender address; of an SMS, its sender id or number."""
+    from_name: str | None = None
+    reply_to: str | None = None
+    subject: str = field(repr=False)
+    """Empty for an SMS."""
+    text: str = field(repr=False)
+    html: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    """Further e-mail headers by name, such as List-Unsubscribe; providers that build the mail themselves need them."""
+    message_id: str
+    """RFC 5322 Message-ID with its angle brackets, the same for every try with the same bytes."""
+    idempotency_key: str
+    raw: bytes | None = field(default=None, repr=False)
+    """The complete RFC 5322 bytes of an e-mail, every line ended by CR LF; None for an SMS."""
+
+    def content_hash(self) -> str:
+        """SHA-256, in hexadecimal, of what leaves: an e-mail's bytes, or an SMS's text in UTF-8."""
+        return sha256(self.text.encode() if self.raw is None else self.raw).hexdigest()

@@ -1,0 +1,88 @@
+"""One message as SMTP sees it: the commands of its envelope and its bytes, checked before anything is written."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from invite_service.domain.message import Message
+from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.email.smtp_answers import Stage, receipt
+
+MAX_ADDRESS_LENGTH = 254
+"""RFC 5321 section 4.5.3.1.3, without the angle brackets."""
+
+_UNSAFE = frozenset(' <>\\"')
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message that is safe to put on the wire."""
+
+    sender: str
+    recipient: str
+    raw: bytes
+    is_eight_bit: bool
+    needs_smtputf8: bool
+    """An address or a header is not ASCII (RFC 6531)."""
+
+    def commands(self, extensions: Collection[str]) -> tuple[tuple[Stage, bytes], ...] | Receipt:
+        """Write MAIL, RCPT and DATA for a server of these extensions (lower case), or say what it lacks."""
+        mail = f"MAIL FROM:<{self.sender}>"
+        if "size" in extensions:
+            mail += f" SIZE={len(self.raw)}"
+        if self.needs_smtputf8:
+            if "smtputf8" not in extensions:
+                return receipt(OutcomeWord.REJECTED, "smtputf8_unsupported")
+            mail += " SMTPUTF8"
+        if self.is_eight_bit:
+            if "8bitmime" not in extensions:
+                return receipt(OutcomeWord.MISCONFIGURED, "eight_bit_unsupported")
+            mail += " BODY=8BITMIME"
+        return (
+            (Stage.MAIL, f"{mail}\r\n".encode()),
+            (Stage.RCPT, f"RCPT TO:<{self.recipient}>\r\n".encode()),
+            (Stage.DATA, b"DATA\r\n"),
+        )
+
+    def data(self) -> bytes:
+        """Write what follows the 354: the bytes, dots at line starts doubled, and the final dot (RFC 5321 4.5.2)."""
+        raw = self.raw
+        if b"\n." in raw:
+            raw = raw.replace(b"\n.", b"\n..")
+        start = b"." if raw.startswith(b".") else b""
+        return b"".join((start, raw, b".\r\n"))
+
+
+def create_envelope(message: Message) -> Envelope | Receipt:
+    """Check addresses and bytes; what is unsafe to write is answered here and never reaches a server."""
+    if not _is_safe_address(message.to_address):
+        return receipt(OutcomeWord.REJECTED, "invalid_address")
+    if not _is_safe_address(message.from_address):
+        return receipt(OutcomeWord.MISCONFIGURED, "invalid_sender_address")
+    raw = message.raw
+    if raw is None or not _has_proper_lines(raw):
+        return receipt(OutcomeWord.REJECTED, "malformed_message")
+    is_eight_bit = not raw.isascii()
+    return Envelope(
+        sender=message.from_address,
+        recipient=message.to_address,
+        raw=raw,
+        is_eight_bit=is_eight_bit,
+        needs_smtputf8=not (message.to_address.isascii() and message.from_address.isascii())
+        or (is_eight_bit and not raw.partition(b"\r\n\r\n")[0].isascii()),
+    )
+
+
+def _is_safe_address(address: str) -> bool:
+    local_part, at, domain = address.rpartition("@")
+    return (
+        bool(local_part and at and domain)
+        and len(address) <= MAX_ADDRESS_LENGTH
+        and address.isprintable()
+        and _UNSAFE.isdisjoint(address)
+    )
+
+
+def _has_proper_lines(raw: bytes) -> bool:
+    """Every line ends with CR LF and neither stands alone: servers differ on lone ones, which smuggles mails."""
+    lines = raw.count(b"\r\n")
+    return raw.endswith(b"\r\n") and raw.count(b"\n") == lines and raw.count(b"\r") == lines

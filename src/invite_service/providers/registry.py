@@ -1,0 +1,106 @@
+"""The providers there are: from a name and its options, as stored, to a sender. Only bootstrap imports this."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from invite_service.domain.errors import Fault, ProviderSettingsError
+from invite_service.domain.invitation import Channel
+from invite_service.providers.base import Mailbox, Sender
+from invite_service.providers.email.smtp import create_smtp_sender
+from invite_service.providers.email.smtp_answers import NAME as SMTP
+from invite_service.providers.email.smtp_settings import SmtpSettings, parse_smtp_url
+from invite_service.providers.mailbox import NAME as MAILBOX
+from invite_service.providers.mailbox import MailboxSender, MailboxSettings
+
+ProviderOptions = SmtpSettings | MailboxSettings
+"""What a provider's options are once they are read; one class per provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderSettings:
+    """A provider and its options, read and found good; hashable, so that equal settings can share a sender."""
+
+    provider: str
+    options: ProviderOptions
+
+
+@dataclass(frozen=True, slots=True)
+class _Provider:
+    """What there is to know of a provider before it is used; every option it has must be given."""
+
+    channels: frozenset[Channel]
+    option_names: frozenset[str]
+    parse: Callable[[Mapping[str, str]], ProviderOptions]
+
+
+_PROVIDERS: Mapping[str, _Provider] = {
+    MAILBOX: _Provider(channels=frozenset(Channel), option_names=frozenset(), parse=lambda _: MailboxSettings()),
+    SMTP: _Provider(
+        channels=frozenset({Channel.EMAIL}),
+        option_names=frozenset({"url"}),
+        parse=lambda options: parse_smtp_url(options["url"]),
+    ),
+}
+
+_SCHEMES = {"smtp": SMTP, "smtps": SMTP, "mailbox": MAILBOX}
+
+
+def provider_names(channel: Channel) -> tuple[str, ...]:
+    """Name the providers of a channel, in alphabetical order."""
+    return tuple(sorted(name for name, provider in _PROVIDERS.items() if channel in provider.channels))
+
+
+def parse_settings(provider: str, options: Mapping[str, str], *, channel: Channel) -> SenderSettings:
+    """Read a merchant's settings for one channel.
+
+    Raises ProviderSettingsError with every fault at once; pointers lead into {"provider": …, "options": {…}}, and no
+    fault repeats a value.
+    """
+    known = _PROVIDERS.get(provider)
+    if known is None or channel not in known.channels:
+        names = ", ".join(provider_names(channel))
+        fault = Fault(pointer="/provider", code="provider_unknown", detail=f"providers for {channel}: {names}")
+        raise ProviderSettingsError(f"There is no such provider for {channel}.", faults=[fault])
+    faults = [
+        Fault(pointer=f"/options/{name}", code="option_missing", detail=f"{name} is required")
+        for name in sorted(known.option_names - options.keys())
+    ]
+    if options.keys() - known.option_names:
+        names = ", ".join(sorted(known.option_names)) or "none"
+        faults.append(Fault(pointer="/options", code="option_unknown", detail=f"options of {provider}: {names}"))
+    if not known.option_names - options.keys():
+        try:
+            parsed = known.parse(options)
+        except ProviderSettingsError as error:
+            faults += [replace(fault, pointer=f"/options{fault.pointer}") for fault in error.faults]
+    if faults:
+        raise ProviderSettingsError(f"The settings of {provider} have faults.", faults=faults)
+    return SenderSettings(provider, parsed)
+
+
+def parse_url(url: str) -> SenderSettings:
+    """Read the installation's default: an smtp:// or smtps:// URL, or `mailbox:`.
+
+    Raises ProviderSettingsError with every fault at once and no part of the URL.
+    """
+    scheme = url.partition(":")[0].lower()
+    provider = _SCHEMES.get(scheme)
+    if provider is None:
+        fault = Fault(pointer="/url", code="scheme_unknown", detail=f"schemes: {', '.join(sorted(_SCHEMES))}")
+        raise ProviderSettingsError("The provider URL has an unknown scheme.", faults=[fault])
+    return SenderSettings(provider, _PROVIDERS[provider].parse({"url": url}))
+
+
+def create_sender(settings: SenderSettings, *, mailbox: Mailbox) -> Sender:
+    """Make the sender; whoever asked for it closes it.
+
+    Raises ProviderSettingsError where a file that the settings name cannot be used.
+    """
+    match settings.options:
+        case SmtpSettings() as smtp:
+            return create_smtp_sender(smtp)
+        case MailboxSettings():
+            return MailboxSender(mailbox)
+        case _:
+            assert_never(settings.options)
