@@ -1,0 +1,105 @@
+"""From a provider's name and options to a sender."""
+
+import pytest
+
+from invite_service.domain.errors import Fault, ProviderSettingsError
+from invite_service.domain.invitation import Channel
+from invite_service.domain.message import Message
+from invite_service.providers import registry
+from invite_service.providers.email.smtp import SmtpSender
+from invite_service.providers.email.smtp_settings import parse_smtp_url
+from invite_service.providers.mailbox import MailboxSender, MailboxSettings
+
+URL = "smtp://mail.example.com?connections=3"
+
+
+class NoMailbox:
+    async def keep(self, message: Message) -> None:
+        raise AssertionError("nothing is sent here")
+
+
+@pytest.mark.parametrize(
+    ("provider", "options", "channel", "expected"),
+    [
+        ("smtp", {"url": URL}, Channel.EMAIL, registry.SenderSettings("smtp", parse_smtp_url(URL))),
+        ("mailbox", {}, Channel.EMAIL, registry.SenderSettings("mailbox", MailboxSettings())),
+        ("mailbox", {}, Channel.SMS, registry.SenderSettings("mailbox", MailboxSettings())),
+    ],
+)
+def test_stored_settings_are_read(
+    provider: str, options: dict[str, str], channel: Channel, expected: registry.SenderSettings
+) -> None:
+    parsed = registry.parse_settings(provider, options, channel=channel)
+
+    assert parsed == expected
+    assert hash(parsed) == hash(expected)
+
+
+@pytest.mark.parametrize(
+    ("provider", "options", "channel", "faults"),
+    [
+        ("pigeon", {"url": URL}, Channel.EMAIL, [("/provider", "provider_unknown")]),
+        ("smtp", {"url": URL}, Channel.SMS, [("/provider", "provider_unknown")]),
+        ("smtp", {}, Channel.EMAIL, [("/options/url", "option_missing")]),
+        (
+            "smtp",
+            {"uri": URL},
+            Channel.EMAIL,
+            [("/options/url", "option_missing"), ("/options", "option_unknown")],
+        ),
+        (
+            "smtp",
+            {"url": "smtp://user@mail.example.com:x", "colour": "red"},
+            Channel.EMAIL,
+            [
+                ("/options", "option_unknown"),
+                ("/options/url", "port_invalid"),
+                ("/options/url", "credentials_incomplete"),
+            ],
+        ),
+        ("mailbox", {"url": URL}, Channel.SMS, [("/options", "option_unknown")]),
+    ],
+)
+def test_stored_settings_with_faults_name_each_of_them(
+    provider: str, options: dict[str, str], channel: Channel, faults: list[tuple[str, str]]
+) -> None:
+    with pytest.raises(ProviderSettingsError) as caught:
+        registry.parse_settings(provider, options, channel=channel)
+
+    assert [(fault.pointer, fault.code) for fault in caught.value.faults] == faults
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (URL, registry.SenderSettings("smtp", parse_smtp_url(URL))),
+        ("smtps://mail.example.com", registry.SenderSettings("smtp", parse_smtp_url("smtps://mail.example.com"))),
+        ("mailbox:", registry.SenderSettings("mailbox", MailboxSettings())),
+    ],
+)
+def test_default_url_chooses_the_provider(url: str, expected: registry.SenderSettings) -> None:
+    assert registry.parse_url(url) == expected
+
+
+@pytest.mark.parametrize("url", ["", "hunter2", "hunter2://mail.example.com"])
+def test_default_url_of_no_provider_is_a_fault_without_the_url(url: str) -> None:
+    with pytest.raises(ProviderSettingsError) as caught:
+        registry.parse_url(url)
+
+    assert caught.value.faults == (
+        Fault(pointer="/url", code="scheme_unknown", detail="schemes: mailbox, smtp, smtps"),
+    )
+
+
+async def test_settings_become_the_sender_of_their_provider() -> None:
+    smtp = registry.create_sender(registry.parse_url(URL), mailbox=NoMailbox())
+    mailbox = registry.create_sender(registry.parse_url("mailbox:"), mailbox=NoMailbox())
+
+    assert isinstance(smtp, SmtpSender)
+    assert (smtp.name, smtp.max_in_flight, smtp.honours_idempotency_key) == ("smtp", 3, False)
+    assert isinstance(mailbox, MailboxSender)
+
+
+def test_providers_of_a_channel_are_named() -> None:
+    assert registry.provider_names(Channel.EMAIL) == ("mailbox", "smtp")
+    assert registry.provider_names(Channel.SMS) == ("mailbox",)
