@@ -1,0 +1,73 @@
+# `make install` once, then `make dev`, `make test`, `make check`. PYTHON=python3.12 chooses an interpreter, 3.11 or later.
+
+PYTHON ?= python3
+WORKERS ?= auto
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.bench-installed
+
+UV_VERSION := 0.13.9
+LOCKS := $(patsubst %.in,%.txt,$(wildcard requirements/*.in))
+
+.PHONY: help install dev demo test check bench openapi lock clean
+
+help:
+	@echo "make install | dev | demo | test | check | bench | openapi | lock | clean"
+
+install: $(INSTALLED)
+
+# Build dependencies are pinned and hashed like the others, so the package itself is built without a download of its own.
+$(INSTALLED): requirements/dev.txt requirements/runtime.in pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or later: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --require-hashes --requirement requirements/dev.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+dev: install
+	$(BIN)/invite-service dev --data-dir .dev
+
+demo: install
+	$(BIN)/python examples/demo.py --data-dir .demo
+
+test: install
+	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --cov --cov-report=
+	$(BIN)/coverage report --include='src/invite_service/rules/*,src/invite_service/domain/*' --fail-under=95
+	$(BIN)/coverage report --fail-under=85
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/house
+	$(BIN)/invite-service openapi | diff -u openapi/openapi.json -
+
+bench: $(BENCH_INSTALLED)
+	$(BIN)/python benchmarks/run.py
+
+$(BENCH_INSTALLED): $(INSTALLED) requirements/bench.txt
+	$(PIP) install --quiet --require-hashes --requirement requirements/bench.txt
+	touch $@
+
+openapi: install
+	$(BIN)/invite-service openapi > openapi/openapi.json.new
+	mv openapi/openapi.json.new openapi/openapi.json
+
+# Hashes bind the files; which index they come from is the installer's business.
+lock: $(BIN)/uv
+	for name in runtime $(filter-out runtime,$(notdir $(LOCKS:.txt=))); do \
+	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	        --no-emit-index-url --no-emit-find-links requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+	done
+
+$(BIN)/uv: | install
+	$(PIP) install --quiet uv==$(UV_VERSION)
+
+clean:
+	rm -rf $(VENV) .dev .demo .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf build dist artefacts src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
