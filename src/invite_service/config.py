@@ -1,0 +1,255 @@
+"""Settings of a process, read once from the environment by its entry point and passed on as a value.
+
+Every variable is named `INVITE_` and the field's name in capitals; an empty one counts as not set. Settings of a
+merchant (policy, texts, channels) are no business of this file: they live in the database.
+"""
+
+import socket
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+from urllib.parse import unquote, urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENVIRONMENT_PREFIX: Final = "INVITE_"
+
+SECRET_KEY_LENGTH: Final = 32
+"""Characters a secret key has at least."""
+
+SMTP_PORTS: Final = {"smtp": 587, "smtps": 465}
+"""Submission ports (RFC 6409, RFC 8314) where the URL names none."""
+
+
+class InvalidSettingsError(Exception):
+    """The environment does not hold usable settings; the message names every faulty variable and no value."""
+
+
+class SmtpSecurity(StrEnum):
+    """How a connection to the SMTP server is encrypted."""
+
+    TLS = "tls"
+    """From the first byte (`smtps://`)."""
+    STARTTLS_REQUIRED = "starttls_required"
+    """After STARTTLS; a server that does not offer it gets no mail."""
+    STARTTLS_IF_OFFERED = "starttls_if_offered"
+    """After STARTTLS where the server offers it; anyone on the way can take the offer out."""
+    NONE = "none"
+    """Never."""
+
+
+_STARTTLS: Final = {
+    "required": SmtpSecurity.STARTTLS_REQUIRED,
+    "if_offered": SmtpSecurity.STARTTLS_IF_OFFERED,
+    "never": SmtpSecurity.NONE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """The parts of an SMTP URL."""
+
+    host: str
+    port: int
+    username: str | None
+    password: SecretStr | None
+    security: SmtpSecurity
+
+
+@dataclass(frozen=True, slots=True)
+class _Url:
+    """What the settings look at in a URL; the library's errors would repeat parts of it."""
+
+    scheme: str
+    host: str | None
+    port: int | None
+    username: str | None
+    password: str | None
+    path: str
+    query: str
+    fragment: str
+
+    @classmethod
+    def parse(cls, url: str) -> "_Url":
+        try:
+            parts = urlsplit(url)
+            return cls(
+                scheme=parts.scheme,
+                host=parts.hostname,
+                port=parts.port,
+                username=unquote(parts.username) if parts.username is not None else None,
+                password=unquote(parts.password) if parts.password is not None else None,
+                path=parts.path,
+                query=parts.query,
+                fragment=parts.fragment,
+            )
+        except ValueError:
+            raise ValueError("is not a URL") from None
+
+
+def parse_smtp_url(url: str) -> SmtpServer:
+    """Take apart `smtp://user:password@host:port?starttls=required` or `smtps://user:password@host:port`.
+
+    The port is 587, or 465 for smtps; `starttls` is `required` (the default), `if_offered` or `never`. User and
+    password are percent-encoded.
+
+    Raises:
+        ValueError: it is no such URL; the message does not repeat it.
+    """
+    parts = _Url.parse(url)
+    if parts.scheme not in SMTP_PORTS or not parts.host or parts.path not in {"", "/"} or parts.fragment:
+        raise ValueError("must look like smtp://user:password@host:port or smtps://user:password@host:port")
+    option, _, starttls = (parts.query or "starttls=required").partition("=")
+    if option != "starttls" or starttls not in _STARTTLS or (parts.scheme == "smtps" and parts.query):
+        raise ValueError("takes one option, and for smtp:// only: starttls=required, if_offered or never")
+    if bool(parts.username) != bool(parts.password):
+        raise ValueError("needs both a user and a password, or neither")
+    return SmtpServer(
+        host=parts.host,
+        port=parts.port or SMTP_PORTS[parts.scheme],
+        username=parts.username or None,
+        password=SecretStr(parts.password) if parts.password else None,
+        security=SmtpSecurity.TLS if parts.scheme == "smtps" else _STARTTLS[starttls],
+    )
+
+
+def _secret_key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value()) < SECRET_KEY_LENGTH:
+        raise ValueError(f"must have at least {SECRET_KEY_LENGTH} characters")
+    return key
+
+
+def _postgres_url(url: SecretStr) -> SecretStr:
+    parts = _Url.parse(url.get_secret_value())
+    if parts.scheme not in {"postgres", "postgresql", "postgresql+asyncpg"} or not parts.path.strip("/"):
+        raise ValueError("must look like postgresql://user:password@host:port/database")
+    return SecretStr("postgresql+asyncpg" + url.get_secret_value().removeprefix(parts.scheme))
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    if _Url.parse(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must look like redis://:password@host:port/0, rediss:// for TLS, or unix:// for a socket")
+    return url
+
+
+def _smtp_url(url: SecretStr) -> SecretStr:
+    parse_smtp_url(url.get_secret_value())
+    return url
+
+
+def _base_url(url: str) -> str:
+    parts = _Url.parse(url)
+    if parts.scheme not in {"http", "https"} or not parts.host or parts.username or "?" in url or "#" in url:
+        raise ValueError("must look like https://reviews.example.com/path, without query or fragment")
+    return url.rstrip("/")
+
+
+def _email(address: str) -> str:
+    try:
+        return validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise ValueError("must be an e-mail address") from None
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must not contain line breaks or other control characters")
+    return text
+
+
+class Settings(BaseSettings):
+    """What one process needs to know of its surroundings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
+    """PostgreSQL 15 to 18, as `postgresql://user:password@host:port/database`."""
+
+    database_pool_size: int = Field(default=10, ge=2, le=200)
+    """Connections to PostgreSQL this process keeps open at most."""
+
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = None
+    """Redis 6.2 or later, which wakes workers early; without it they look for work every `poll_interval`."""
+
+    secret_key: Annotated[SecretStr, AfterValidator(_secret_key)]
+    """Signs tokens and peppers contact keys, at least 32 characters. All processes share it; links die with it."""
+
+    public_base_url: Annotated[str, AfterValidator(_base_url)] = "http://127.0.0.1:8000"
+    """Where customers reach the hosted pages; links in messages begin with it."""
+
+    host: str = "127.0.0.1"
+    """Address the API listens on, and a worker with its health and metrics."""
+
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port the API listens on; 0 takes a free one."""
+
+    worker_port: int = Field(default=0, ge=0, le=65535)
+    """Port on which a worker answers `/livez` and `/metrics`; 0 takes a free one, so that several share a machine."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least severe log entries that are written."""
+
+    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = None
+    """SMTP server for merchants without an e-mail provider of their own: see `parse_smtp_url`."""
+
+    smtp_connections: int = Field(default=8, ge=1, le=100)
+    """Connections to that server this process keeps open at most."""
+
+    sender_email: Annotated[str, AfterValidator(_email)] | None = Field(default=None, validate_default=True)
+    """From address for merchants without one of their own; required with `smtp_url`."""
+
+    sender_name: Annotated[str, AfterValidator(_one_line)] | None = Field(default=None, max_length=100)
+    """From name for merchants without one of their own."""
+
+    poll_interval: float = Field(default=1.0, ge=0.05, le=60)
+    """Seconds between two looks of a worker for due invitations."""
+
+    worker_name: str = Field(default_factory=socket.gethostname, max_length=100)
+    """How this worker is called in logs and leases; the host's name where none is given."""
+
+    @field_validator("sender_email")
+    @classmethod
+    def _comes_with_smtp_url(cls, sender_email: str | None, info: ValidationInfo) -> str | None:
+        # A faulty smtp_url is missing from the values read so far, and needs a sender as well.
+        if sender_email is None and info.data.get("smtp_url", "faulty") is not None:
+            raise ValueError("is required with INVITE_SMTP_URL: the address messages come from")
+        return sender_email
+
+    @property
+    def smtp_server(self) -> SmtpServer | None:
+        """The parts of `smtp_url`."""
+        return parse_smtp_url(self.smtp_url.get_secret_value()) if self.smtp_url is not None else None
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        InvalidSettingsError: variables are missing or faulty; the message names all of them, one a line.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InvalidSettingsError(_describe(error)) from None
+
+
+def _describe(error: ValidationError) -> str:
+    lines = [f"{ENVIRONMENT_PREFIX}{str(fault['loc'][0]).upper()} {_sentence(fault)}" for fault in error.errors()]
+    return "\n".join(["These settings are missing or faulty:", *(f"  {line}" for line in lines)])
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    if fault["type"] == "missing":
+        return "is not set"
+    reason = fault["msg"].removeprefix("Value error, ")
+    return reason[0].lower() + reason[1:] if fault["type"] == "value_error" else f"is not usable: {reason}"

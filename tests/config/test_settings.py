@@ -1,0 +1,206 @@
+import os
+from collections.abc import Callable
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from invite_service.config import (
+    InvalidSettingsError,
+    Settings,
+    SmtpSecurity,
+    SmtpServer,
+    load_settings,
+    parse_smtp_url,
+)
+
+REQUIRED = {
+    "INVITE_DATABASE_URL": "postgresql+asyncpg://invite:secret@db.example.com:5432/invite",
+    "INVITE_SECRET_KEY": "0123456789abcdef0123456789abcdef",
+}
+
+type_of_load = Callable[..., Settings]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> type_of_load:
+    """Load settings from these variables and no other of ours."""
+
+    def load_from(**variables: str) -> Settings:
+        for name in [name for name in os.environ if name.startswith("INVITE_")]:
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return load_settings()
+
+    return load_from
+
+
+def test_required_variables_alone_give_the_documented_defaults(load: type_of_load) -> None:
+    assert load(**REQUIRED, INVITE_WORKER_NAME="worker-1").model_dump() == {
+        "database_url": SecretStr("postgresql+asyncpg://invite:secret@db.example.com:5432/invite"),
+        "database_pool_size": 10,
+        "redis_url": None,
+        "secret_key": SecretStr("0123456789abcdef0123456789abcdef"),
+        "public_base_url": "http://127.0.0.1:8000",
+        "host": "127.0.0.1",
+        "port": 8000,
+        "worker_port": 0,
+        "log_level": "INFO",
+        "smtp_url": None,
+        "smtp_connections": 8,
+        "sender_email": None,
+        "sender_name": None,
+        "poll_interval": 1.0,
+        "worker_name": "worker-1",
+    }
+
+
+def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
+    settings = load(
+        INVITE_DATABASE_URL="postgres://invite:p%40ss@/invite?host=/run/postgresql",
+        INVITE_DATABASE_POOL_SIZE="20",
+        INVITE_REDIS_URL="rediss://:secret@redis.example.com:6380/1",
+        INVITE_SECRET_KEY=REQUIRED["INVITE_SECRET_KEY"],
+        INVITE_PUBLIC_BASE_URL="https://reviews.example.com/ask/",
+        INVITE_HOST="::",
+        INVITE_PORT="0",
+        INVITE_WORKER_PORT="8001",
+        INVITE_LOG_LEVEL="WARNING",
+        INVITE_SMTP_URL="smtps://invite:secret@mail.example.com",
+        INVITE_SMTP_CONNECTIONS="2",
+        INVITE_SENDER_EMAIL="shop@example.com",
+        INVITE_SENDER_NAME="The Shop",
+        INVITE_POLL_INTERVAL="0.25",
+        INVITE_WORKER_NAME="worker-2",
+    )
+    assert settings.model_dump() == {
+        "database_url": SecretStr("postgresql+asyncpg://invite:p%40ss@/invite?host=/run/postgresql"),
+        "database_pool_size": 20,
+        "redis_url": SecretStr("rediss://:secret@redis.example.com:6380/1"),
+        "secret_key": SecretStr(REQUIRED["INVITE_SECRET_KEY"]),
+        "public_base_url": "https://reviews.example.com/ask",
+        "host": "::",
+        "port": 0,
+        "worker_port": 8001,
+        "log_level": "WARNING",
+        "smtp_url": SecretStr("smtps://invite:secret@mail.example.com"),
+        "smtp_connections": 2,
+        "sender_email": "shop@example.com",
+        "sender_name": "The Shop",
+        "poll_interval": 0.25,
+        "worker_name": "worker-2",
+    }
+
+
+def test_faulty_variables_are_named_all_at_once_and_never_quoted(load: type_of_load) -> None:
+    with pytest.raises(InvalidSettingsError) as refusal:
+        load(
+            INVITE_DATABASE_URL="postgresql://kari:hunter2@db.example.com:hunter2/invite",
+            INVITE_DATABASE_POOL_SIZE="1",
+            INVITE_REDIS_URL="hunter2://redis.example.com",
+            INVITE_SECRET_KEY="hunter2",
+            INVITE_PUBLIC_BASE_URL="https://reviews.example.com/?token=hunter2",
+            INVITE_PORT="hunter2",
+            INVITE_LOG_LEVEL="hunter2",
+            INVITE_SMTP_URL="smtp://kari:hunter2@mail.example.com?starttls=hunter2",
+            INVITE_SENDER_NAME="hunter2\r\nBcc: kari@example.com",
+            INVITE_POLL_INTERVAL="0",
+        )
+    assert str(refusal.value).splitlines() == [
+        "These settings are missing or faulty:",
+        "  INVITE_DATABASE_URL is not a URL",
+        "  INVITE_DATABASE_POOL_SIZE is not usable: Input should be greater than or equal to 2",
+        "  INVITE_REDIS_URL must look like redis://:password@host:port/0, rediss:// for TLS, or unix:// for a socket",
+        "  INVITE_SECRET_KEY must have at least 32 characters",
+        "  INVITE_PUBLIC_BASE_URL must look like https://reviews.example.com/path, without query or fragment",
+        "  INVITE_PORT is not usable: Input should be a valid integer, unable to parse string as an integer",
+        "  INVITE_LOG_LEVEL is not usable: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
+        "  INVITE_SMTP_URL takes one option, and for smtp:// only: starttls=required, if_offered or never",
+        "  INVITE_SENDER_EMAIL is required with INVITE_SMTP_URL: the address messages come from",
+        "  INVITE_SENDER_NAME must not contain line breaks or other control characters",
+        "  INVITE_POLL_INTERVAL is not usable: Input should be greater than or equal to 0.05",
+    ]
+    assert refusal.value.__cause__ is None
+    assert refusal.value.__suppress_context__
+
+
+def test_empty_variables_count_as_not_set(load: type_of_load) -> None:
+    with pytest.raises(InvalidSettingsError) as refusal:
+        load(INVITE_DATABASE_URL="", INVITE_SECRET_KEY="", INVITE_REDIS_URL="", INVITE_PORT="")
+    assert str(refusal.value).splitlines() == [
+        "These settings are missing or faulty:",
+        "  INVITE_DATABASE_URL is not set",
+        "  INVITE_SECRET_KEY is not set",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("INVITE_SENDER_EMAIL", "hunter2", "must be an e-mail address"),
+        ("INVITE_DATABASE_URL", "mysql://h/d", "must look like postgresql://user:password@host:port/database"),
+        ("INVITE_DATABASE_URL", "postgresql://h", "must look like postgresql://user:password@host:port/database"),
+        ("INVITE_PUBLIC_BASE_URL", "https://[hunter2]", "is not a URL"),
+    ],
+)
+def test_single_fault_gives_its_reason(load: type_of_load, variable: str, value: str, reason: str) -> None:
+    with pytest.raises(InvalidSettingsError) as refusal:
+        load(**{**REQUIRED, variable: value})
+    assert str(refusal.value) == f"These settings are missing or faulty:\n  {variable} {reason}"
+
+
+def test_settings_show_no_secret_and_cannot_be_changed(load: type_of_load) -> None:
+    settings = load(**REQUIRED)
+    assert "secret@" not in repr(settings)
+    assert REQUIRED["INVITE_SECRET_KEY"] not in repr(settings)
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]  # the assignment that must fail
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        (
+            "smtp://mail.example.com",
+            SmtpServer("mail.example.com", 587, None, None, SmtpSecurity.STARTTLS_REQUIRED),
+        ),
+        (
+            "smtp://kari%40example.com:p%2Fw@mail.example.com:2525?starttls=if_offered",
+            SmtpServer(
+                "mail.example.com", 2525, "kari@example.com", SecretStr("p/w"), SmtpSecurity.STARTTLS_IF_OFFERED
+            ),
+        ),
+        ("smtp://[::1]:25/?starttls=never", SmtpServer("::1", 25, None, None, SmtpSecurity.NONE)),
+        (
+            "smtps://kari:pw@mail.example.com",
+            SmtpServer("mail.example.com", 465, "kari", SecretStr("pw"), SmtpSecurity.TLS),
+        ),
+    ],
+)
+def test_smtp_url_is_taken_apart(url: str, server: SmtpServer) -> None:
+    assert parse_smtp_url(url) == server
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://mail.example.com",
+        "smtp://",
+        "smtp://mail.example.com/path",
+        "smtp://mail.example.com#fragment",
+        "smtp://kari@mail.example.com",
+        "smtp://mail.example.com:99999",
+        "smtp://mail.example.com?starttls=required&starttls=never",
+        "smtp://mail.example.com?timeout=5",
+        "smtps://mail.example.com?starttls=never",
+    ],
+)
+def test_unusable_smtp_url_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^(is not a URL|must look like|takes one option|needs both)"):
+        parse_smtp_url(url)
+
+
+def test_settings_hold_the_smtp_server_only_where_there_is_one(load: type_of_load) -> None:
+    assert load(**REQUIRED).smtp_server is None
+    with_server = load(**REQUIRED, INVITE_SMTP_URL="smtp://localhost:25", INVITE_SENDER_EMAIL="shop@example.com")
+    assert with_server.smtp_server == SmtpServer("localhost", 25, None, None, SmtpSecurity.STARTTLS_REQUIRED)
