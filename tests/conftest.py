@@ -1,0 +1,73 @@
+"""Fixtures of every test: real servers, a database and a Redis of one's own."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+from xdist.workermanage import WorkerController
+
+from tests.support.databases import EMPTY, DatabaseMaker
+from tests.support.servers import ServerAddresses, running_servers
+
+REDIS_DATABASES = 16
+"""As many as a Redis has unless told otherwise; each pytest worker takes one, so there may be no more workers."""
+
+_addresses = pytest.StashKey[ServerAddresses]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Start the servers in xdist's controller, before its first worker, and tell each worker where they are."""
+    config = node.config
+    if _addresses not in config.stash:
+        resources = contextlib.ExitStack()
+        config.add_cleanup(resources.close)
+        config.stash[_addresses] = resources.enter_context(running_servers())
+    node.workerinput["servers"] = dataclasses.asdict(config.stash[_addresses])
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> Iterator[ServerAddresses]:
+    """The run's servers: the controller's, or without xdist our own, started by the first test that asks."""
+    workerinput = getattr(pytestconfig, "workerinput", None)
+    if workerinput is not None:
+        yield ServerAddresses(**workerinput["servers"])
+        return
+    with running_servers() as addresses:
+        yield addresses
+
+
+@pytest.fixture(scope="session")
+def database_maker(servers: ServerAddresses) -> Iterator[DatabaseMaker]:
+    with DatabaseMaker(servers.database_url) as maker:
+        yield maker
+
+
+@pytest.fixture
+def database_url(database_maker: DatabaseMaker) -> Iterator[str]:
+    """A migrated, empty database of the test's own (`postgresql+asyncpg://`)."""
+    with database_maker.database() as url:
+        yield url
+
+
+@pytest.fixture
+def unmigrated_database_url(database_maker: DatabaseMaker) -> Iterator[str]:
+    """A database without any table."""
+    with database_maker.database(template=EMPTY) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(servers: ServerAddresses) -> Iterator[str]:
+    """An empty Redis database that no other worker uses."""
+    if servers.redis_url is None:
+        pytest.skip(f"needs Redis: {servers.redis_missing_reason}")
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % REDIS_DATABASES
+    url = f"{servers.redis_url.rpartition('/')[0]}/{number}"
+    with redis.Redis.from_url(url) as connection:
+        connection.flushdb()
+        yield url
+        connection.flushdb()
