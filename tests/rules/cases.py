@@ -63,7 +63,7 @@ def load_cases(path: Path = CASES) -> Iterator[Case]:
 def make_policy(settings: dict[str, Any]) -> Policy:
     known = {field.name for field in fields(Policy)}
     assert set(settings) <= known
-    read = {
+    read: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else _READERS.get(name, lambda plain: plain)(value)
         for name, value in settings.items()
     }
