@@ -132,9 +132,7 @@ def _invitation(raw: dict[str, Any], order: dict[str, Any]) -> Invitation:
         send_at=created_at,
         next_attempt_at=None,
         order_ids=order_ids,
-        products=tuple(
-            InvitedProduct(product, order_ids, asked=sent_at is not None) for product in raw["products"]
-        ),
+        products=tuple(InvitedProduct(product, order_ids, asked=sent_at is not None) for product in raw["products"]),
         message_count=1 if sent_at else 0,
         first_sent_at=sent_at,
         last_sent_at=sent_at,

@@ -15,7 +15,15 @@ from invite_service.rules.membership import (
     was_ended_by_merchant,
 )
 from invite_service.rules.membership import cancel as end
-from invite_service.rules.sending import Later, Send, SendFacts, Skip, drop_asked_elsewhere, may_send
+from invite_service.rules.sending import (
+    Later,
+    Send,
+    SendFacts,
+    Skip,
+    drop_asked_elsewhere,
+    has_order_on_hold,
+    may_send,
+)
 from invite_service.rules.slots import rescheduled_slot
 from invite_service.rules.states import record_accepted, remaining_step
 
@@ -28,7 +36,7 @@ _REFUSALS = {
     InvitationStatus.MISSED: ("missed", "Its deadline has passed."),
     InvitationStatus.FAILED: ("failed", "It has failed."),
     InvitationStatus.ERASED: ("erased", "The customer's data was erased."),
-    InvitationStatus.SCHEDULED: ("not_cancelled", "It is scheduled."),
+    InvitationStatus.SCHEDULED: ("already_scheduled", "It is scheduled."),
 }
 """Why an action that needs another state is refused, by the state it is in."""
 
@@ -59,8 +67,11 @@ def enable(
         if invitation.status is InvitationStatus.CANCELLED:
             detail = f"It was not the merchant who cancelled it: {invitation.ended_reason}."
             raise ActionRefusedError("cancelled_otherwise", detail)
+        if invitation.status is InvitationStatus.SCHEDULED:
+            raise ActionRefusedError("not_cancelled", "It is scheduled.")
         raise _refuse(invitation)
-    if drop_asked_elsewhere(invitation, facts=facts, policy=policy, yields_to_younger=True) is None:
+    remaining = drop_asked_elsewhere(invitation, facts=facts, policy=policy, yields_to_younger=True)
+    if remaining is None:
         raise ActionRefusedError("asked_elsewhere", "Another invitation asks the same customer.")
     enabled = replace(
         invitation,
@@ -68,12 +79,16 @@ def enable(
         next_step=remaining_step(invitation),
         ended_reason=None,
         held_at=None,
+        products=tuple(
+            product if product.product_id in remaining else replace(product, brought_by=())
+            for product in invitation.products
+        ),
     )
     return _held_where_an_order_is(plan_again(enabled, plan=plan, merchant=merchant, now=now), facts, now=now)
 
 
 def _held_where_an_order_is(invitation: Invitation, facts: SendFacts, *, now: datetime) -> Invitation:
-    if any(order.is_live and order.on_hold for order in facts.orders):
+    if has_order_on_hold(invitation, facts):
         return replace(invitation, held_at=now, next_attempt_at=None)
     return invitation
 

@@ -88,8 +88,11 @@ def find_asked_service(invitations: Iterable[Invitation], *, purchased_at: datet
 
 
 def _asked_until(invitation: Invitation, *, purchased_at: datetime, repeat_days: int) -> datetime | None:
-    """Tell until when its last message counts, or None where none left or this purchase is not before that."""
-    if invitation.last_message_at is None or repeat_days == 0:
+    """Tell until when its last message counts, or None where none left or this purchase is not before that.
+
+    With a period of 0 days a purchase made before the message stays asked; only the time after it is free.
+    """
+    if invitation.last_message_at is None:
         return None
     until = invitation.last_message_at + timedelta(days=repeat_days)
     return until if purchased_at < until else None

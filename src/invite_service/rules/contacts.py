@@ -15,11 +15,12 @@ from phonenumbers import NumberParseException, PhoneNumberType
 MAX_EMAIL_LENGTH = 254
 """RFC 5321 section 4.5.3.1.3, less the angle brackets."""
 
-_ASCII_EMAIL = re.compile(
-    r"(?P<local>[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*)"
-    r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})"
-)
+_DOMAIN = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})"
+
+_ASCII_EMAIL = re.compile(r"(?P<local>[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@" + _DOMAIN)
 """RFC 5321 dot-string at a domain of at least two labels; quoted local parts and address literals are not read."""
+
+_ASCII_DOMAIN = re.compile(_DOMAIN)
 
 _MAX_LOCAL_LENGTH = 64
 
@@ -44,7 +45,7 @@ def read_email(text: str | None) -> ReadContact:
     address = text.strip().lower()
     if not address:
         return ABSENT
-    if address.isascii():
+    if address.isascii() and "xn--" not in address:
         match = _ASCII_EMAIL.fullmatch(address)
         if match and len(address) <= MAX_EMAIL_LENGTH and len(match["local"]) <= _MAX_LOCAL_LENGTH:
             return ReadContact(address, None)
@@ -54,8 +55,11 @@ def read_email(text: str | None) -> ReadContact:
 
 def _read_international_email(address: str) -> ReadContact:
     try:
-        checked = validate_email(address, check_deliverability=False, allow_smtputf8=True)
+        # test_environment: addresses under .test are read, as they are among ASCII addresses.
+        checked = validate_email(address, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
+        return ReadContact(None, "email_unreadable")
+    if not _ASCII_DOMAIN.fullmatch(checked.ascii_domain):
         return ReadContact(None, "email_unreadable")
     contact = f"{checked.local_part}@{checked.ascii_domain}".lower()
     return ReadContact(unicodedata.normalize("NFC", contact), None)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from invite_service.domain.decision import JsonFigure, Reason, TraceEntry, TraceOutcome
@@ -11,7 +12,7 @@ from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order, OrderOutcome
 from invite_service.domain.policy import ConsentRequirement, DelayOrigin, Policy, ProductSteps
 from invite_service.rules.asked import AskedProducts, find_asked_products, find_asked_service
-from invite_service.rules.draw import draw_bucket
+from invite_service.rules.draw import draw_bucket, kind_of
 from invite_service.rules.languages import decide_language
 from invite_service.rules.orders import live_product_ids
 from invite_service.rules.slots import SendPlan, local_day, slot_from
@@ -71,8 +72,8 @@ class Decision:
 def decide(order: Order, *, policy: Policy, history: History, merchant: Merchant, now: datetime) -> Decision:
     """Decide a folded order event: the first rule that applies decides, each one looked at leaves a trace entry.
 
-    `now` is the merchant's time. `order.triggered_at` is the origin `scheduled`, `now` where it is None. Rule 2 (an
-    order decided before) is the ledger's, which calls this where RULES.md section 5 says "decided".
+    `now` is the merchant's time. `order.triggered_at` is the origin `scheduled`, `now` where it is None. What rule 2
+    does with an order decided before is the ledger's, which calls this where RULES.md section 5 says "decided".
     """
     return _Deciding(order, policy=policy, history=history, merchant=merchant, now=now).run()
 
@@ -125,7 +126,7 @@ class _Deciding:
         return Decision(outcome=OrderOutcome.BLOCKED, reason=reason, eligible_at=eligible_at, trace=trace)
 
     def _by_status(self) -> Decision | None:
-        """Rules 1 and 3."""
+        """Rules 1 to 3."""
         status = self._order.status
         folded = status.casefold() if status is not None else None
         data: dict[str, JsonFigure] = {"status": status}
@@ -133,6 +134,8 @@ class _Deciding:
             trace = self._end("cancel_status", OrderOutcome.CANCELLED, None, data)
             return Decision(outcome=OrderOutcome.CANCELLED, trace=trace)
         self._pass("cancel_status", data)
+        before = self._order.outcome.value if self._order.trace else None
+        self._pass("decided_before", {"outcome": before})
         reason = waiting_reason(folded, self._policy)
         if reason is not None:
             trace = self._end("trigger_status", OrderOutcome.WAITING, reason, data)
@@ -244,7 +247,7 @@ class _Deciding:
             return newest.kind
         percent = self._policy.service_percent
         bucket = draw_bucket(self._merchant.id, self._order.order_id)
-        kind = Kind.SERVICE if bucket < percent * 100 else Kind.PRODUCT
+        kind = kind_of(bucket, service_percent=percent)
         self._pass("kind", {"kind": kind.value, "bucket": bucket, "service_percent": percent})
         return kind
 
@@ -368,16 +371,20 @@ def plan_steps(kind: Kind, channel: Channel, policy: Policy) -> tuple[Step, ...]
     return (Step.PRODUCT_1, Step.PRODUCT_2)
 
 
+def awaited_date(order: Order, policy: Policy) -> Literal["delivered_at", "shipped_at"] | None:
+    """Name the date of shipping or delivery that the delay counts from, or None while it counts from neither."""
+    if policy.delay_origin is DelayOrigin.DELIVERED and order.delivered_at is not None:
+        return "delivered_at"
+    waits_for_shipping = policy.delay_origin in {DelayOrigin.SHIPPED, DelayOrigin.DELIVERED}
+    return "shipped_at" if waits_for_shipping and order.shipped_at is not None else None
+
+
 def delay_origin_of(order: Order, policy: Policy, *, now: datetime) -> datetime:
     """Tell from when the delay counts; a missing date falls back delivered → shipped → purchased → scheduled."""
-    origin = policy.delay_origin
-    if origin is DelayOrigin.SCHEDULED:
+    if policy.delay_origin is DelayOrigin.SCHEDULED:
         return order.triggered_at or now
-    if origin is DelayOrigin.DELIVERED and order.delivered_at is not None:
-        return order.delivered_at
-    if origin is not DelayOrigin.PURCHASED and order.shipped_at is not None:
-        return order.shipped_at
-    return order.purchased_at
+    date = awaited_date(order, policy)
+    return getattr(order, date) if date is not None else order.purchased_at
 
 
 def plan_first_step(

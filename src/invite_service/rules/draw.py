@@ -17,11 +17,9 @@ def draw_bucket(merchant_id: str, order_id: str) -> int:
     return _draw(f"{merchant_id}:{order_id}") % BUCKETS
 
 
-def draw_kind(merchant_id: str, order_id: str, *, service_percent: int) -> Kind:
-    """Draw service for `service_percent` of a hundred orders; raising it never moves an order to product."""
-    if service_percent == 0:
-        return Kind.PRODUCT
-    return Kind.SERVICE if draw_bucket(merchant_id, order_id) < service_percent * 100 else Kind.PRODUCT
+def kind_of(bucket: int, *, service_percent: int) -> Kind:
+    """Tell what a bucket is asked about: service for `service_percent` of a hundred; raising it never moves one back."""
+    return Kind.SERVICE if bucket < service_percent * (BUCKETS // 100) else Kind.PRODUCT
 
 
 def draw_spread(merchant_id: str, order_id: str, step: Step, *, window_seconds: int) -> int:

@@ -13,7 +13,7 @@ from invite_service.domain.decision import JsonFigure, Reason
 from invite_service.domain.invitation import Invitation, InvitationStatus, InvitedProduct
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import UNSET, Order, OrderEvent, OrderOutcome
-from invite_service.domain.policy import DelayOrigin, Policy
+from invite_service.domain.policy import Policy
 from invite_service.domain.suppression import Suppression
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rules import membership
@@ -22,8 +22,8 @@ from invite_service.rules.decide import (
     Decision,
     History,
     PastInvitation,
+    awaited_date,
     decide,
-    delay_origin_of,
     plan_first_step,
     waiting_reason,
 )
@@ -47,6 +47,10 @@ def _has_arrived(reason: Reason, order: Order) -> bool:
 
 
 _JOINED = frozenset({OrderOutcome.INVITED, OrderOutcome.MERGED})
+
+
+def _is_member(order: Order, invitation_id: UUID) -> bool:
+    return order.is_live and order.invitation_id == invitation_id
 
 
 class Ledger:
@@ -192,18 +196,22 @@ class Ledger:
                 return self._cancel_order(stored, order, now=now)
             return self._store_only(order, now=now)
         triggers = brings_status and waiting_reason(folded, self._policy) is None
-        if stored.outcome is OrderOutcome.WAITING and brings_status:
+        if (
+            (stored.outcome is OrderOutcome.WAITING and triggers)
+            or (stored.outcome is OrderOutcome.CANCELLED and triggers and folded is not None)
+            or (stored.reason is not None and _has_arrived(stored.reason, order))
+        ):
             return self._decide(replace(order, triggered_at=None), now=now)
-        if stored.outcome is OrderOutcome.CANCELLED and triggers and folded is not None:
-            return self._decide(replace(order, triggered_at=None), now=now)
-        if stored.reason is not None and _has_arrived(stored.reason, order):
-            return self._decide(order, now=now)
         order = self._store_only(order, now=now)
-        if order.outcome in _JOINED:
-            if brings_status:
-                order = self._hold_or_resume(order, folded, triggers=triggers, now=now)
-            self._take_out_returned(stored, order, now=now)
-            self._plan_again_by_dates(stored, order, now=now)
+        if order.invitation_id is None or order.outcome not in _JOINED:
+            return order
+        invitation_id = order.invitation_id
+        if brings_status:
+            order = self._hold_or_resume(invitation_id, order, folded, triggers=triggers, now=now)
+        if order.contacts != stored.contacts or order.customer_name != stored.customer_name:
+            self._address_again(invitation_id)
+        self._take_out_returned(invitation_id, order, now=now)
+        self._plan_again_by_dates(invitation_id, stored, order, now=now)
         return order
 
     def _store_only(self, order: Order, *, now: datetime) -> Order:
@@ -291,56 +299,61 @@ class Ledger:
         )
         self._set_order(order)
         self._note(now, TimelineEvent.ORDER_DECIDED, order=order, reason=order.outcome.value)
-        for invitation_id in self._invitations_by_order.get(order.order_id, ()):
-            self._leave(self._invitations[invitation_id], order, None, now=now)
-        if stored.outcome is OrderOutcome.INVITED and stored.invitation_id is not None:
-            self._pass_on(stored.invitation_id, now=now)
+        if stored.invitation_id is not None:
+            self._take_out(self._invitations[stored.invitation_id], order, None, now=now)
+            if stored.outcome is OrderOutcome.INVITED:
+                self._pass_on(stored.invitation_id, now=now)
+            self._address_again(stored.invitation_id)
+            self._resume_unless_held(stored.invitation_id, order, now=now)
         return order
 
     def _pass_on(self, invitation_id: UUID, *, now: datetime) -> None:
         """Make the oldest of the orders that remain the `invited` one (RULES.md section 4)."""
-        remaining = [order for order in self._live_orders(invitation_id) if order.invitation_id == invitation_id]
+        remaining = self._live_orders(invitation_id)
         if not remaining:
             return
         oldest = min(remaining, key=lambda order: (order.purchased_at, order.order_id))
         self._set_order(replace(oldest, outcome=OrderOutcome.INVITED))
-        self._note(now, TimelineEvent.ORDER_BECAME_INVITED, order=oldest, invitation=self._invitations[invitation_id])
+        invitation = replace(self._invitations[invitation_id], spread_order_id=oldest.order_id)
+        self._set_invitation(invitation)
+        self._note(now, TimelineEvent.ORDER_BECAME_INVITED, order=oldest, invitation=invitation)
 
-    def _leave(self, invitation: Invitation, order: Order, product_ids: Sequence[str] | None, *, now: datetime) -> None:
-        """Take an order's products (these, or all) out of an invitation, and end, or resume, what that leaves."""
+    def _address_again(self, invitation_id: UUID) -> None:
+        """Address it to the `invited` order, or to the first other that has a contact on its channel."""
+        live = self._live_orders(invitation_id)
+        live.sort(key=lambda order: order.outcome is not OrderOutcome.INVITED)
+        self._set_invitation(membership.address_to(self._invitations[invitation_id], live))
+
+    def _take_out(
+        self, invitation: Invitation, order: Order, product_ids: Sequence[str] | None, *, now: datetime
+    ) -> None:
+        """Take an order's products (these, or all) out of an invitation, and end one that asks nothing any more."""
+        if not membership.takes_part_in_changes(invitation):
+            return
         left = membership.take_out(invitation, order.order_id, product_ids)
         removed = [product_id for product_id in invitation.product_ids if product_id not in left.product_ids]
         if removed:
             self._note(now, TimelineEvent.PRODUCTS_REMOVED, order=order, invitation=left, data={"products": removed})
-        live = self._live_orders(invitation.id)
-        ended = membership.end_if_empty(left, has_live_orders=bool(live))
+        ended = membership.end_if_empty(left, has_live_orders=bool(self._live_orders(invitation.id)))
         self._set_invitation(ended)
         if ended.ended_reason != left.ended_reason:
-            self._note(
-                now,
-                TimelineEvent.INVITATION_CANCELLED,
-                order=order,
-                invitation=ended,
-                reason=membership.ORDER_CANCELLED,
-            )
-        elif not any(other.on_hold for other in live):
-            self._resume(ended, order, now=now)
+            reason = membership.ORDER_CANCELLED
+            self._note(now, TimelineEvent.INVITATION_CANCELLED, order=order, invitation=ended, reason=reason)
 
-    def _hold_or_resume(self, order: Order, folded: str | None, *, triggers: bool, now: datetime) -> Order:
+    def _hold_or_resume(
+        self, invitation_id: UUID, order: Order, folded: str | None, *, triggers: bool, now: datetime
+    ) -> Order:
         """Pause while the order is on hold; only a triggering status ends that (RULES.md sections 2 and 5)."""
         if folded in self._policy.holds and not order.on_hold:
             order = replace(order, on_hold=True)
             self._set_order(order)
             self._note(now, TimelineEvent.ORDER_HELD, order=order)
-            for invitation_id in self._invitations_by_order.get(order.order_id, ()):
-                self._pause(self._invitations[invitation_id], order, now=now)
+            self._pause(self._invitations[invitation_id], order, now=now)
         elif triggers and order.on_hold:
             order = replace(order, on_hold=False)
             self._set_order(order)
             self._note(now, TimelineEvent.ORDER_RESUMED, order=order)
-            for invitation_id in self._invitations_by_order.get(order.order_id, ()):
-                if not any(other.on_hold for other in self._live_orders(invitation_id)):
-                    self._resume(self._invitations[invitation_id], order, now=now)
+            self._resume_unless_held(invitation_id, order, now=now)
         return order
 
     def _pause(self, invitation: Invitation, order: Order, *, now: datetime) -> None:
@@ -349,7 +362,11 @@ class Ledger:
             self._set_invitation(paused)
             self._note(now, TimelineEvent.INVITATION_HELD, order=order, invitation=paused, reason="on_hold")
 
-    def _resume(self, invitation: Invitation, order: Order, *, now: datetime) -> None:
+    def _resume_unless_held(self, invitation_id: UUID, order: Order, *, now: datetime) -> None:
+        """Resume a paused invitation of which no live order is on hold any more."""
+        if any(other.on_hold for other in self._live_orders(invitation_id)):
+            return
+        invitation = self._invitations[invitation_id]
         resumed = membership.resume(
             invitation, plan=self._policies[invitation.policy_version], merchant=self._merchant, now=now
         )
@@ -358,26 +375,27 @@ class Ledger:
             data: dict[str, JsonFigure] = {"send_at": resumed.send_at.isoformat()}
             self._note(now, TimelineEvent.INVITATION_RESUMED, order=order, invitation=resumed, data=data)
 
-    def _take_out_returned(self, stored: Order, order: Order, *, now: datetime) -> None:
-        kept = set(live_product_ids(order))
-        returned = {line.id for line in order.lines if line.returned} - kept
-        newly_returned = sorted(returned.intersection(live_product_ids(stored)))
-        if not newly_returned:
-            return
-        for invitation_id in self._invitations_by_order.get(order.order_id, ()):
-            self._leave(self._invitations[invitation_id], order, newly_returned, now=now)
+    def _take_out_returned(self, invitation_id: UUID, order: Order, *, now: datetime) -> None:
+        invitation = self._invitations[invitation_id]
+        returned = {line.id for line in order.lines if line.returned}.difference(live_product_ids(order))
+        mine = [
+            product.product_id
+            for product in invitation.products
+            if product.product_id in returned and order.order_id in product.brought_by
+        ]
+        if mine:
+            self._take_out(invitation, order, mine, now=now)
 
-    def _plan_again_by_dates(self, stored: Order, order: Order, *, now: datetime) -> None:
+    def _plan_again_by_dates(self, invitation_id: UUID, stored: Order, order: Order, *, now: datetime) -> None:
         """Plan send_at again, later only, when the date that the delay counts from arrives (RULES.md section 5)."""
-        if order.outcome is not OrderOutcome.INVITED or order.invitation_id is None:
+        if order.outcome is not OrderOutcome.INVITED:
             return
-        invitation = self._invitations[order.invitation_id]
+        invitation = self._invitations[invitation_id]
         plan = self._policies[invitation.policy_version]
         if not invitation.is_open or invitation.moved_by_merchant or invitation.next_step is None:
             return
-        if plan.delay_origin not in {DelayOrigin.SHIPPED, DelayOrigin.DELIVERED}:
-            return
-        if delay_origin_of(order, plan, now=now) == delay_origin_of(stored, plan, now=now):
+        date = awaited_date(order, plan)
+        if date is None or getattr(order, date) == getattr(stored, date):
             return
         send_at = plan_first_step(
             replace(order, order_id=invitation.spread_order_id),
@@ -398,36 +416,46 @@ class Ledger:
         self._note(now, TimelineEvent.INVITATION_PLANNED_AGAIN, order=order, invitation=planned, data=data)
 
     def _live_orders(self, invitation_id: UUID) -> list[Order]:
+        """Give the orders it asks for: one that was cancelled and decided anew belongs elsewhere."""
         return [
-            order
+            self._orders[order_id]
             for order_id in self._invitations[invitation_id].order_ids
-            if (order := self._orders[order_id]).is_live
+            if _is_member(self._orders[order_id], invitation_id)
         ]
 
     def _history_of(self, order: Order) -> History:
-        """Gather what shares a contact with the order; an order never meets itself, its old invitations it does."""
-        related: dict[str, None] = {}
+        """Gather what shares a contact with the order.
+
+        An order never meets itself, but it does meet an invitation of its own that has no live order left: of such a
+        one all orders count, so that a message that left stays asked.
+        """
+        related: dict[str, None] = {order.order_id: None}
         for contact in order.contacts:
             related.update(self._orders_by_contact.get(contact, ()))
-        related.pop(order.order_id, None)
-        if not related and order.order_id not in self._invitations_by_order:
+        if len(related) == 1 and order.order_id not in self._invitations_by_order:
             return History(suppressed=self._suppressed)
-        orders = [self._orders[order_id] for order_id in related]
-        invitation_ids: dict[UUID, None] = dict.fromkeys(self._invitations_by_order.get(order.order_id, ()))
-        for other in orders:
-            if other.is_live:
-                invitation_ids.update(dict.fromkeys(self._invitations_by_order.get(other.order_id, ())))
+        invitation_ids = {
+            invitation_id: None
+            for order_id in related
+            for invitation_id in self._invitations_by_order.get(order_id, ())
+            if _is_member(self._orders[order_id], invitation_id) or not self._live_orders(invitation_id)
+        }
         invitations = [
             PastInvitation(self._invitations[invitation_id], self._purchases_of(invitation_id))
             for invitation_id in invitation_ids
         ]
+        orders = [self._orders[order_id] for order_id in related if order_id != order.order_id]
         return History(orders, invitations, self._suppressed)
 
     def _purchases_of(self, invitation_id: UUID) -> list[datetime]:
-        """Tell when the live orders were purchased; only of an open invitation, as no rule asks it of another."""
-        if not self._invitations[invitation_id].is_open:
-            return []
-        return [live.purchased_at for live in self._live_orders(invitation_id)]
+        """Tell when the live orders were purchased; only of an open invitation, as no rule asks it of another.
+
+        Nor of one whose address was taken back from all of its orders: nothing joins what may_send will skip.
+        """
+        invitation = self._invitations[invitation_id]
+        live = self._live_orders(invitation_id) if invitation.is_open else []
+        has_address = any(invitation.contact in order.contacts for order in live)
+        return [order.purchased_at for order in live] if has_address else []
 
     def _note(
         self,

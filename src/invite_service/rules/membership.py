@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from invite_service.domain.invitation import Invitation, InvitationStatus, InvitedProduct, Kind
+from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, InvitedProduct, Kind
 from invite_service.domain.merchant import Merchant
+from invite_service.domain.order import Order
 from invite_service.domain.policy import Policy
 from invite_service.rules.slots import SendPlan, next_slot
 
@@ -44,6 +45,29 @@ def take_out(invitation: Invitation, order_id: str, product_ids: Collection[str]
     return replace(invitation, products=products)
 
 
+def takes_part_in_changes(invitation: Invitation) -> bool:
+    """Say whether cancelled orders and returned lines still matter to it: what was sent and ended stays as it was."""
+    return was_ended_by_merchant(invitation) or invitation.status not in {
+        InvitationStatus.SENT,
+        InvitationStatus.RESPONDED,
+        InvitationStatus.ERASED,
+    }
+
+
+def address_to(invitation: Invitation, orders: Iterable[Order]) -> Invitation:
+    """Address it to the first of the orders that has a contact on its channel; where none has, it stays as it is.
+
+    The `invited` order goes first: a mistyped address that the shop corrects must not get the message.
+    """
+    if not invitation.has_messages_to_come and not was_ended_by_merchant(invitation):
+        return invitation
+    for order in orders:
+        contact = order.email if invitation.channel is Channel.EMAIL else order.phone
+        if contact is not None:
+            return replace(invitation, contact=contact, customer_name=order.customer_name)
+    return invitation
+
+
 def end_if_empty(invitation: Invitation, *, has_live_orders: bool) -> Invitation:
     """End an invitation that asks about nothing any more (RULES.md section 4).
 
@@ -54,7 +78,7 @@ def end_if_empty(invitation: Invitation, *, has_live_orders: bool) -> Invitation
         return invitation
     if invitation.status is InvitationStatus.SCHEDULED:
         return cancel(invitation, ORDER_CANCELLED)
-    if invitation.status is InvitationStatus.CANCELLED or was_ended_by_merchant(invitation):
+    if was_ended_by_merchant(invitation):
         return replace(invitation, ended_reason=ORDER_CANCELLED)
     return invitation
 
@@ -97,10 +121,10 @@ def plan_again(invitation: Invitation, *, plan: Policy, merchant: Merchant, now:
     """Give a scheduled invitation the next slot where its send_at has passed, and let tries start again."""
     if invitation.status is not InvitationStatus.SCHEDULED or invitation.next_step is None:
         return invitation
-    send_at = invitation.send_at
-    if send_at <= now:
-        send_at = next_slot(send_plan(invitation, plan=plan, merchant=merchant), now=now)
-    return replace(invitation, send_at=send_at, next_attempt_at=send_at, tries=0)
+    if invitation.send_at > now:
+        return replace(invitation, next_attempt_at=invitation.send_at, tries=0)
+    send_at = next_slot(send_plan(invitation, plan=plan, merchant=merchant), now=now)
+    return replace(invitation, send_at=send_at, next_attempt_at=send_at, tries=0, send_now=False)
 
 
 def send_plan(invitation: Invitation, *, plan: Policy, merchant: Merchant) -> SendPlan:

@@ -79,7 +79,7 @@ class SendFacts:
     """What may_send looks at besides the invitation, read fresh."""
 
     orders: Sequence[Order]
-    """Every order that joined, cancelled ones included."""
+    """Every order that joined, cancelled ones included; `invitation_id` tells where one belongs, None: here."""
     suppressed: SuppressedContacts = NOTHING_SUPPRESSED
     """Of the invitation's own address and its orders' contacts."""
     has_feedback: bool = False
@@ -101,7 +101,7 @@ def may_send(invitation: Invitation, *, facts: SendFacts, policy: Policy, plan: 
     remaining = drop_asked_elsewhere(invitation, facts=facts, policy=policy)
     if remaining is None:
         return Skip(SkipReason.ASKED_ELSEWHERE)
-    is_held = invitation.held_at is not None or any(order.is_live and order.on_hold for order in facts.orders)
+    is_held = invitation.held_at is not None or has_order_on_hold(invitation, facts)
     if not is_held and now > invitation.send_at + timedelta(days=policy.send_deadline_days):
         return Missed()
     later = _later_reason(invitation, facts, plan, is_held=is_held, now=now)
@@ -115,15 +115,25 @@ def _skip_reason(invitation: Invitation, facts: SendFacts) -> SkipReason | None:
         return SkipReason.ERASED
     if invitation.status is InvitationStatus.CANCELLED:
         return SkipReason.CANCELLED
-    live = [order for order in facts.orders if order.is_live]
+    live = _live_orders(invitation, facts)
     if not live or (invitation.kind is Kind.PRODUCT and not invitation.product_ids):
         return SkipReason.ORDER_CANCELLED
     if facts.has_feedback or invitation.status is InvitationStatus.RESPONDED:
         return SkipReason.FEEDBACK_LEFT
-    contacts = [invitation.contact, *(contact for order in live for contact in order.contacts)]
-    if facts.suppressed.closes_address(invitation.contact) or facts.suppressed.closes_customer(contacts):
-        return SkipReason.SUPPRESSED
-    return None
+    contacts = [contact for order in live for contact in order.contacts]
+    # An address that the shop took back from all of the orders is as closed as one that bounced.
+    is_closed = invitation.contact not in contacts or facts.suppressed.closes_address(invitation.contact)
+    return SkipReason.SUPPRESSED if is_closed or facts.suppressed.closes_customer(contacts) else None
+
+
+def _live_orders(invitation: Invitation, facts: SendFacts) -> list[Order]:
+    """Give the orders it asks for: one that was cancelled and decided anew belongs elsewhere."""
+    return [order for order in facts.orders if order.is_live and order.invitation_id in {None, invitation.id}]
+
+
+def has_order_on_hold(invitation: Invitation, facts: SendFacts) -> bool:
+    """Say whether one of its live orders is on hold."""
+    return any(order.on_hold for order in _live_orders(invitation, facts))
 
 
 def _later_reason(
@@ -151,46 +161,50 @@ def drop_asked_elsewhere(
     Of two with messages to come that would drop each other the older, then the lower id, keeps; with
     `yields_to_younger` this one always yields (an invitation that was ended and would come back).
     """
-    stronger = [other for other in facts.others if yields_to_younger or _is_before(other, invitation)]
+    stronger = [other for other in facts.others if yields_to_younger or _keeps_against(other, invitation)]
     if any(other.has_messages_to_come and other.kind is not invitation.kind for other in stronger):
         return None
     if invitation.kind is Kind.SERVICE:
-        return None if _is_service_asked(facts, policy, stronger) else ()
+        # A weaker one that would be dropped for this one does not drop this one.
+        asking = [other for other in facts.others if other in stronger or not other.has_messages_to_come]
+        return None if _is_service_asked(invitation, facts, policy, asking) else ()
     dropped = _asked_product_ids(invitation, facts, policy, stronger)
     remaining = tuple(product_id for product_id in invitation.product_ids if product_id not in dropped)
     return remaining or None
 
 
-def _is_before(other: Invitation, invitation: Invitation) -> bool:
-    return (other.created_at, other.id) < (invitation.created_at, invitation.id)
+def _keeps_against(other: Invitation, invitation: Invitation) -> bool:
+    """Say whether the other keeps where each would drop the other; one in doubt is not judged again, so it keeps."""
+    is_older = (other.created_at, other.id) < (invitation.created_at, invitation.id)
+    return is_older or other.status is InvitationStatus.IN_DOUBT
 
 
-def _is_service_asked(facts: SendFacts, policy: Policy, stronger: Sequence[Invitation]) -> bool:
-    purchased_at = max(order.purchased_at for order in facts.orders if order.is_live)
-    asked = find_asked_service(facts.others, purchased_at=purchased_at, repeat_days=policy.service_repeat_days)
-    return asked.until is not None or any(
-        other.kind is Kind.SERVICE and other.has_messages_to_come for other in stronger
-    )
+def _is_service_asked(invitation: Invitation, facts: SendFacts, policy: Policy, asking: Sequence[Invitation]) -> bool:
+    # The earliest purchase counts: it is the one a message that left may already have asked about.
+    purchased_at = min(order.purchased_at for order in _live_orders(invitation, facts))
+    return bool(find_asked_service(asking, purchased_at=purchased_at, repeat_days=policy.service_repeat_days))
 
 
 def _asked_product_ids(
     invitation: Invitation, facts: SendFacts, policy: Policy, stronger: Sequence[Invitation]
 ) -> set[str]:
     purchases: Mapping[str, datetime] = {order.order_id: order.purchased_at for order in facts.orders}
-    dropped = set()
+    dropped: set[str] = set()
     for product in invitation.products:
         if not product.brought_by:
             continue
-        # The latest purchase counts: while one of the orders is asked about, the product is.
-        purchased_at = max(purchases[order_id] for order_id in product.brought_by)
+        asking = [
+            other
+            for other in facts.others
+            if other in stronger or not (other.has_messages_to_come and product.product_id in other.product_ids)
+        ]
         asked = find_asked_products(
-            (product.product_id,), facts.others, purchased_at=purchased_at, repeat_days=policy.product_repeat_days
-        ).by_id.get(product.product_id)
-        if asked is None:
-            continue
-        is_to_come = any(other.has_messages_to_come and product.product_id in other.product_ids for other in stronger)
-        if asked.until is not None or is_to_come:
-            dropped.add(product.product_id)
+            (product.product_id,),
+            asking,
+            purchased_at=min(purchases[order_id] for order_id in product.brought_by),
+            repeat_days=policy.product_repeat_days,
+        )
+        dropped.update(asked.by_id)
     return dropped
 
 

@@ -129,9 +129,7 @@ def _is_inside(policy: Policy, zone: str, day: date, now: datetime) -> bool:
 
 
 def next_slot(plan: SendPlan, *, now: datetime) -> datetime:
-    """Give the next time the step may leave: now inside the window of an allowed day, else the first slot after now."""
-    if is_window_open(plan.policy, plan.zone, now):
-        return now
+    """Give the first slot after now, today included."""
     day = local_day(now, plan.zone)
     while True:
         day, slot = _first_allowed_slot(plan, day)
@@ -141,9 +139,16 @@ def next_slot(plan: SendPlan, *, now: datetime) -> datetime:
 
 
 def slot_from(plan: SendPlan, day: date, *, now: datetime) -> datetime:
-    """Plan the step for the slot of `day`, moved to the next allowed day, and past `now` (RULES.md section 6)."""
+    """Plan the step for the slot of `day`, moved to the next allowed day, and past `now` (RULES.md section 6).
+
+    A slot that is not after now becomes now inside the window of an allowed day, else the first slot after now.
+    """
     _, slot = _first_allowed_slot(plan, day)
-    return slot if slot > now else next_slot(plan, now=now)
+    if slot > now:
+        return slot
+    today = local_day(now, plan.zone)
+    is_open = _allowed_slot(plan, today) is not None and _is_inside(plan.policy, plan.zone, today, now)
+    return now if is_open else next_slot(plan, now=now)
 
 
 def next_window_start(policy: Policy, zone: str, *, now: datetime) -> datetime:

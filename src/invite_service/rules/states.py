@@ -10,6 +10,9 @@ from invite_service.domain.policy import Policy
 from invite_service.rules.membership import cancel, send_plan
 from invite_service.rules.slots import local_day, slot_from
 
+_CLOSED = frozenset({InvitationStatus.RESPONDED, InvitationStatus.ERASED})
+"""What nothing that becomes of a message opens again."""
+
 
 def remaining_step(invitation: Invitation) -> Step | None:
     """Tell which message comes next by how many have left, or None when all have."""
@@ -23,7 +26,7 @@ def record_accepted(
 ) -> Invitation:
     """Record that the message left at `asked_at` (merchant's time) and plan the second step, if one is to come.
 
-    Feedback that arrived meanwhile stands: a responded invitation stays so and plans nothing.
+    Feedback or an erasure that arrived meanwhile stands: such an invitation stays as it is and plans nothing.
     """
     sent = replace(
         _asked_about(invitation, product_ids, asked_at),
@@ -35,7 +38,7 @@ def record_accepted(
         send_now=False,
         rescheduled_to=None,
     )
-    if invitation.status is InvitationStatus.RESPONDED:
+    if invitation.status in _CLOSED:
         return sent
     step = remaining_step(sent)
     if step is None:
@@ -65,32 +68,35 @@ def _asked_about(invitation: Invitation, product_ids: Collection[str], asked_at:
 def record_in_doubt(invitation: Invitation, *, asked_at: datetime, product_ids: Collection[str]) -> Invitation:
     """Record that nobody knows whether the message left: it counts as asked and is never retried blindly."""
     in_doubt = replace(_asked_about(invitation, product_ids, asked_at), next_attempt_at=None)
-    if invitation.status is InvitationStatus.RESPONDED:
+    if invitation.status in _CLOSED:
         return in_doubt
     return replace(in_doubt, status=InvitationStatus.IN_DOUBT)
 
 
 def record_retry(invitation: Invitation, *, at: datetime, tries: int) -> Invitation:
     """Record that the message did not leave and is tried again at `at`."""
-    return _back_to_scheduled(replace(invitation, tries=tries), at)
+    return _back_to_scheduled(invitation, at, tries=tries)
 
 
 def record_later(invitation: Invitation, *, until: datetime) -> Invitation:
     """Record that the message waits until `until`; the plan and its deadline stay."""
-    return _back_to_scheduled(invitation, until)
+    return _back_to_scheduled(invitation, until, tries=invitation.tries)
 
 
-def _back_to_scheduled(invitation: Invitation, at: datetime) -> Invitation:
+def _back_to_scheduled(invitation: Invitation, at: datetime, *, tries: int) -> Invitation:
+    if not invitation.has_messages_to_come:
+        return invitation
     return replace(
         invitation,
         status=InvitationStatus.SCHEDULED,
         next_attempt_at=at if invitation.held_at is None else None,
+        tries=tries,
     )
 
 
 def record_skipped(invitation: Invitation, *, reason: str) -> Invitation:
     """Record that the message is never sent: cancelled, or sent with `reason` when one has left."""
-    return cancel(invitation, reason)
+    return cancel(invitation, reason) if invitation.has_messages_to_come else invitation
 
 
 def record_missed(invitation: Invitation) -> Invitation:
@@ -104,7 +110,7 @@ def record_failed(invitation: Invitation, *, reason: str) -> Invitation:
 
 
 def _ended(invitation: Invitation, status: InvitationStatus, reason: str) -> Invitation:
-    if invitation.status is InvitationStatus.RESPONDED:
+    if not invitation.has_messages_to_come:
         return invitation
     return replace(
         invitation,
@@ -124,10 +130,12 @@ def record_feedback(invitation: Invitation) -> Invitation:
     return replace(invitation, status=InvitationStatus.RESPONDED, next_step=None, next_attempt_at=None, held_at=None)
 
 
-def report_not_received(invitation: Invitation, *, plan: Policy, merchant: Merchant, now: datetime) -> Invitation:
+def report_not_received(
+    invitation: Invitation, *, policy: Policy, plan: Policy, merchant: Merchant, now: datetime
+) -> Invitation:
     """Take a "not received" report: a pending second step moves, later only; again on the same day does nothing.
 
-    RULES.md section 6. The wait is that of the version stored with the invitation.
+    RULES.md section 6. The wait is that of the current policy, the slot that of `plan`, the version stored with it.
     """
     today = local_day(now, invitation.time_zone)
     if invitation.not_received_on == today:
@@ -136,8 +144,10 @@ def report_not_received(invitation: Invitation, *, plan: Policy, merchant: Merch
     is_pending = invitation.status is InvitationStatus.SCHEDULED and invitation.next_step is Step.PRODUCT_2
     if not is_pending or invitation.message_count == 0:
         return reported
-    day = today + timedelta(days=plan.not_received_wait_days)
+    day = today + timedelta(days=policy.not_received_wait_days)
     send_at = slot_from(send_plan(invitation, plan=plan, merchant=merchant), day, now=now)
     if send_at <= invitation.send_at:
         return reported
-    return replace(reported, send_at=send_at, next_attempt_at=send_at if invitation.held_at is None else None)
+    return replace(
+        reported, send_at=send_at, next_attempt_at=send_at if invitation.held_at is None else None, send_now=False
+    )

@@ -1,0 +1,33 @@
+"""Counting stars: distributions and averages (RULES.md section 9)."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class StarCounts(NamedTuple):
+    """How many ratings have one star, two stars, and so on to five."""
+
+    one: int = 0
+    two: int = 0
+    three: int = 0
+    four: int = 0
+    five: int = 0
+
+    @property
+    def rating_count(self) -> int:
+        """How many ratings there are."""
+        return sum(self)
+
+    @property
+    def average(self) -> float | None:
+        """The average, rounded half up to two decimal places; None where there is no rating."""
+        if self.rating_count == 0:
+            return None
+        stars = sum(stars * times for stars, times in enumerate(self, start=1))
+        return (200 * stars + self.rating_count) // (2 * self.rating_count) / 100
+
+
+def total(counts: Iterable[StarCounts]) -> StarCounts:
+    """Add distributions up."""
+    columns = zip(*counts, strict=True)
+    return StarCounts(*(sum(column) for column in columns))

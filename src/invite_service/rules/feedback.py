@@ -1,0 +1,67 @@
+"""What is taken as feedback: stars and words, each fault named (RULES.md sections 8 and 9)."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from invite_service.domain.errors import Fault
+from invite_service.domain.feedback import Feedback
+from invite_service.domain.invitation import Invitation, Kind
+
+LOWEST_STARS, HIGHEST_STARS = 1, 5
+
+MAX_TEXT_LENGTH = 5000
+"""Characters of a review, after trimming."""
+
+MAX_RATINGS = 200
+"""Ratings taken at once."""
+
+_LINE_END = re.compile(r"\r\n?|[\u2028\u2029]")
+
+_NOT_PLAIN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls but for tab and line end, marks that turn the writing direction of what follows, and surrogates."""
+
+
+def tidy_text(text: str | None) -> str | None:
+    """Trim a review and make its line ends one kind; one of nothing but space is none at all."""
+    return None if text is None else _LINE_END.sub("\n", text).strip() or None
+
+
+def tidy(feedback: Sequence[Feedback]) -> tuple[Feedback, ...]:
+    """Tidy the text of each."""
+    return tuple(replace(given, text=tidy_text(given.text)) for given in feedback)
+
+
+def check_feedback(feedback: Sequence[Feedback], invitation: Invitation) -> list[Fault]:
+    """Name every fault of tidied feedback on an invitation; pointers count from `/ratings/0`.
+
+    It is taken for what the invitation ever asked about: its products, or the service.
+    """
+    if not feedback:
+        return [Fault("/ratings", "nothing_rated", "Give at least one rating.")]
+    if len(feedback) > MAX_RATINGS:
+        return [Fault("/ratings", "too_long", f"At most {MAX_RATINGS} ratings at once.")]
+    asked: Collection[str | None] = (None,) if invitation.kind is Kind.SERVICE else frozenset(invitation.ever_asked_ids)
+    counts = Counter(given.product_id for given in feedback)
+    faults: list[Fault] = []
+    for index, given in enumerate(feedback):
+        faults += _faults(given, f"/ratings/{index}", asked=asked, is_repeated=counts[given.product_id] > 1)
+    return faults
+
+
+def _faults(given: Feedback, pointer: str, *, asked: Collection[str | None], is_repeated: bool) -> list[Fault]:
+    faults = []
+    if given.product_id not in asked:
+        detail = "The invitation did not ask about this."
+        faults.append(Fault(f"{pointer}/product_id", "product_unknown", detail))
+    elif is_repeated:
+        faults.append(Fault(f"{pointer}/product_id", "rated_twice", "Rate each product once at a time."))
+    if not LOWEST_STARS <= given.stars <= HIGHEST_STARS:
+        faults.append(Fault(f"{pointer}/stars", "stars_out_of_range", "Must be from 1 to 5."))
+    if given.text is not None and len(given.text) > MAX_TEXT_LENGTH:
+        faults.append(Fault(f"{pointer}/review/text", "text_too_long", f"At most {MAX_TEXT_LENGTH} characters."))
+    if given.text is not None and _NOT_PLAIN.search(given.text):
+        detail = "Must be plain text, without control characters."
+        faults.append(Fault(f"{pointer}/review/text", "text_not_plain", detail))
+    return faults
