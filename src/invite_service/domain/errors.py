@@ -79,6 +79,12 @@ class NotASandboxError(DomainError):
     code = "not_a_sandbox"
 
 
+class ClockMoveUnfinishedError(DomainError):
+    """A sandbox's clock did not get as far as it was asked to; the detail says how far it came, and what to do."""
+
+    code = "clock_move_unfinished"
+
+
 class ActionRefusedError(DomainError):
     """The invitation's state does not allow the action; `reason` says why (RULES.md section 8)."""
 

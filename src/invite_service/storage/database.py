@@ -1,0 +1,216 @@
+"""The way into PostgreSQL: the pool, transactions, and the only `COMMIT` of this code base."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from invite_service.storage.contacts import ContactKeys
+from invite_service.storage.driver import Driver
+from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
+from invite_service.storage.schema import find_migrations, head_revisions, require_head
+from invite_service.storage.stores import Stores
+
+BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+
+ROLLBACK_SECONDS: Final = 5.0
+"""How long a rollback may take; past it the connection is dropped, which rolls back as well."""
+
+CHECKOUT_SECONDS: Final = 30.0
+"""How long a transaction waits for a free connection."""
+
+_CONFLICT_STATES: Final = frozenset({"40001", "40P01"})
+"""SQLSTATEs serialization_failure and deadlock_detected (PostgreSQL manual, appendix A)."""
+
+_CANNOT_CONNECT: Final = (OSError, PoolTimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAILED_STATEMENT: Final = (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+_SERVER_SETTINGS: Final = {
+    "timezone": "UTC",
+    # Compiling a statement takes longer than any of ours runs.
+    "jit": "off",
+    # A process that hangs in the middle of a transaction does not keep its locks.
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+
+class Database:
+    """A pool of connections and the transactions on them.
+
+    SQLAlchemy's pool hands out the connections. They are in its AUTOCOMMIT mode, which means here that it sends no
+    BEGIN of its own: `transaction` does, on the driver's connection, so that SQLAlchemy's statements and the driver's
+    run in the same one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        contact_keys: ContactKeys,
+        new_id: Callable[[], UUID],
+        pool_size: int = 10,
+        statement_cache: bool = True,
+        name: str = "invite-service",
+    ) -> None:
+        """Make a database that connects when it is first used.
+
+        `url` begins with `postgresql+asyncpg://`. Without `statement_cache` nothing outlives a transaction on the
+        server, as PgBouncer in transaction mode needs it. `name` is what the server calls these connections.
+        """
+        connect_args: dict[str, Any] = (
+            {"server_settings": {**_SERVER_SETTINGS, "application_name": name}}
+            if statement_cache
+            else {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+        )
+        self._contact_keys = contact_keys
+        self._new_id = new_id
+        self._engine = create_async_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=CHECKOUT_SECONDS,
+            json_serializer=_dump_json,
+            json_deserializer=orjson.loads,
+            connect_args=connect_args,
+        )
+        event.listen(self._engine.sync_engine, "connect", _set_codecs)
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Stores]:
+        """Open a transaction (READ COMMITTED); it commits when the block ends, and rolls back when it raises.
+
+        Raises:
+            TransactionConflictError: another transaction came in between; nothing was written, do it again.
+            DatabaseUnavailableError: the database cannot be reached, or went away.
+        """
+        async with self._connection() as (driver, core):
+            try:
+                await driver.execute(BEGIN)
+                yield self._stores(driver, core)
+                await _commit(driver)
+            except BaseException:
+                await _roll_back(driver)
+                raise
+
+    @contextlib.asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Stores]:
+        """Hand out stores of which each statement is a transaction of its own.
+
+        For paths where waiting for BEGIN and COMMIT costs as much as the statement between them; a store's method
+        that relies on locks held from one statement to the next belongs in `transaction`.
+
+        Raises:
+            TransactionConflictError: another transaction came in between; that statement wrote nothing.
+            DatabaseUnavailableError: the database cannot be reached, or went away.
+        """
+        async with self._connection() as (driver, core):
+            yield self._stores(driver, core)
+
+    async def check_schema(self, migrations: Path | None = None) -> None:
+        """Refuse a schema that is not at the head of the migrations.
+
+        Raises:
+            SchemaOutdatedError: it is older, newer or was never made; the message names the command to run.
+            DatabaseUnavailableError: the database cannot be reached.
+        """
+        head = head_revisions(migrations or find_migrations())
+        async with self._connection() as (driver, _):
+            is_made = await driver.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+            rows = await driver.fetch("SELECT version_num FROM alembic_version") if is_made else ()
+        require_head(frozenset(row["version_num"] for row in rows), head)
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            DatabaseUnavailableError: there is none.
+        """
+        async with self._connection() as (driver, _):
+            await driver.execute("SELECT 1")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._engine.dispose()
+
+    def _stores(self, driver: Any, core: AsyncConnection) -> Stores:
+        return Stores(driver, core, contact_keys=self._contact_keys, new_id=self._new_id)
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[tuple[Any, AsyncConnection]]:
+        """Take a connection from the pool, and tell errors by whether trying again helps."""
+        try:
+            core = await self._engine.connect()
+        except _CANNOT_CONNECT as error:
+            raise DatabaseUnavailableError(f"The database cannot be reached: {type(error).__name__}.") from error
+        driver = core.sync_connection.connection.driver_connection  # type: ignore[union-attr]
+        assert driver is not None
+        try:
+            yield driver, core
+        except _FAILED_STATEMENT as error:
+            if _is_conflict(error):
+                raise TransactionConflictError("Another transaction came in between.") from error
+            if driver.is_closed():
+                raise DatabaseUnavailableError("The database went away.") from error
+            raise
+        finally:
+            await core.close()
+
+
+async def _commit(driver: Driver) -> None:
+    tag = await driver.execute("COMMIT")
+    if tag != "COMMIT":
+        # The server answers ROLLBACK when a statement failed before and somebody swallowed its error.
+        raise RuntimeError("The transaction had failed before it was to be committed.")
+
+
+async def _roll_back(driver: Any) -> None:
+    if driver.is_closed():
+        return
+    try:
+        async with asyncio.timeout(ROLLBACK_SECONDS):
+            await driver.execute("ROLLBACK")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        driver.terminate()
+    except BaseException:
+        driver.terminate()
+        raise
+
+
+def _is_conflict(error: Exception) -> bool:
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(origin, "sqlstate", None) in _CONFLICT_STATES
+
+
+def _set_codecs(connection: Any, record: object) -> None:
+    """Have ids read as the standard library's UUID: asyncpg's own looks like it, and orjson disagrees."""
+    connection.run_async(
+        lambda driver: driver.set_type_codec(
+            "uuid", schema="pg_catalog", encoder=attrgetter("bytes"), decoder=_read_uuid, format="binary"
+        )
+    )
+
+
+def _read_uuid(octets: bytes) -> UUID:
+    return UUID(bytes=octets)
+
+
+def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
+    """Have the pool replace a connection that the server closed while it was idle."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+def _dump_json(value: object) -> str:
+    return orjson.dumps(value).decode()

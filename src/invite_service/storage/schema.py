@@ -1,0 +1,42 @@
+"""Whether the database's schema is the one this code was written for."""
+
+import sys
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+
+from invite_service.domain.errors import SchemaOutdatedError
+
+MIGRATE_COMMAND = "invite-service migrate"
+
+
+def find_migrations() -> Path:
+    """Find the folder `migrations`: above this package (a checkout), above the environment, or where we stand.
+
+    Raises:
+        SchemaOutdatedError: it is nowhere, so that nobody can tell.
+    """
+    above_package = Path(__file__).resolve().parents
+    above_environment = Path(sys.prefix).resolve().parents
+    for folder in (*above_package, *above_environment, Path.cwd()):
+        if (folder / "migrations" / "env.py").is_file():
+            return folder / "migrations"
+    raise SchemaOutdatedError("The folder `migrations` that came with this version was not found.")
+
+
+def head_revisions(migrations: Path) -> frozenset[str]:
+    """Read which revision the migrations lead to."""
+    return frozenset(ScriptDirectory(str(migrations)).get_heads())
+
+
+def require_head(stored: frozenset[str], head: frozenset[str]) -> None:
+    """Refuse a schema that is not at head, and say what brings it there.
+
+    Raises:
+        SchemaOutdatedError: it is older, newer or was never made.
+    """
+    if stored != head:
+        at = ", ".join(sorted(stored)) or "nothing"
+        raise SchemaOutdatedError(
+            f"The database schema is at {at}, this version needs {', '.join(sorted(head))}: run `{MIGRATE_COMMAND}`."
+        )

@@ -1,0 +1,144 @@
+"""The bundle of stores that a transaction hands to a service."""
+
+from collections.abc import Callable
+from functools import cached_property
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from invite_service.storage.attempts import AttemptStore
+from invite_service.storage.branding import BrandingStore
+from invite_service.storage.channels import ChannelStore
+from invite_service.storage.clocks import ClockStore
+from invite_service.storage.contacts import ContactKeys, ContactStore
+from invite_service.storage.decisions import DecisionStore
+from invite_service.storage.driver import Driver
+from invite_service.storage.history import HistoryStore
+from invite_service.storage.insights import InsightStore
+from invite_service.storage.invitations import InvitationStore
+from invite_service.storage.keys import ApiKeyStore, OperatorKeyStore
+from invite_service.storage.listing import ListingStore
+from invite_service.storage.mailbox import MailboxStore
+from invite_service.storage.merchants import MerchantStore
+from invite_service.storage.orders import OrderStore
+from invite_service.storage.pages import PageStore
+from invite_service.storage.policies import PolicyStore
+from invite_service.storage.ratings import RatingStore
+from invite_service.storage.sending import SendingStore
+from invite_service.storage.timeline import TimelineStore
+
+
+class Stores:
+    """Every store, made when it is first asked for, all on one connection and in one transaction.
+
+    `driver` is the connection as asyncpg knows it, `core` the same one as SQLAlchemy does; both are inside the same
+    transaction, so that a use case may go either way for each statement. Stores never commit.
+    """
+
+    def __init__(
+        self, driver: Driver, core: AsyncConnection, *, contact_keys: ContactKeys, new_id: Callable[[], UUID]
+    ) -> None:
+        self._driver = driver
+        self._core = core
+        self._contact_keys = contact_keys
+        self._new_id = new_id
+
+    @cached_property
+    def merchants(self) -> MerchantStore:
+        """Merchants."""
+        return MerchantStore(self._driver)
+
+    @cached_property
+    def policies(self) -> PolicyStore:
+        """Policy versions."""
+        return PolicyStore(self._driver)
+
+    @cached_property
+    def api_keys(self) -> ApiKeyStore:
+        """Keys of merchants."""
+        return ApiKeyStore(self._driver)
+
+    @cached_property
+    def operator_keys(self) -> OperatorKeyStore:
+        """Keys of those who run the installation."""
+        return OperatorKeyStore(self._driver)
+
+    @cached_property
+    def contacts(self) -> ContactStore:
+        """Contacts and their suppressions."""
+        return ContactStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def orders(self) -> OrderStore:
+        """Orders."""
+        return OrderStore(self._driver)
+
+    @cached_property
+    def invitations(self) -> InvitationStore:
+        """Invitations."""
+        return InvitationStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def history(self) -> HistoryStore:
+        """What shares a contact with some orders."""
+        return HistoryStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def decisions(self) -> DecisionStore:
+        """Writing what was decided."""
+        return DecisionStore(self._driver, self._contact_keys, new_id=self._new_id)
+
+    @cached_property
+    def timeline(self) -> TimelineStore:
+        """The timeline."""
+        return TimelineStore(self._driver, new_id=self._new_id)
+
+    @cached_property
+    def sending(self) -> SendingStore:
+        """Due invitations and the leases on them."""
+        return SendingStore(self._driver)
+
+    @cached_property
+    def attempts(self) -> AttemptStore:
+        """Tries to hand messages over."""
+        return AttemptStore(self._driver, new_id=self._new_id)
+
+    @cached_property
+    def listing(self) -> ListingStore:
+        """Lists of orders and invitations."""
+        return ListingStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def insights(self) -> InsightStore:
+        """Figures."""
+        return InsightStore(self._driver)
+
+    @cached_property
+    def branding(self) -> BrandingStore:
+        """How messages and pages look."""
+        return BrandingStore(self._driver)
+
+    @cached_property
+    def ratings(self) -> RatingStore:
+        """Ratings, reviews and their counters."""
+        return RatingStore(self._driver)
+
+    @cached_property
+    def pages(self) -> PageStore:
+        """Hosted pages."""
+        return PageStore(self._driver)
+
+    @cached_property
+    def clocks(self) -> ClockStore:
+        """Leases on sandboxes' clocks."""
+        return ClockStore(self._driver)
+
+    @cached_property
+    def mailbox(self) -> MailboxStore:
+        """What the `mailbox` provider keeps."""
+        return MailboxStore(self._driver)
+
+    @cached_property
+    def channels(self) -> ChannelStore:
+        """Pauses of channels."""
+        return ChannelStore(self._driver)

@@ -1,0 +1,482 @@
+"""Metadata of every table (DESIGN.md section 4).
+
+`merchant_id` leads every primary key, unique constraint and foreign key of a tenant table, so that the schema
+distributes on Citus unchanged; the tables of `REFERENCE_TABLES` are the only exceptions. All instants are
+timestamptz. Columns on the merchant's clock and on real time are told apart in the comments of their section.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Interval,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(referred_table_name)s_fkey",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    }
+)
+
+REFERENCE_TABLES = frozenset({"merchants", "api_keys", "operator_keys"})
+"""Small tables that exist whole on every node."""
+
+
+def _instant(name: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _text(name: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, Text, nullable=nullable)
+
+
+def _merchant() -> Column[Any]:
+    return Column("merchant_id", Text, nullable=False)
+
+
+def _of_merchant() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["merchant_id"], ["merchants.id"])
+
+
+merchants = Table(
+    "merchants",
+    metadata,
+    _text("id"),
+    _text("name"),
+    _text("time_zone"),
+    _text("homepage_url"),
+    Column("sandbox", Boolean, nullable=False),
+    Column("clock_offset", Interval, nullable=False),
+    # Real time: which call is moving a sandbox's clock, and until when no other may.
+    Column("clock_token", Uuid, nullable=True),
+    _instant("clock_until", nullable=True),
+    Column("policy_version", Integer, nullable=False),
+    _instant("paused_at", nullable=True),
+    _text("paused_reason", nullable=True),
+    _instant("created_at"),
+    PrimaryKeyConstraint("id"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _text("id"),
+    _merchant(),
+    _text("name"),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    _instant("created_at"),
+    _instant("expires_at", nullable=True),
+    _instant("revoked_at", nullable=True),
+    PrimaryKeyConstraint("id"),
+    _of_merchant(),
+    Index(None, "merchant_id"),
+)
+
+operator_keys = Table(
+    "operator_keys",
+    metadata,
+    _text("id"),
+    _text("name"),
+    Column("secret_hash", LargeBinary, nullable=False),
+    _instant("created_at"),
+    _instant("expires_at", nullable=True),
+    _instant("revoked_at", nullable=True),
+    PrimaryKeyConstraint("id"),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    _merchant(),
+    Column("version", Integer, nullable=False),
+    Column("settings", JSONB, nullable=False),
+    _instant("created_at"),
+    _text("created_by"),
+    PrimaryKeyConstraint("merchant_id", "version"),
+    _of_merchant(),
+)
+
+branding = Table(
+    "branding",
+    metadata,
+    _merchant(),
+    Column("version", Integer, nullable=False),
+    Column("settings", JSONB, nullable=False),
+    _instant("updated_at"),
+    PrimaryKeyConstraint("merchant_id"),
+    _of_merchant(),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    _merchant(),
+    _text("channel"),
+    _instant("paused_at", nullable=True),
+    _text("paused_reason", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "channel"),
+    _of_merchant(),
+    comment="Pauses of a merchant's channel; without a row the channel is open.",
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    _merchant(),
+    Column("contact_key", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "contact_key"),
+    _of_merchant(),
+    comment="One row per contact: the lock of its history, and where its suppressions hang.",
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    _merchant(),
+    Column("contact_key", LargeBinary, nullable=False),
+    _text("reason"),
+    _text("source"),
+    _instant("created_at"),
+    PrimaryKeyConstraint("merchant_id", "contact_key", "reason"),
+    ForeignKeyConstraint(["merchant_id", "contact_key"], ["contacts.merchant_id", "contacts.contact_key"]),
+)
+
+products = Table(
+    "products",
+    metadata,
+    _merchant(),
+    _text("product_id"),
+    _text("name", nullable=True),
+    _text("url", nullable=True),
+    _text("image_url", nullable=True),
+    _text("brand", nullable=True),
+    _text("category", nullable=True),
+    _instant("updated_at"),
+    PrimaryKeyConstraint("merchant_id", "product_id"),
+    _of_merchant(),
+    comment="What messages and pages show of a product: the newest that an order told.",
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    _merchant(),
+    _text("order_id"),
+    Column("version", Integer, nullable=False),
+    _text("status", nullable=True),
+    _instant("updated_at", nullable=True),
+    _instant("purchased_at"),
+    _instant("shipped_at", nullable=True),
+    _instant("delivered_at", nullable=True),
+    _text("customer_id", nullable=True),
+    _text("customer_name", nullable=True),
+    _text("email", nullable=True),
+    _text("phone", nullable=True),
+    Column("email_key", LargeBinary, nullable=True),
+    Column("phone_key", LargeBinary, nullable=True),
+    _text("email_fault", nullable=True),
+    _text("phone_fault", nullable=True),
+    _text("language", nullable=True),
+    _text("country", nullable=True),
+    _text("time_zone", nullable=True),
+    Column("consent", Boolean, nullable=True),
+    Column("attributes", ARRAY(Text), nullable=False),
+    _text("discount_code", nullable=True),
+    _text("discount_description", nullable=True),
+    _instant("received_at"),
+    _instant("triggered_at", nullable=True),
+    Column("on_hold", Boolean, nullable=False),
+    _text("outcome"),
+    _text("reason", nullable=True),
+    _instant("eligible_at", nullable=True),
+    Column("invitation_id", Uuid, nullable=True),
+    # Never searched; as text it is smaller, and the answer to the same event again is the same to the byte.
+    Column("trace", JSON, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "order_id"),
+    _of_merchant(),
+    Index(None, "merchant_id", "email_key"),
+    Index(None, "merchant_id", "phone_key", postgresql_where="phone_key IS NOT NULL"),
+    Index(None, "merchant_id", "received_at", "order_id"),
+)
+
+order_lines = Table(
+    "order_lines",
+    metadata,
+    _merchant(),
+    _text("order_id"),
+    Column("position", SmallInteger, nullable=False),
+    _text("product_id"),
+    _text("name", nullable=True),
+    _text("url", nullable=True),
+    _text("image_url", nullable=True),
+    _text("brand", nullable=True),
+    Column("sku", ARRAY(Text), nullable=False),
+    _text("gtin", nullable=True),
+    _text("mpn", nullable=True),
+    _text("category", nullable=True),
+    Column("price", Numeric, nullable=True),
+    _text("currency", nullable=True),
+    _text("variant_id", nullable=True),
+    _text("variant_name", nullable=True),
+    Column("returned", Boolean, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "order_id", "position"),
+    ForeignKeyConstraint(["merchant_id", "order_id"], ["orders.merchant_id", "orders.order_id"]),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    _merchant(),
+    _text("order_id"),
+    Column("id", Uuid, nullable=False),
+    # As it was posted, to the byte.
+    Column("body", JSON, nullable=False),
+    _instant("accepted_at"),
+    PrimaryKeyConstraint("merchant_id", "order_id", "id"),
+    ForeignKeyConstraint(["merchant_id", "order_id"], ["orders.merchant_id", "orders.order_id"]),
+    comment="Append-only: what was posted, and when it was accepted on the merchant's clock.",
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    _text("kind"),
+    _text("channel"),
+    _text("language"),
+    _text("contact", nullable=True),
+    Column("contact_key", LargeBinary, nullable=False),
+    _text("customer_name", nullable=True),
+    _text("status"),
+    Column("steps", ARRAY(Text), nullable=False),
+    _text("next_step", nullable=True),
+    Column("policy_version", Integer, nullable=False),
+    _text("time_zone"),
+    _text("spread_order_id"),
+    _instant("created_at"),
+    _instant("send_at"),
+    _instant("next_attempt_at", nullable=True),
+    Column("order_ids", ARRAY(Text), nullable=False),
+    _instant("held_at", nullable=True),
+    Column("moved_by_merchant", Boolean, nullable=False),
+    Column("send_now", Boolean, nullable=False),
+    Column("rescheduled_to", Date, nullable=True),
+    Column("message_count", SmallInteger, nullable=False),
+    _instant("first_sent_at", nullable=True),
+    _instant("last_sent_at", nullable=True),
+    _instant("last_message_at", nullable=True),
+    Column("not_received_on", Date, nullable=True),
+    Column("tries", SmallInteger, nullable=False),
+    _text("ended_reason", nullable=True),
+    # Real time: who is sending it now, and until when nobody else may.
+    Column("lease_token", Uuid, nullable=True),
+    _instant("lease_until", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    ForeignKeyConstraint(["merchant_id", "policy_version"], ["policies.merchant_id", "policies.version"]),
+    Index(
+        "invitations_due_idx",
+        "merchant_id",
+        "next_attempt_at",
+        "id",
+        postgresql_where="status = 'scheduled' AND next_attempt_at IS NOT NULL",
+    ),
+    Index("invitations_leased_idx", "merchant_id", "lease_until", postgresql_where="status = 'sending'"),
+    Index(None, "merchant_id", "contact_key"),
+    Index(None, "merchant_id", "status", "send_at", "id"),
+    Index(None, "merchant_id", "send_at", "id"),
+    Index(None, "merchant_id", "created_at", "id"),
+)
+
+invitation_orders = Table(
+    "invitation_orders",
+    metadata,
+    _merchant(),
+    Column("invitation_id", Uuid, nullable=False),
+    _text("order_id"),
+    Column("position", SmallInteger, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "invitation_id", "order_id"),
+    ForeignKeyConstraint(["merchant_id", "invitation_id"], ["invitations.merchant_id", "invitations.id"]),
+    ForeignKeyConstraint(["merchant_id", "order_id"], ["orders.merchant_id", "orders.order_id"]),
+    Index(None, "merchant_id", "order_id"),
+    comment="Every order that ever joined an invitation; invitations.order_ids repeats it in order of joining.",
+)
+
+invitation_products = Table(
+    "invitation_products",
+    metadata,
+    _merchant(),
+    Column("invitation_id", Uuid, nullable=False),
+    _text("product_id"),
+    Column("position", SmallInteger, nullable=False),
+    Column("brought_by", ARRAY(Text), nullable=False),
+    Column("asked", Boolean, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "invitation_id", "product_id"),
+    ForeignKeyConstraint(["merchant_id", "invitation_id"], ["invitations.merchant_id", "invitations.id"]),
+    ForeignKeyConstraint(["merchant_id", "product_id"], ["products.merchant_id", "products.product_id"]),
+    Index(None, "merchant_id", "product_id", "invitation_id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    Column("invitation_id", Uuid, nullable=False),
+    _text("step"),
+    _text("channel"),
+    _text("language"),
+    _text("provider"),
+    _text("message_id"),
+    _text("idempotency_key"),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("product_ids", ARRAY(Text), nullable=False),
+    # The merchant's clock: when the customer was, or may have been, written to.
+    _instant("asked_at"),
+    # Real time.
+    _instant("started_at"),
+    _instant("ended_at", nullable=True),
+    _text("outcome", nullable=True),
+    _text("reason", nullable=True),
+    _text("provider_message_id", nullable=True),
+    _text("raw_answer", nullable=True),
+    Column("price", Numeric, nullable=True),
+    _text("currency", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    ForeignKeyConstraint(["merchant_id", "invitation_id"], ["invitations.merchant_id", "invitations.id"]),
+    Index(None, "merchant_id", "invitation_id"),
+    Index("attempts_open_idx", "merchant_id", "started_at", postgresql_where="ended_at IS NULL"),
+    comment="One row per try, written before the provider is called, closed once, never deleted.",
+)
+
+mailbox_messages = Table(
+    "mailbox_messages",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    Column("invitation_id", Uuid, nullable=False),
+    _text("step"),
+    _text("channel"),
+    _text("recipient"),
+    _text("subject"),
+    _text("text"),
+    _text("html", nullable=True),
+    Column("headers", JSONB, nullable=False),
+    _instant("sent_at"),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    _of_merchant(),
+    Index(None, "merchant_id", "sent_at", "id"),
+    comment="What the `mailbox` provider keeps; id is the attempt's, so that a message is kept once.",
+)
+
+ratings = Table(
+    "ratings",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    Column("invitation_id", Uuid, nullable=False),
+    # The empty string stands for the service: a NULL would not be held unique.
+    _text("product_id"),
+    Column("stars", SmallInteger, nullable=False),
+    _text("state"),
+    _instant("publish_at", nullable=True),
+    _instant("created_at"),
+    _instant("updated_at"),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    UniqueConstraint("merchant_id", "invitation_id", "product_id"),
+    ForeignKeyConstraint(["merchant_id", "invitation_id"], ["invitations.merchant_id", "invitations.id"]),
+    CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),
+    Index(None, "merchant_id", "product_id", "created_at", "id"),
+    Index(None, "merchant_id", "created_at", "id"),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    _merchant(),
+    Column("rating_id", Uuid, nullable=False),
+    _text("text"),
+    _text("displayed_name"),
+    _text("language"),
+    _text("state"),
+    _instant("publish_at", nullable=True),
+    _instant("created_at"),
+    _instant("updated_at"),
+    PrimaryKeyConstraint("merchant_id", "rating_id"),
+    ForeignKeyConstraint(["merchant_id", "rating_id"], ["ratings.merchant_id", "ratings.id"]),
+)
+
+rating_totals = Table(
+    "rating_totals",
+    metadata,
+    _merchant(),
+    # The empty string stands for the service.
+    _text("product_id"),
+    _text("state"),
+    Column("stars_1", BigInteger, nullable=False),
+    Column("stars_2", BigInteger, nullable=False),
+    Column("stars_3", BigInteger, nullable=False),
+    Column("stars_4", BigInteger, nullable=False),
+    Column("stars_5", BigInteger, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "product_id", "state"),
+    _of_merchant(),
+    comment="Counters kept in the rating's transaction; '*' as product_id sums all products.",
+)
+
+timeline_entries = Table(
+    "timeline_entries",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    _text("order_id", nullable=True),
+    Column("invitation_id", Uuid, nullable=True),
+    # The merchant's clock.
+    _instant("at"),
+    _text("actor"),
+    _text("event"),
+    _text("reason", nullable=True),
+    Column("data", JSONB, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    _of_merchant(),
+    Index(None, "merchant_id", "order_id", "id", postgresql_where="order_id IS NOT NULL"),
+    Index(None, "merchant_id", "invitation_id", "id", postgresql_where="invitation_id IS NOT NULL"),
+    comment="Append-only: who did what to an order or an invitation, and why.",
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    _merchant(),
+    _text("key"),
+    _text("route"),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("status", SmallInteger, nullable=True),
+    Column("response", LargeBinary, nullable=True),
+    _instant("created_at"),
+    PrimaryKeyConstraint("merchant_id", "key", "route"),
+    _of_merchant(),
+)

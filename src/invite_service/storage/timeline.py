@@ -1,0 +1,89 @@
+"""The timeline: append-only rows that tell who did what to an order or an invitation, and why."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from invite_service.domain.merchant import MerchantId
+from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.storage.driver import Driver, Row
+from invite_service.storage.statements import Given, Share, Writing, instant, text
+
+ADD_ENTRIES: Final = Share(
+    "added_entries",
+    (
+        Given("id", "uuid"),
+        text("order_id"),
+        Given("invitation_id", "uuid"),
+        instant("at"),
+        text("actor"),
+        text("event"),
+        text("reason"),
+        Given("data", "jsonb"),
+    ),
+    "INSERT INTO timeline_entries (merchant_id, {names}) SELECT $1, {values} FROM {rows} RETURNING 1",
+)
+
+LIST_OF_ORDER: Final = """
+SELECT at, actor, event, order_id, invitation_id, reason, data
+FROM timeline_entries
+WHERE merchant_id = $1 AND order_id = $2
+ORDER BY id
+"""
+
+LIST_OF_INVITATION: Final = """
+SELECT at, actor, event, order_id, invitation_id, reason, data
+FROM timeline_entries
+WHERE merchant_id = $1 AND invitation_id = $2
+ORDER BY id
+"""
+
+
+class TimelineStore:
+    """A merchant's timeline; ids grow with time, so entries of one transaction keep their order."""
+
+    def __init__(self, driver: Driver, *, new_id: Callable[[], UUID]) -> None:
+        self._driver = driver
+        self._new_id = new_id
+
+    async def add(self, merchant_id: MerchantId, entries: Sequence[TimelineEntry]) -> None:
+        """Append entries."""
+        if entries:
+            writing = Writing()
+            writing.add(ADD_ENTRIES, (entry_row(self._new_id(), entry) for entry in entries))
+            await writing.run(self._driver, merchant_id)
+
+    async def list_of_order(self, merchant_id: MerchantId, order_id: str) -> list[TimelineEntry]:
+        """List what happened to an order, oldest first."""
+        return [entry_from_row(row) for row in await self._driver.fetch(LIST_OF_ORDER, merchant_id, order_id)]
+
+    async def list_of_invitation(self, merchant_id: MerchantId, invitation_id: UUID) -> list[TimelineEntry]:
+        """List what happened to an invitation, oldest first."""
+        return [entry_from_row(row) for row in await self._driver.fetch(LIST_OF_INVITATION, merchant_id, invitation_id)]
+
+
+def entry_row(entry_id: UUID, entry: TimelineEntry) -> tuple[object, ...]:
+    """Write an entry as the values of ADD_ENTRIES."""
+    return (
+        entry_id,
+        entry.order_id,
+        entry.invitation_id,
+        entry.at,
+        entry.actor,
+        entry.event,
+        entry.reason,
+        entry.data,
+    )
+
+
+def entry_from_row(row: Row) -> TimelineEntry:
+    """Make an entry of a row."""
+    return TimelineEntry(
+        at=row["at"],
+        actor=row["actor"],
+        event=TimelineEvent(row["event"]),
+        order_id=row["order_id"],
+        invitation_id=row["invitation_id"],
+        reason=row["reason"],
+        data=row["data"],
+    )

@@ -1,0 +1,158 @@
+"""No statement of ingest reads a whole table, whatever the planner knows of the arrays and documents it is given."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from invite_service.storage.database import Database
+from invite_service.storage.decisions import Decisions, DecisionStore
+from invite_service.storage.history import (
+    FIND_ORDERS_AND_CONTACTS,
+    LOCK_AND_READ_HISTORY,
+    LOCK_ORDERS_AND_CONTACTS,
+    READ_HISTORY,
+)
+from invite_service.storage.invitations import FIND_INVITATION, LIST_INVITATIONS, LOCK_INVITATIONS
+from invite_service.storage.orders import FIND_ORDER
+from invite_service.storage.tables import REFERENCE_TABLES, metadata
+from invite_service.storage.timeline import LIST_OF_INVITATION, LIST_OF_ORDER
+from tests.support.builders import (
+    MERCHANT_ID,
+    NOON,
+    make_invitation,
+    make_line,
+    make_merchant,
+    make_order,
+    new_id,
+)
+from tests.support.ingesting import KEYS, add_merchant, driver_of, make_database
+
+ORDERS = 20_000
+
+FILL = f"""
+INSERT INTO contacts SELECT $1, decode(md5('c' || n), 'hex') FROM generate_series(1, {ORDERS}) n;
+INSERT INTO products (merchant_id, product_id, updated_at) SELECT $1, 'p' || n, $2 FROM generate_series(1, 5000) n;
+INSERT INTO orders (merchant_id, order_id, version, purchased_at, email_key, phone_key, attributes, received_at, on_hold,
+    outcome, trace)
+SELECT $1, 'o' || n, 1, $2, decode(md5('c' || n), 'hex'), CASE WHEN n % 5 = 0 THEN decode(md5('p' || n), 'hex') END,
+    '{{}}', $2, FALSE, 'invited', '[]' FROM generate_series(1, {ORDERS}) n;
+INSERT INTO order_lines (merchant_id, order_id, position, product_id, sku, returned)
+SELECT $1, 'o' || n, 0, 'p' || n % 5000 + 1, '{{}}', FALSE FROM generate_series(1, {ORDERS}) n;
+INSERT INTO invitations (merchant_id, id, kind, channel, language, contact_key, status, steps, policy_version, time_zone,
+    spread_order_id, created_at, send_at, next_attempt_at, order_ids, moved_by_merchant, send_now, message_count, tries)
+SELECT $1, md5(n::text)::uuid, 'product', 'email', 'nb', decode(md5('c' || n), 'hex'), 'scheduled', '{{product_1}}', 1,
+    'UTC', 'o' || n, $2, $2, $2, ARRAY['o' || n], FALSE, FALSE, 0, 0 FROM generate_series(1, {ORDERS}) n;
+INSERT INTO invitation_orders (merchant_id, invitation_id, order_id, position)
+SELECT $1, md5(n::text)::uuid, 'o' || n, 0 FROM generate_series(1, {ORDERS}) n;
+INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked)
+SELECT $1, md5(n::text)::uuid, 'p' || n % 5000 + 1, 0, ARRAY['o' || n], FALSE FROM generate_series(1, {ORDERS}) n;
+INSERT INTO suppressions (merchant_id, contact_key, reason, source, created_at)
+SELECT $1, decode(md5('c' || n), 'hex'), 'unsubscribed', 'customer', $2 FROM generate_series(1, {ORDERS}, 4) n;
+INSERT INTO timeline_entries (merchant_id, id, order_id, invitation_id, at, actor, event, data)
+SELECT $1, md5(n::text)::uuid, 'o' || n, md5(n::text)::uuid, $2, 'rule', 'order_decided', '{{}}'
+FROM generate_series(1, {ORDERS}) n;
+"""
+
+READ_WHOLE = re.compile(rf"Seq Scan on (?:{'|'.join(metadata.tables.keys() - REFERENCE_TABLES)})\b")
+
+STATEMENTS = {
+    "lock": LOCK_ORDERS_AND_CONTACTS,
+    "find": FIND_ORDERS_AND_CONTACTS,
+    "lock and read": LOCK_AND_READ_HISTORY,
+    "read": READ_HISTORY,
+}
+
+
+@pytest.fixture(scope="module")
+async def filled_url(database_maker: Any) -> AsyncIterator[str]:
+    """A database of one merchant with many orders, analyzed."""
+    with database_maker.database() as url:
+        database = make_database(url)
+        await add_merchant(database, make_merchant())
+        async with database.transaction() as stores:
+            for statement in FILL.strip().split(";\n")[:-1] + [FILL.strip().split(";\n")[-1].rstrip(";")]:
+                arguments = [MERCHANT_ID, NOON] if "$2" in statement else [MERCHANT_ID]
+                await driver_of(stores).execute(statement, *arguments)
+        async with database.autocommit() as stores:
+            await driver_of(stores).execute("ANALYZE")
+        await database.close()
+        yield url
+
+
+@pytest.fixture
+async def database(filled_url: str) -> AsyncIterator[Database]:
+    database = make_database(filled_url, pool_size=1)
+    yield database
+    await database.close()
+
+
+async def generic_plan(database: Database, statement: str) -> str:
+    async with database.transaction() as stores:
+        rows = await driver_of(stores).fetch(f"EXPLAIN (GENERIC_PLAN) {statement}")
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_plan_made_without_the_values_reads_no_whole_table(database: Database, name: str) -> None:
+    plan = await generic_plan(database, STATEMENTS[name])
+    assert READ_WHOLE.search(plan) is None, plan
+
+
+@pytest.mark.parametrize("count", [1, 50])
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_plan_made_for_the_values_reads_no_whole_table(database: Database, name: str, count: int) -> None:
+    ids = [f"o{number}" for number in range(count)]
+    keys = [KEYS.key(f"{number}@example.com") for number in range(count)]
+    async with database.transaction() as stores:
+        rows = await driver_of(stores).fetch(f"EXPLAIN {STATEMENTS[name]}", MERCHANT_ID, ids, keys)
+    plan = "\n".join(row[0] for row in rows)
+    assert READ_WHOLE.search(plan) is None, plan
+
+
+@pytest.mark.parametrize(
+    "statement", [FIND_ORDER, FIND_INVITATION, LIST_INVITATIONS, LOCK_INVITATIONS, LIST_OF_ORDER, LIST_OF_INVITATION]
+)
+async def test_single_rows_are_found_by_their_keys(database: Database, statement: str) -> None:
+    plan = await generic_plan(database, statement)
+    assert READ_WHOLE.search(plan) is None, plan
+
+
+class ExplainingDriver:
+    """Explains the statement instead of running it."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+        self.plan = ""
+
+    async def fetchrow(self, query: str, *args: object) -> tuple[int, ...]:
+        rows = await self._driver.fetch(f"EXPLAIN (GENERIC_PLAN) {query}")
+        self.plan = "\n".join(row[0] for row in rows)
+        return (1,) * query.count("(SELECT count(*)")
+
+
+async def test_writing_everything_at_once_reads_no_whole_table(database: Database) -> None:
+    new, known = make_order(order_id="new"), make_order(order_id="o1", lines=())
+    invited, stored = make_invitation(order_ids=("new",)), make_invitation(order_ids=("o1",))
+    decisions = Decisions(
+        posted_ids={"new", "o1"},
+        orders=[new, make_order(order_id="o1", lines=(make_line(),)), make_order(order_id="o2")],
+        stored_orders={"o1": known, "o2": make_order(order_id="o2")},
+        invitations=[invited, stored],
+        stored_invitations={stored.id: make_invitation(order_ids=("o1",), products=())},
+        accepted_at=NOON,
+    )
+    async with database.transaction() as stores:
+        driver: Any = ExplainingDriver(driver_of(stores))
+        await DecisionStore(driver, KEYS, new_id=new_id).record(MERCHANT_ID, decisions)
+    written = set(re.findall(r"(?:Insert|Update|Delete) on (\w+)", driver.plan))
+    assert written == {
+        "orders",
+        "order_lines",
+        "products",
+        "invitations",
+        "invitation_orders",
+        "invitation_products",
+    }
+    assert READ_WHOLE.search(driver.plan) is None, driver.plan

@@ -1,0 +1,164 @@
+"""What is due, who may claim it and for how long, over a real database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from invite_service.domain.invitation import InvitationStatus
+from invite_service.domain.merchant import MerchantId
+from invite_service.storage.database import Database
+from invite_service.storage.sending import Lease
+from tests.support.builders import NOON, make_merchant, make_order_event, new_id
+from tests.support.sending import SendingHouse, make_database
+
+BEHIND, AHEAD = MerchantId("behind"), MerchantId("ahead")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = make_database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def house(database: Database) -> SendingHouse:
+    return await SendingHouse.build(database)
+
+
+async def _claim(house: SendingHouse, limit: int, *, token: UUID | None = None) -> list[UUID]:
+    lease = Lease(token or new_id(), house.clock.now + timedelta(minutes=1))
+    async with house.database.autocommit() as stores:
+        return await stores.sending.claim_due(house.merchant.id, now=house.clock.now, limit=limit, lease=lease)
+
+
+@pytest.mark.parametrize("by_join", [False, True])
+async def test_merchants_are_due_by_their_own_clocks(database: Database, house: SendingHouse, *, by_join: bool) -> None:
+    invitation = await house.invite()
+    offsets = {BEHIND: timedelta(days=-1), AHEAD: timedelta(days=1)}
+    for merchant_id, offset in offsets.items():
+        merchant = make_merchant(id=merchant_id, sandbox=True, clock_offset=offset)
+        sandbox = await SendingHouse.build(database, merchant=merchant)
+        sandbox.clock.now = NOON - offset
+        await sandbox.post(make_order_event())
+
+    async def due(after: timedelta, *, except_for: tuple[MerchantId, ...] = ()) -> set[MerchantId]:
+        async with database.autocommit() as stores:
+            found = await stores.sending.list_due_merchants(
+                real_now=invitation.send_at + after, except_for=except_for, by_join=by_join
+            )
+        assert len(found) == len(set(found))
+        return set(found)
+
+    assert await due(timedelta(days=-1, hours=-3)) == set()
+    assert await due(timedelta(days=-1, hours=3)) == {AHEAD}
+    assert await due(timedelta()) == {AHEAD, house.merchant.id}
+    assert await due(timedelta(days=1, hours=3)) == {AHEAD, house.merchant.id, BEHIND}
+    assert await due(timedelta(days=2), except_for=(AHEAD, BEHIND)) == {house.merchant.id}
+
+
+async def test_claims_take_the_earliest_and_are_disjoint(house: SendingHouse) -> None:
+    invitations = await house.invite_many(30)
+    by_due = sorted(invitations, key=lambda invitation: (invitation.send_at, invitation.id))
+
+    first = await _claim(house, 10)
+    second = await _claim(house, 100)
+
+    assert set(first) == {invitation.id for invitation in by_due[:10]}
+    assert set(second) == {invitation.id for invitation in by_due[10:]}
+    assert await _claim(house, 100) == []
+
+
+async def test_claims_at_the_same_time_are_disjoint(house: SendingHouse) -> None:
+    invitations = await house.invite_many(60)
+
+    claims = await asyncio.gather(*(_claim(house, 7) for _ in range(10)))
+
+    claimed = [invitation_id for claim in claims for invitation_id in claim]
+    assert len(claimed) == len(set(claimed))
+    rest = await _claim(house, 100)
+    assert {*claimed, *rest} == {invitation.id for invitation in invitations}
+
+
+async def test_claim_passes_by_what_somebody_else_has_locked(house: SendingHouse) -> None:
+    first, second = await house.invite_many(2)
+    async with house.database.transaction() as stores:
+        await stores.invitations.lock(house.merchant.id, [first.id])
+        assert await _claim(house, 10) == [second.id]
+    assert await _claim(house, 10) == [first.id]
+
+
+async def test_lease_is_renewed_only_under_its_token(house: SendingHouse) -> None:
+    await house.invite_many(2)
+    token = new_id()
+    ids = await _claim(house, 2, token=token)
+    later = house.clock.now + timedelta(hours=1)
+    async with house.database.autocommit() as stores:
+        await stores.sending.renew_leases(house.merchant.id, ids, lease=Lease(new_id(), later))
+        await stores.sending.renew_leases(house.merchant.id, ids[:1], lease=Lease(token, later))
+    rows = await house.rows("SELECT id, lease_until FROM invitations")
+    assert {row["id"]: row["lease_until"] for row in rows} == {
+        ids[0]: later,
+        ids[1]: house.clock.now + timedelta(minutes=1),
+    }
+
+
+async def test_only_expired_leases_are_locked(house: SendingHouse) -> None:
+    await house.invite_many(3)
+    ids = await _claim(house, 2)
+    async with house.database.transaction() as stores:
+        assert await stores.sending.lock_expired(house.merchant.id, real_now=house.clock.now, limit=10) == []
+        after = house.clock.now + timedelta(minutes=1, seconds=1)
+        expired = await stores.sending.lock_expired(house.merchant.id, real_now=after, limit=10)
+        merchants = await stores.sending.list_merchants_with_expired_leases(real_now=after)
+    assert {invitation.id for invitation in expired} == set(ids)
+    assert {invitation.status for invitation in expired} == {InvitationStatus.SENDING}
+    assert merchants == [house.merchant.id]
+
+
+async def test_due_messages_are_counted_up_to_a_limit(house: SendingHouse) -> None:
+    await house.invite_many(5)
+    async with house.database.autocommit() as stores:
+        assert await stores.sending.count_due(real_now=house.clock.now, at_most=100) == 5
+        assert await stores.sending.count_due(real_now=house.clock.now, at_most=3) == 3
+        assert await stores.sending.count_due(real_now=house.clock.now - timedelta(days=1), at_most=3) == 0
+
+
+async def test_hastening_makes_due_what_only_waited(house: SendingHouse) -> None:
+    waiting, planned = await house.invite_many(2)
+    now = house.clock.now
+    for invitation, send_at in ((waiting, now - timedelta(hours=1)), (planned, now + timedelta(days=1))):
+        await house.rows(
+            "UPDATE invitations SET send_at = $2, next_attempt_at = $3 WHERE id = $1",
+            invitation.id,
+            send_at,
+            now + timedelta(days=1),
+        )
+    async with house.database.autocommit() as stores:
+        await stores.sending.hasten(house.merchant.id, "sms", now=now)
+        assert await stores.sending.find_next_due(house.merchant.id) == now + timedelta(days=1)
+        await stores.sending.hasten(house.merchant.id, "email", now=now)
+        assert await stores.sending.find_next_due(house.merchant.id) == now
+    assert (await house.invitation(planned.id)).next_attempt_at == now + timedelta(days=1)
+
+
+async def test_contents_tell_the_other_invitations_of_the_history(house: SendingHouse) -> None:
+    """By the e-mail address, by the phone number, and by an order that belongs elsewhere by now."""
+    [mine] = await house.post(make_order_event(order_id="1", email="a@example.com", phone="+4790000001"))
+    [by_phone] = await house.post(
+        make_order_event(order_id="2", email="b@example.com", phone="+4790000001", products=["bowl"])
+    )
+    [by_email] = await house.post(
+        make_order_event(order_id="3", email="a@example.com", products=["cup"], purchased_at=NOON - timedelta(days=9))
+    )
+    [stranger] = await house.post(make_order_event(order_id="4", email="c@example.com"))
+    assert mine.invitation is not None
+    related = {ingested.invitation.id for ingested in (by_phone, by_email) if ingested.invitation is not None}
+    assert stranger.invitation is not None
+    async with house.database.autocommit() as stores:
+        [content] = await stores.sending.read_contents(house.merchant.id, [mine.invitation.id])
+    assert set(content.other_ids) == related - {mine.invitation.id}
+    assert content.invitation == await house.invitation(mine.invitation.id)
