@@ -1,0 +1,271 @@
+"""E-mails: prepared once per text version, filled in per mail.
+
+Preparing renders the templates, inlines the CSS and encodes everything that is the same for all customers; filling in
+joins those pieces with the few that differ. The result is, header by header and part by part, what
+`email.message.EmailMessage` would have built (a test holds the two equal).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
+
+import css_inline
+from markupsafe import escape
+
+from invite_service.domain.branding import Branding
+from invite_service.domain.invitation import Channel, Invitation, Step
+from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.domain.message import Message
+from invite_service.rendering.brand import Brand, brand_of
+from invite_service.rendering.cleaning import one_line, picture_address
+from invite_service.rendering.environment import environment
+from invite_service.rendering.headers import check_address, encode_mailbox, encode_text, header_line
+from invite_service.rendering.links import Links, product_query
+from invite_service.rendering.products import PRODUCT_NAME_LIMIT, ShownProduct
+from invite_service.rendering.skeleton import Gaps, Piece, Template, cut, joined, piece_of
+from invite_service.rendering.texts import Texts, available_language, texts_of
+
+MAX_SHOWN_PRODUCTS = 12
+"""Products shown in one mail; of the others their number is told, and the page shows them all."""
+
+CUSTOMER_NAME_LIMIT = 80
+PICTURE_ADDRESS_LIMIT = 1000
+
+MAX_PRODUCT_BYTES = 64_000
+"""Encoded bytes of products in one mail; with all else it stays under the 100 kB at which Gmail cuts off."""
+
+_BOUNDARY = "=_invite_service_parts"
+"""`=_` cannot occur in quoted-printable, so that no body can contain the boundary (RFC 2045 section 6.7)."""
+
+_TEXT_HEAD = (
+    f"--{_BOUNDARY}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+).encode()
+_HTML_HEAD = b"\r\n" + _TEXT_HEAD.replace(b"text/plain", b"text/html")
+_END = f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+
+class EmailSender(NamedTuple):
+    """Whom mails are from where the merchant says nothing of it; without a name the merchant's own is shown."""
+
+    address: str
+    name: str | None = None
+
+
+class TextVersion(NamedTuple):
+    """What a prepared mail depends on; a change of any of it prepares anew."""
+
+    merchant_id: MerchantId
+    merchant_name: str
+    homepage_url: str
+    branding: Branding
+    step: Step
+    language: str
+    sender: EmailSender
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedEmail:
+    """Everything of one merchant's message, step and language that no customer changes."""
+
+    texts: Texts
+    from_address: str
+    from_name: str
+    reply_to: str | None
+    subject: str
+    headers: tuple[tuple[str, str], ...]
+    head: bytes
+    """The header lines that are the same in every mail, and the empty line after them."""
+    html: Template
+    text: Template
+
+
+def render_email(
+    invitation: Invitation,
+    *,
+    step: Step,
+    merchant: Merchant,
+    branding: Branding,
+    products: Sequence[ShownProduct],
+    links: Links,
+    attempt_id: UUID,
+    sender: EmailSender,
+    at: datetime,
+) -> Message:
+    """Write the e-mail of one attempt; `at` is the real instant its Date tells.
+
+    `sender` is the installation's, for merchants that have none. Raises ValueError for an address that cannot stand in
+    a header; contacts are read so that none such is stored.
+    """
+    version = TextVersion(
+        merchant.id,
+        merchant.name,
+        merchant.homepage_url,
+        branding,
+        step,
+        available_language(invitation.language),
+        sender,
+    )
+    prepared = prepare_email(version)
+    to_name = one_line(invitation.customer_name, limit=CUSTOMER_NAME_LIMIT)
+    links.check()
+    text, html = _fill_bodies(prepared, to_name, products, links)
+    list_unsubscribe = f"<{links.unsubscribe}>"
+    message_id = f"<{attempt_id}@{prepared.from_address.rpartition('@')[2]}>"
+    head = (
+        f"Message-ID: {message_id}\r\nDate: {format_datetime(at.astimezone(UTC))}\r\n"
+        f"To: {encode_mailbox(to_name, invitation.contact)}\r\nList-Unsubscribe: {list_unsubscribe}\r\n"
+    ).encode()
+    return Message(
+        attempt_id=attempt_id,
+        merchant_id=merchant.id,
+        invitation_id=invitation.id,
+        step=step,
+        channel=Channel.EMAIL,
+        to_address=invitation.contact,
+        to_name=to_name or None,
+        from_address=prepared.from_address,
+        from_name=prepared.from_name or None,
+        reply_to=prepared.reply_to,
+        subject=prepared.subject,
+        text=text.text,
+        html=html.text,
+        headers={"List-Unsubscribe": list_unsubscribe, **dict(prepared.headers)},
+        message_id=message_id,
+        idempotency_key=str(attempt_id),
+        raw=b"".join((head, prepared.head, _TEXT_HEAD, text.encoded, _HTML_HEAD, html.encoded, _END)),
+    )
+
+
+@lru_cache(maxsize=256)
+def prepare_email(version: TextVersion) -> PreparedEmail:
+    """Render what is the same in every mail of a text version; some milliseconds once, 50 kB kept."""
+    branding = version.branding
+    brand = brand_of(version.merchant_name, version.homepage_url, branding)
+    texts = texts_of(version.language)
+    subject = one_line(texts(f"{version.step}_subject", merchant=brand.name), limit=200)
+    address = branding.sender_email or version.sender.address
+    name = one_line(branding.sender_name or version.sender.name, limit=CUSTOMER_NAME_LIMIT) or brand.name
+    headers = _fixed_headers(version.merchant_id, version.step, address)
+    return PreparedEmail(
+        texts=texts,
+        from_address=address,
+        from_name=name,
+        reply_to=branding.reply_to,
+        subject=subject,
+        headers=headers,
+        head=_fixed_head(subject, encode_mailbox(name, address), branding.reply_to, headers),
+        html=_prepare_html(brand, texts, version.step, subject),
+        text=cut(_render(f"{version.step}.txt", brand, texts, version.step, subject)),
+    )
+
+
+def _fixed_headers(merchant_id: MerchantId, step: Step, sender: str) -> tuple[tuple[str, str], ...]:
+    """List the further headers; none names a customer (RFC 8058, RFC 3834, RFC 2919, Gmail's Feedback-ID)."""
+    check_address(sender)
+    domain = sender.rpartition("@")[2]
+    instance = sha256(domain.encode()).hexdigest()[:12]
+    return (
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("List-Id", f"<{merchant_id}.invitations.{domain}>"),
+        ("Feedback-ID", f"{step}:{merchant_id}:invitation:{instance}"),
+        ("Auto-Submitted", "auto-generated"),
+        ("X-Auto-Response-Suppress", "All"),
+    )
+
+
+def _fixed_head(subject: str, sender: str, reply_to: str | None, headers: Sequence[tuple[str, str]]) -> bytes:
+    lines = [header_line("From", sender)]
+    if reply_to is not None:
+        lines.append(header_line("Reply-To", encode_mailbox("", reply_to)))
+    lines.append(header_line("Subject", encode_text(subject, name="Subject")))
+    lines += [header_line(name, value) for name, value in headers]
+    lines.append(header_line("MIME-Version", "1.0"))
+    lines.append(header_line("Content-Type", f'multipart/alternative;\r\n boundary="{_BOUNDARY}"'))
+    return b"".join(lines) + b"\r\n"
+
+
+def _prepare_html(brand: Brand, texts: Texts, step: Step, subject: str) -> Template:
+    """Render and inline the HTML; the style sheet for dark screens stays a style sheet."""
+    inliner = css_inline.CSSInliner(load_remote_stylesheets=False, minify_css=True)
+    return cut(inliner.inline(_render(f"{step}.html", brand, texts, step, subject)).rstrip() + "\n")
+
+
+def _render(template: str, brand: Brand, texts: Texts, step: Step, subject: str) -> str:
+    return (
+        environment()
+        .get_template(template)
+        .render(brand=brand, palette=brand.palette, texts=texts, step=step.value, subject=subject, slots=Gaps())
+    )
+
+
+def _fill_bodies(
+    prepared: PreparedEmail, to_name: str, products: Sequence[ShownProduct], links: Links
+) -> tuple[Piece, Piece]:
+    """Fill in the plain text and the HTML, which say the same and show the same products."""
+    texts = prepared.texts
+    greeting = texts("greeting", name=to_name) if to_name else texts("greeting_unnamed")
+    text_values = _values(greeting, links, piece_of)
+    html_values = _values(greeting, links, _escaped_piece)
+    if "product" in prepared.html.parts:
+        text_values["products"], html_values["products"] = _fill_products(prepared, products, text_values, html_values)
+    return prepared.text.whole.fill(text_values), prepared.html.whole.fill(html_values)
+
+
+def _values(greeting: str, links: Links, write: Callable[[str], Piece]) -> dict[str, Piece]:
+    return {
+        "greeting": write(greeting),
+        "page": write(links.page),
+        "page_query": write(links.page + links.query_mark),
+        "unsubscribe": write(links.unsubscribe),
+    }
+
+
+def _fill_products(
+    prepared: PreparedEmail,
+    products: Sequence[ShownProduct],
+    text_values: Mapping[str, Piece],
+    html_values: Mapping[str, Piece],
+) -> tuple[Piece, Piece]:
+    """Fill in the products, as many as the mail has room for, and the number of the others."""
+    text_rows: list[Piece] = []
+    html_rows: list[Piece] = []
+    room = MAX_PRODUCT_BYTES
+    for product in products[:MAX_SHOWN_PRODUCTS]:
+        text_row, html_row = _fill_product(prepared, product, text_values, html_values)
+        room -= len(text_row.encoded) + len(html_row.encoded)
+        if room < 0 and html_rows:
+            break
+        text_rows.append(text_row)
+        html_rows.append(html_row)
+    if len(html_rows) < len(products):
+        more = prepared.texts("more_products", count=len(products) - len(html_rows))
+        text_rows.append(prepared.text.parts["more"].fill({**text_values, "more": piece_of(more)}))
+        html_rows.append(prepared.html.parts["more"].fill({**html_values, "more": _escaped_piece(more)}))
+    return joined(text_rows), joined(html_rows)
+
+
+def _fill_product(
+    prepared: PreparedEmail,
+    product: ShownProduct,
+    text_values: Mapping[str, Piece],
+    html_values: Mapping[str, Piece],
+) -> tuple[Piece, Piece]:
+    name = one_line(product.name, limit=PRODUCT_NAME_LIMIT) or prepared.texts("unnamed_product")
+    query = product_query(product.product_id)
+    text_row = prepared.text.parts["product"].fill(
+        {**text_values, "name": piece_of(name), "product_query": piece_of(query)}
+    )
+    values = {**html_values, "name": _escaped_piece(name), "product_query": _escaped_piece(query)}
+    picture = picture_address(product.image_url)
+    if picture is None or len(picture) > PICTURE_ADDRESS_LIMIT:
+        return text_row, prepared.html.parts["product"].fill(values)
+    return text_row, prepared.html.parts["pictured_product"].fill({**values, "picture": _escaped_piece(picture)})
+
+
+def _escaped_piece(text: str) -> Piece:
+    return piece_of(str(escape(text)))

@@ -1,0 +1,208 @@
+"""The hosted pages: plain HTML with its one style sheet inside, no scripts, nothing from anywhere else but pictures.
+
+Addresses on a page are relative to the page's own, so that an installation may live under a path of its host.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+
+from markupsafe import Markup
+
+from invite_service.domain.branding import Branding
+from invite_service.domain.merchant import Merchant
+from invite_service.rendering.brand import Brand, brand_of
+from invite_service.rendering.cleaning import one_line, picture_address
+from invite_service.rendering.colors import Palette, palette_of
+from invite_service.rendering.environment import environment
+from invite_service.rendering.products import PRODUCT_NAME_LIMIT, ShownProduct
+from invite_service.rendering.texts import Texts, available_language, texts_of
+
+MAX_LISTED_PRODUCTS = 12
+"""Products shown where delivery is asked about; of the others their number is told."""
+
+CUSTOMER_NAME_LIMIT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as it is answered."""
+
+    html: str
+    content_security_policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageFrame:
+    """What all pages of one invitation have around them; `address` is the page's own, relative to itself."""
+
+    merchant: Merchant
+    branding: Branding
+    language: str
+    address: str
+
+    @property
+    def brand(self) -> Brand:
+        """The merchant as shown."""
+        return brand_of(self.merchant.name, self.merchant.homepage_url, self.branding)
+
+    @property
+    def texts(self) -> Texts:
+        """The texts in the invitation's language, or in English where that has none."""
+        return texts_of(available_language(self.language))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatedItem:
+    """A product, or the service (`product_id` None), with the stars and words that stand in its fields."""
+
+    product_id: str | None
+    name: str
+    picture: str | None
+    stars: int | None = None
+    text: str | None = None
+    faults: tuple[str, ...] = ()
+    """What is wrong with the fields, as sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFault:
+    """One line of the list of faults, and the anchor of the field it is about."""
+
+    sentence: str
+    anchor: str | None
+
+
+def make_item(
+    product: ShownProduct | None,
+    frame: PageFrame,
+    *,
+    stars: int | None = None,
+    text: str | None = None,
+    faults: Sequence[str] = (),
+) -> RatedItem:
+    """Show a product, or the service where it is None, with what stands in its fields."""
+    if product is None:
+        name = frame.texts("rate_service_subject", merchant=frame.brand.name)
+        return RatedItem(product_id=None, name=name, picture=None, stars=stars, text=text, faults=tuple(faults))
+    return RatedItem(
+        product_id=product.product_id,
+        name=one_line(product.name, limit=PRODUCT_NAME_LIMIT) or frame.texts("unnamed_product"),
+        picture=picture_address(product.image_url),
+        stars=stars,
+        text=text,
+        faults=tuple(faults),
+    )
+
+
+def ask_page(frame: PageFrame, products: Sequence[ShownProduct]) -> Page:
+    """Ask whether the order has arrived."""
+    items = [make_item(product, frame) for product in products[:MAX_LISTED_PRODUCTS]]
+    return _page("page_ask.html", frame, items=items, more_count=len(products) - len(items))
+
+
+def not_received_page(frame: PageFrame, customer_name: str | None, *, is_noted: bool) -> Page:
+    """Show the notice for "not yet", with the support contact; `is_noted` says that the report was taken."""
+    name = one_line(customer_name, limit=CUSTOMER_NAME_LIMIT)
+    return _page("page_not_received.html", frame, customer_name=name, is_noted=is_noted)
+
+
+def rate_page(
+    frame: PageFrame,
+    items: Sequence[RatedItem],
+    *,
+    text_limit: int,
+    faults: Sequence[ShownFault] = (),
+    is_answered: bool = False,
+    next_skip: int | None = None,
+    can_report_missing: bool = False,
+) -> Page:
+    """Ask for stars, and words if the customer likes, about products or the service.
+
+    `faults` heads the page after a form that could not be taken; the items then hold what was typed. `next_skip` is
+    the number of products before those of the next page, None on the last.
+    """
+    texts, name = frame.texts, frame.brand.name
+    if any(item.product_id is None for item in items):
+        title, lead = texts("rate_service_title", merchant=name), texts("rate_service_lead")
+    else:
+        title, lead = texts("rate_title"), texts("rate_lead" if len(items) == 1 else "rate_lead_many")
+    return _page(
+        "page_rate.html",
+        frame,
+        items=items,
+        title=title,
+        lead=lead,
+        text_limit=text_limit,
+        faults=faults,
+        is_answered=is_answered,
+        next_skip=next_skip,
+        can_report_missing=can_report_missing,
+    )
+
+
+def thanks_page(frame: PageFrame, items: Sequence[RatedItem], *, is_waiting: bool, remaining_count: int) -> Page:
+    """Thank for what was given; `is_waiting` says that something of it is not published yet."""
+    return _page("page_thanks.html", frame, items=items, is_waiting=is_waiting, remaining_count=remaining_count)
+
+
+def unsubscribe_page(frame: PageFrame) -> Page:
+    """Offer the button that unsubscribes."""
+    return _page("page_unsubscribe.html", frame)
+
+
+def unsubscribed_page(frame: PageFrame) -> Page:
+    """Confirm that the customer is unsubscribed."""
+    return _page("page_unsubscribed.html", frame)
+
+
+def unknown_page(language: str) -> Page:
+    """Answer a link that is malformed, forged, expired or erased: the same page for all."""
+    return _bare_page(language, "unknown")
+
+
+def failed_page(language: str) -> Page:
+    """Say that something went wrong on our side."""
+    return _bare_page(language, "failed")
+
+
+def too_large_page(language: str) -> Page:
+    """Say that a form was larger than any form of ours can be."""
+    texts = texts_of(available_language(language))
+    return _render("page_message.html", None, texts, title=texts("failed_title"), lead=texts("fault_form_too_large"))
+
+
+def _bare_page(language: str, name: str) -> Page:
+    texts = texts_of(available_language(language))
+    return _render("page_message.html", None, texts, title=texts(f"{name}_title"), lead=texts(f"{name}_lead"))
+
+
+def _page(template: str, frame: PageFrame, **values: object) -> Page:
+    return _render(template, frame.brand, frame.texts, address=frame.address, **values)
+
+
+def _render(template: str, brand: Brand | None, texts: Texts, **values: object) -> Page:
+    style = _style(brand.palette if brand is not None else palette_of(Branding()))
+    html = environment().get_template(template).render(brand=brand, texts=texts, style=style.markup, **values)
+    return Page(html=html.lstrip(), content_security_policy=style.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    markup: Markup
+    policy: str
+
+
+@lru_cache(maxsize=256)
+def _style(palette: Palette) -> _Style:
+    """Write the style sheet, and the policy that lets in this one alone."""
+    colors = environment().get_template("page_colors.css").render(palette=palette)
+    css = colors + environment().get_template("page.css").render()
+    digest = b64encode(sha256(css.encode()).digest()).decode("ascii")
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src https:; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+    return _Style(Markup(css), policy)  # noqa: S704 - our own style sheet, with colours that were parsed

@@ -1,0 +1,57 @@
+"""The texts of messages and pages: one gettext catalogue (catalogues/<language>.po) per language.
+
+Message ids are symbols, not English sentences, so that English can be mended without touching the other languages.
+Placeholders are named, `{merchant}`; catalogues hold no HTML.
+"""
+
+from functools import cache
+from gettext import GNUTranslations
+from importlib.resources import files
+from io import BytesIO
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+LANGUAGES = ("en", "nb")
+"""Languages that have a catalogue. A further one is a file under catalogues/ and its tag here."""
+
+FALLBACK_LANGUAGE = "en"
+
+
+class Texts:
+    """The catalogue of one language."""
+
+    def __init__(self, language: str, translations: GNUTranslations) -> None:
+        self.language = language
+        self._translations = translations
+
+    def __call__(self, key: str, **values: str | int) -> str:
+        """Write a text with its placeholders filled in; `count` chooses the plural form."""
+        count = values.get("count")
+        if isinstance(count, int):
+            text = self._translations.ngettext(key, key, count)
+        else:
+            text = self._translations.gettext(key)
+        if text == key:
+            raise KeyError(f"{self.language} has no text {key}")
+        return text.format_map(values)
+
+
+def available_language(language: str) -> str:
+    """Tell the language a message or page is really written in: the wanted one where it has texts, else English.
+
+    An invitation keeps the language that was decided (RULES.md section 3), and a catalogue that comes later is used
+    from then on. Until it comes the lang attribute, unlike the invitation, says English.
+    """
+    return language if language in LANGUAGES else FALLBACK_LANGUAGE
+
+
+@cache
+def texts_of(language: str) -> Texts:
+    """Load the catalogue of an available language, once per process."""
+    with (files("invite_service.rendering") / "catalogues" / f"{language}.po").open("rb") as source:
+        catalogue = read_po(source, locale=language.replace("-", "_"))
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Texts(language, GNUTranslations(compiled))
