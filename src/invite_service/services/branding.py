@@ -1,0 +1,73 @@
+"""How a merchant's messages and pages look."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from invite_service.domain.branding import Branding
+from invite_service.domain.errors import PreconditionFailedError
+from invite_service.domain.merchant import Merchant
+from invite_service.rendering.colors import TEXT_CONTRAST, WHITE, contrast_of
+from invite_service.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class BrandingWarning:
+    """Something that will not look as it was meant to."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedBranding:
+    """A branding, and what is to be known about it."""
+
+    branding: Branding
+    warnings: tuple[BrandingWarning, ...]
+
+
+class BrandingService:
+    """Reads and replaces a merchant's branding."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def get(self, merchant: Merchant) -> SavedBranding:
+        """Get the merchant's branding; version 0, with the defaults, where none was set."""
+        async with self._database.transaction() as stores:
+            branding = await stores.branding.get(merchant.id)
+        return SavedBranding(branding, tuple(_warnings(branding)))
+
+    async def replace(self, merchant: Merchant, branding: Branding, *, replacing: int | None) -> SavedBranding:
+        """Replace the branding; `replacing` is the version that the caller has seen, None to replace any.
+
+        Raises PreconditionFailedError when somebody else replaced it meanwhile.
+        """
+        async with self._database.transaction() as stores:
+            if replacing is None:
+                replacing = (await stores.branding.get(merchant.id)).version
+            saved = replace(branding, version=replacing + 1)
+            if not await stores.branding.replace(
+                merchant.id, saved, replacing=replacing, at=merchant.now(self._clock())
+            ):
+                raise PreconditionFailedError("The branding was changed meanwhile; read it again.")
+        return SavedBranding(saved, tuple(_warnings(saved)))
+
+
+def _warnings(branding: Branding) -> Iterator[BrandingWarning]:
+    """Name what WCAG 2.2 would not let pass (1.4.3); colours that cannot be read are mended when they are drawn."""
+    pairs = (
+        ("text_color", branding.text_color, "white", WHITE),
+        ("text_color", branding.text_color, "background_color", branding.background_color),
+        ("primary_color", branding.primary_color, "white", WHITE),
+    )
+    for name, color, ground, against in pairs:
+        contrast = contrast_of(color, against)
+        if contrast < TEXT_CONTRAST:
+            yield BrandingWarning(
+                "low_contrast",
+                f"{name} on {ground} has a contrast of {contrast:.1f}, below {TEXT_CONTRAST}; "
+                "text in it is drawn darker.",
+            )

@@ -1,0 +1,170 @@
+"""One merchant's claimed batch: under whose rules, by which clock and under which lease, and how it is recorded."""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+
+from invite_service.domain.branding import Branding
+from invite_service.domain.invitation import Channel, Invitation
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.policy import Policy
+from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.domain.suppression import SuppressionReason
+from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.services.conclusions import WORKER, Conclusion, Tried, settle_late
+from invite_service.storage.attempts import NewAttempt, Price, Recorded
+from invite_service.storage.database import Database
+from invite_service.storage.errors import TransactionConflictError
+from invite_service.storage.sending import Lease
+
+log = structlog.get_logger()
+
+LEASE_SECONDS: Final = 60
+"""How long a claim holds unless it is renewed; longer than any provider call may take."""
+
+SETTLE_TRIES: Final = 3
+"""A deadlock is the only reason for a second."""
+
+_DEAD_ADDRESS: Final[Mapping[Channel, SuppressionReason]] = {
+    Channel.EMAIL: SuppressionReason.HARD_BOUNCE,
+    Channel.SMS: SuppressionReason.SMS_UNDELIVERABLE,
+}
+
+
+class Turn(Protocol):
+    """The turn in which a batch is sent; the worker's dispatcher gives them out."""
+
+    @property
+    def must_end(self) -> bool:
+        """Whether nothing further may be started."""
+
+    def announce_more(self) -> None:
+        """Take note that more is due than one batch."""
+
+
+class WholeTurn:
+    """A turn that nobody waits for: all of a batch may be started."""
+
+    must_end = False
+
+    def announce_more(self) -> None:
+        """Take no note: whoever asked for the batch asks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What sending for a merchant goes by, as it was when the batch was claimed."""
+
+    merchant: Merchant
+    policy: Policy
+    """The current version."""
+    branding: Branding
+    paused_channels: frozenset[str]
+
+
+class Observer(Protocol):
+    """Who counts what providers answer; the metrics of a process."""
+
+    def __call__(self, receipt: Receipt, channel: Channel, *, seconds: float) -> None:
+        """Count one answer and the time it took."""
+
+
+class Claim:
+    """What was claimed at once for one merchant, and the ways to record what becomes of it."""
+
+    def __init__(
+        self,
+        account: Account,
+        token: UUID,
+        *,
+        database: Database,
+        clock: Callable[[], datetime],
+        time_of: Callable[[Invitation], datetime] | None = None,
+    ) -> None:
+        """Take charge of a claim; `time_of` tells the merchant's time for an invitation where it is not simply now."""
+        self.account = account
+        self.token = token
+        self._database = database
+        self._clock = clock
+        self._time_of = time_of
+
+    @property
+    def merchant(self) -> Merchant:
+        """Whose invitations they are."""
+        return self.account.merchant
+
+    def real_now(self) -> datetime:
+        """Tell the time."""
+        return self._clock()
+
+    def merchant_now(self, invitation: Invitation) -> datetime:
+        """Tell the merchant's time as it counts for this invitation."""
+        return self._time_of(invitation) if self._time_of is not None else self.merchant.now(self._clock())
+
+    async def record(self, conclusions: Sequence[Conclusion], openings: Sequence[NewAttempt] = ()) -> Recorded:
+        """Record in one statement what ended and what begins."""
+        async with self._database.autocommit() as stores:
+            return await stores.attempts.record(
+                self.merchant.id,
+                [conclusion.recording for conclusion in conclusions],
+                openings,
+                token=self.token,
+                real_now=self._clock(),
+            )
+
+    async def renew(self, invitation_ids: Sequence[UUID]) -> None:
+        """Renew the lease on invitations whose calls take long."""
+        lease = Lease(self.token, self._clock() + timedelta(seconds=LEASE_SECONDS))
+        async with self._database.autocommit() as stores:
+            await stores.sending.renew_leases(self.merchant.id, invitation_ids, lease=lease)
+
+    async def settle(self, tried: Tried, receipt: Receipt, *, price: Price | None) -> None:
+        """Record an answer to an invitation that others took out of our hands meanwhile."""
+        for _ in range(SETTLE_TRIES):
+            with contextlib.suppress(TransactionConflictError):
+                await self._settle(tried, receipt, price=price)
+                break
+        log.info("Recorded a late answer", invitation_id=str(tried.invitation.id), outcome=receipt.outcome)
+
+    async def _settle(self, tried: Tried, receipt: Receipt, *, price: Price | None) -> None:
+        now = self.merchant_now(tried.invitation)
+        async with self._database.transaction() as stores:
+            for current in await stores.invitations.lock(self.merchant.id, [tried.invitation.id]):
+                recording = settle_late(current, tried, receipt, price=price, now=now)
+                if recording is not None:
+                    await stores.attempts.record(self.merchant.id, [recording], token=None, real_now=self._clock())
+
+    async def take_note(self, tried: Tried, receipt: Receipt) -> None:
+        """Do what an answer means beyond its message: pause the channel, suppress the address."""
+        if receipt.outcome is OutcomeWord.MISCONFIGURED:
+            await self.pause_channel(tried.invitation.channel, reason=receipt.reason)
+        if receipt.suppress_address:
+            async with self._database.transaction() as stores:
+                await stores.contacts.add_suppressions(
+                    self.merchant.id,
+                    [tried.invitation.contact],
+                    _DEAD_ADDRESS[tried.invitation.channel],
+                    source=WORKER,
+                    at=self.merchant_now(tried.invitation),
+                )
+
+    async def pause_channel(self, channel: Channel, *, reason: str) -> None:
+        """Pause a channel of the merchant until its settings are put right (RULES.md section 7)."""
+        now = self._clock()
+        async with self._database.transaction() as stores:
+            if not await stores.sending.pause_channel(self.merchant.id, channel, real_now=now, reason=reason):
+                return
+            entry = TimelineEntry(
+                at=self.merchant.now(now),
+                actor=WORKER,
+                event=TimelineEvent.CHANNEL_PAUSED,
+                reason=reason,
+                data={"channel": channel.value},
+            )
+            await stores.timeline.add(self.merchant.id, [entry])
+        log.warning("Paused a channel", merchant_id=self.merchant.id, channel=channel, reason=reason)

@@ -1,0 +1,363 @@
+"""What a customer does with a message's link: confirm or deny delivery, leave stars and words, unsubscribe.
+
+Opening a page decides nothing: mail scanners open every link. It may leave a note in the timeline, at most once a
+minute and step, so that a scanner cannot fill it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+from uuid import UUID
+
+from invite_service.domain.branding import Branding
+from invite_service.domain.decision import JsonFigure
+from invite_service.domain.errors import (
+    InvalidInputError,
+    InvitationNotFoundError,
+    MerchantNotFoundError,
+    TokenNotFoundError,
+)
+from invite_service.domain.feedback import Feedback, Rating
+from invite_service.domain.invitation import Invitation, InvitationStatus, Step
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.suppression import SuppressionReason
+from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.rules.feedback import check_feedback, tidy
+from invite_service.rules.membership import cancel
+from invite_service.rules.publishing import decide_publishing, display_name
+from invite_service.rules.states import record_feedback, report_not_received
+from invite_service.services.tokens import TokenClaims, TokenPurpose, TokenSigner
+from invite_service.storage.database import Database
+from invite_service.storage.errors import TransactionConflictError
+from invite_service.storage.invitations import InvitationChange
+from invite_service.storage.ratings import RatingChange
+from invite_service.storage.sending import ProductCard
+from invite_service.storage.stores import Stores
+
+CUSTOMER: Final = "customer"
+"""The actor of everything here."""
+
+UNSUBSCRIBED: Final = SuppressionReason.UNSUBSCRIBED.value
+"""Why an invitation ends whose customer unsubscribed."""
+
+VIEW_INTERVAL: Final = timedelta(minutes=1)
+"""Views of one step's page within this after another are not noted."""
+
+MAX_CONFLICTS: Final = 5
+"""How often a change is begun again because somebody else changed the same customer's history."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackPage:
+    """What a link's page is about, and what was answered on it so far."""
+
+    merchant: Merchant
+    branding: Branding
+    invitation: Invitation
+    step: Step
+    """The message that brought the customer here."""
+    products: tuple[ProductCard, ...]
+    """Everything the invitation asks or ever asked about; empty for the service."""
+    ratings: tuple[Rating, ...]
+    is_delivery_confirmed: bool
+    """The customer said that the order has arrived, and has not said otherwise since."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribePage:
+    """Whose messages a link unsubscribes from, and the language to say so in."""
+
+    merchant: Merchant
+    branding: Branding
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """What a token leads to, read in one transaction; `now` is the merchant's time."""
+
+    stores: Stores
+    merchant: Merchant
+    invitation: Invitation
+    step: Step
+    now: datetime
+
+    def entry(self, event: TimelineEvent, data: Mapping[str, JsonFigure] | None = None) -> TimelineEntry:
+        """Write a timeline entry of the customer's doing."""
+        return TimelineEntry(
+            at=self.now,
+            actor=CUSTOMER,
+            event=event,
+            invitation_id=self.invitation.id,
+            data={"step": self.step.value, **(data or {})},
+        )
+
+
+class FeedbackService:
+    """Takes what customers answer. Every method raises TokenNotFoundError for a token that leads nowhere (any more)."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        signer: TokenSigner,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._database = database
+        self._signer = signer
+        self._clock = clock
+        self._new_id = new_id
+
+    async def open_page(self, token: str, *, is_noted: bool) -> FeedbackPage:
+        """Read what the page of a link shows; `is_noted` is for a GET, whose view may be noted, and not for a HEAD."""
+        claims = self._signer.read(token, TokenPurpose.PAGE)
+        async with self._database.transaction() as stores:
+            visit = await self._find(stores, claims)
+            merchant, invitation = visit.merchant, visit.invitation
+            events = await stores.pages.find_last_events(merchant.id, invitation.id, visit.step)
+            viewed_at = events.get(TimelineEvent.PAGE_VIEWED)
+            if is_noted and (viewed_at is None or visit.now - viewed_at >= VIEW_INTERVAL):
+                await stores.timeline.add(merchant.id, [visit.entry(TimelineEvent.PAGE_VIEWED)])
+            asked = set(invitation.ever_asked_ids)
+            cards = await stores.pages.list_cards(merchant.id, invitation.id)
+            return FeedbackPage(
+                merchant=merchant,
+                branding=await stores.branding.get(merchant.id),
+                invitation=invitation,
+                step=visit.step,
+                products=tuple(card for card in cards if card.product_id in asked),
+                ratings=tuple(await stores.ratings.list_of_invitation(merchant.id, invitation.id)),
+                is_delivery_confirmed=_is_confirmed(
+                    events.get(TimelineEvent.DELIVERY_CONFIRMED), events.get(TimelineEvent.NOT_RECEIVED)
+                ),
+            )
+
+    async def confirm_delivery(self, token: str) -> None:
+        """Note that the order has arrived; confirming again changes nothing."""
+
+        async def confirm(visit: _Visit) -> None:
+            stores, merchant_id = visit.stores, visit.merchant.id
+            events = await stores.pages.find_last_events(merchant_id, visit.invitation.id, visit.step)
+            confirmed_at = events.get(TimelineEvent.DELIVERY_CONFIRMED)
+            if not _is_confirmed(confirmed_at, events.get(TimelineEvent.NOT_RECEIVED)):
+                await stores.timeline.add(merchant_id, [visit.entry(TimelineEvent.DELIVERY_CONFIRMED)])
+
+        await self._change(token, confirm)
+
+    async def report_not_received(self, token: str) -> None:
+        """Take the report that not everything has arrived: a pending second step moves (RULES.md section 6)."""
+
+        async def report(visit: _Visit) -> None:
+            stores, merchant, invitation = visit.stores, visit.merchant, visit.invitation
+            versions = {merchant.policy_version, invitation.policy_version}
+            policies = await stores.policies.find_versions(merchant.id, versions)
+            reported = report_not_received(
+                invitation,
+                policy=policies[merchant.policy_version],
+                plan=policies[invitation.policy_version],
+                merchant=merchant,
+                now=visit.now,
+            )
+            if reported == invitation:
+                return
+            await stores.invitations.save(merchant.id, [InvitationChange(reported, invitation)])
+            moved: dict[str, JsonFigure] = {}
+            if reported.send_at != invitation.send_at:
+                moved["send_at"] = reported.send_at.isoformat()
+            await stores.timeline.add(merchant.id, [visit.entry(TimelineEvent.NOT_RECEIVED, moved)])
+
+        await self._change(token, report)
+
+    async def leave_feedback(self, token: str, feedback: Sequence[Feedback]) -> list[Rating]:
+        """Store stars and words, in place of earlier ones on the same product; the invitation has responded.
+
+        Any token of the invitation takes feedback on whatever it ever asked about, in whichever state it is. Returns
+        the ratings as they now stand, in the order given; a review that is not given again stays.
+
+        Raises:
+            InvalidInputError: with every fault, pointers counting from `/ratings/0`; nothing was stored.
+        """
+        given = tidy(feedback)
+
+        async def leave(visit: _Visit) -> list[Rating]:
+            faults = check_feedback(given, visit.invitation)
+            if faults:
+                raise InvalidInputError("The feedback has faults.", faults=faults)
+            return await self._leave(visit, given)
+
+        return await self._change(token, leave)
+
+    async def _leave(self, visit: _Visit, feedback: Sequence[Feedback]) -> list[Rating]:
+        stores, merchant_id, invitation = visit.stores, visit.merchant.id, visit.invitation
+        earlier = await stores.ratings.list_of_invitation(merchant_id, invitation.id)
+        stored = {rating.product_id: rating for rating in earlier}
+        ratings = [self._rate(visit, given, stored.get(given.product_id)) for given in feedback]
+        changes = [
+            RatingChange(
+                rating=rating,
+                stored=stored.get(rating.product_id),
+                displayed_name=display_name(invitation.customer_name),
+                language=invitation.language,
+            )
+            for rating in ratings
+            if rating != stored.get(rating.product_id)
+        ]
+        responded = record_feedback(invitation)
+        if responded != invitation:
+            await stores.invitations.save(merchant_id, [InvitationChange(responded, invitation)])
+        await stores.timeline.add(merchant_id, [_feedback_entry(visit, change) for change in changes])
+        await stores.ratings.save(merchant_id, changes)
+        return ratings
+
+    def _rate(self, visit: _Visit, given: Feedback, stored: Rating | None) -> Rating:
+        """Make the rating as it is to stand; the one that stands where nothing of it changes."""
+        text = given.text or (stored.review_text if stored is not None else None)
+        publishing = decide_publishing(text, stored=stored)
+        if stored is not None and (given.stars, text, *publishing) == (
+            stored.stars,
+            stored.review_text,
+            stored.state,
+            stored.review_state,
+        ):
+            return stored
+        return Rating(
+            id=stored.id if stored is not None else self._new_id(),
+            invitation_id=visit.invitation.id,
+            product_id=given.product_id,
+            stars=given.stars,
+            state=publishing.stars,
+            review_text=text,
+            review_state=publishing.text,
+            created_at=stored.created_at if stored is not None else visit.now,
+            updated_at=visit.now,
+        )
+
+    async def open_unsubscribe(self, token: str) -> UnsubscribePage:
+        """Read what the unsubscribe page of a link shows; nothing is noted."""
+        claims = self._signer.read(token, TokenPurpose.UNSUBSCRIBE)
+        async with self._database.transaction() as stores:
+            visit = await self._find(stores, claims)
+            branding = await stores.branding.get(visit.merchant.id)
+        return UnsubscribePage(visit.merchant, branding, visit.invitation.language)
+
+    async def unsubscribe(self, token: str) -> UnsubscribePage:
+        """Suppress every contact of the orders behind the invitation, on every channel, and end what is scheduled.
+
+        RULES.md sections 3 ("Channel") and 8. What is being sent right now is asked again by may_send. Unsubscribing
+        again changes nothing.
+        """
+        claims = self._signer.read(token, TokenPurpose.UNSUBSCRIBE)
+        return await _again(lambda: self._unsubscribe(claims))
+
+    async def _unsubscribe(self, claims: TokenClaims) -> UnsubscribePage:
+        async with self._database.transaction() as stores:
+            visit = await self._find(stores, claims)
+            merchant, invitation = visit.merchant, visit.invitation
+            branding = await stores.branding.get(merchant.id)
+            locked = await stores.history.lock(merchant.id, invitation.order_ids, [invitation.contact])
+            if locked is None:
+                raise _unknown()
+            known = await stores.contacts.list_suppressions(merchant.id, locked.contacts)
+            already = {entry.contact for entry in known if entry.reason is SuppressionReason.UNSUBSCRIBED}
+            changes = await _end_scheduled(visit, locked.contacts)
+            if changes or not locked.contacts <= already:
+                await stores.contacts.add_suppressions(
+                    merchant.id, locked.contacts, SuppressionReason.UNSUBSCRIBED, source=CUSTOMER, at=visit.now
+                )
+                await stores.invitations.save(merchant.id, changes)
+                ended = [_ended_entry(visit, change.invitation) for change in changes]
+                await stores.timeline.add(merchant.id, [visit.entry(TimelineEvent.UNSUBSCRIBED), *ended])
+        return UnsubscribePage(merchant, branding, invitation.language)
+
+    async def _change(self, token: str, change: Callable[[_Visit], Awaitable[T]]) -> T:
+        """Change the invitation of a page's token under its lock."""
+        claims = self._signer.read(token, TokenPurpose.PAGE)
+
+        async def change_once() -> T:
+            async with self._database.transaction() as stores:
+                return await change(await self._find(stores, claims, lock=True))
+
+        return await _again(change_once)
+
+    async def _find(self, stores: Stores, claims: TokenClaims, *, lock: bool = False) -> _Visit:
+        """Find what a token leads to; raises TokenNotFoundError where that is nothing, or has expired or was erased."""
+        try:
+            merchant = await stores.merchants.get(claims.merchant_id)
+            invitation = await stores.invitations.get(merchant.id, claims.invitation_id)
+        except (MerchantNotFoundError, InvitationNotFoundError):
+            raise _unknown() from None
+        now = merchant.now(self._clock())
+        claims.check_expiry(now)
+        if lock:
+            (invitation,) = await stores.invitations.lock(merchant.id, [invitation.id])
+        if invitation.status is InvitationStatus.ERASED:
+            raise _unknown()
+        return _Visit(stores, merchant, invitation, claims.step, now)
+
+
+async def _end_scheduled(visit: _Visit, contacts: frozenset[str]) -> list[InvitationChange]:
+    """End every scheduled invitation to a customer with one of these contacts, which are locked.
+
+    May_send would skip them for the same reason; this way the merchant sees it at once.
+    """
+    history = await visit.stores.history.read(visit.merchant.id, visit.invitation.order_ids, contacts, lock=True)
+    has_order_joined = any(
+        invitation.id == visit.invitation.id and invitation.order_ids != visit.invitation.order_ids
+        for invitation in history.invitations
+    )
+    if history.is_stale or has_order_joined:
+        raise TransactionConflictError("The history changed before it was locked.")
+    live = {order.order_id: order for order in history.orders if order.is_live}
+    changes = []
+    for invitation in history.invitations:
+        reached = {invitation.contact}.union(
+            *(live[order_id].contacts for order_id in invitation.order_ids if order_id in live)
+        )
+        if invitation.status is InvitationStatus.SCHEDULED and not contacts.isdisjoint(reached):
+            changes.append(InvitationChange(cancel(invitation, UNSUBSCRIBED), invitation))
+    return changes
+
+
+def _ended_entry(visit: _Visit, ended: Invitation) -> TimelineEntry:
+    return TimelineEntry(
+        at=visit.now,
+        actor=CUSTOMER,
+        event=TimelineEvent.INVITATION_CANCELLED,
+        invitation_id=ended.id,
+        reason=UNSUBSCRIBED,
+        data={"status": ended.status.value},
+    )
+
+
+def _feedback_entry(visit: _Visit, change: RatingChange) -> TimelineEntry:
+    rating, stored = change.rating, change.stored
+    data: dict[str, JsonFigure] = {"stars": rating.stars, "state": rating.state.value}
+    if rating.product_id is not None:
+        data["product_id"] = rating.product_id
+    if stored is not None:
+        data["earlier_stars"] = stored.stars
+    if rating.review_state is not None and (stored is None or stored.review_text != rating.review_text):
+        data["review_state"] = rating.review_state.value
+    return visit.entry(TimelineEvent.FEEDBACK_LEFT, data)
+
+
+def _is_confirmed(confirmed_at: datetime | None, denied_at: datetime | None) -> bool:
+    return confirmed_at is not None and (denied_at is None or confirmed_at >= denied_at)
+
+
+async def _again(change: Callable[[], Awaitable[T]]) -> T:
+    """Make a change, from the beginning where another transaction came in between."""
+    for _ in range(MAX_CONFLICTS - 1):
+        try:
+            return await change()
+        except TransactionConflictError:
+            continue
+    return await change()
+
+
+def _unknown() -> TokenNotFoundError:
+    return TokenNotFoundError("This link is not known, or no longer.")

@@ -1,0 +1,312 @@
+"""Handing the messages of one claim to one sender: written down, called, recorded, a group at a time.
+
+An attempt is committed before its call begins and closed after it has ended, and there are never more open attempts
+than the sender has places for calls. What ended is closed in the same statement that opens what comes next.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from invite_service.domain.invitation import Invitation
+from invite_service.domain.message import Message
+from invite_service.domain.policy import Policy
+from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.services.claim import Claim, Observer, Turn
+from invite_service.services.conclusions import (
+    Conclusion,
+    Tried,
+    conclude,
+    conclude_failure,
+    conclude_rest,
+    conclude_unstarted,
+    give_back,
+)
+from invite_service.services.outlets import Outlet, Share
+from invite_service.services.send_report import Fate
+from invite_service.storage.attempts import NewAttempt, Recorded
+
+log = structlog.get_logger()
+
+LINGER_SECONDS: Final = 0.004
+"""How long a call that has ended waits for others to end: a quick provider's answers are then recorded together."""
+
+LOW_WATER: Final = 4
+"""Messages still waiting, for each place, when the merchant lines up again: the next batch is claimed and judged just
+in time, and does not compete with this one for places."""
+
+PLACE_SECONDS: Final = 0.25
+"""How long a hand-over waits for a place before it looks whether it may still start anything."""
+
+RENEW_SECONDS: Final = 20.0
+"""After this the lease of calls that hang is renewed: a third of it."""
+
+RECORD_PAUSES: Final = (0.2, 1.0, 2.0, 4.0, 8.0)
+"""Seconds between tries to record what has ended, while the database is away."""
+
+SAME_KEY_TRIES: Final = 3
+"""Calls with the same bytes and key to a provider that honours keys, before an unknown outcome is left in doubt."""
+
+UNKNOWN_PAUSE: Final = 0.2
+"""Seconds between them."""
+
+
+NOT_WRITTEN: Final = "not_written"
+"""Why a message waits that could not be written: a fault of ours, tried again like one of the provider's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sendable:
+    """A message that may be sent and is not written yet."""
+
+    invitation: Invitation
+    plan: Policy
+    """The policy version stored with the invitation."""
+    product_ids: tuple[str, ...]
+    dropped: tuple[str, ...]
+    write: Callable[[UUID], Message]
+    """Writes the message of the attempt with this id."""
+
+
+@dataclass(slots=True)
+class _Ended:
+    """A conclusion to be recorded; a call's answer holds its place until it is."""
+
+    conclusion: Conclusion
+    answer: tuple[Tried, Receipt] | None = None
+
+
+class HandOver:
+    """One outlet's part of one claim; used once."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        outlet: Outlet,
+        sendables: Iterable[Sendable],
+        *,
+        turn: Turn,
+        fresh_until: float,
+        new_id: Callable[[], UUID],
+        observe: Observer,
+        has_more: bool,
+        renew_seconds: float = RENEW_SECONDS,
+    ) -> None:
+        """Prepare; what is not started by `fresh_until`, on the event loop's clock, is given back and judged anew."""
+        self.fates: list[Fate] = []
+        """What became of messages, as far as it is recorded."""
+        self._claim = claim
+        self._outlet = outlet
+        self._waiting = deque(sendables)
+        self._turn = turn
+        self._fresh_until = fresh_until
+        self._new_id = new_id
+        self._observe = observe
+        self._calls: dict[asyncio.Task[Receipt], Tried] = {}
+        self._ended: list[_Ended] = []
+        self._is_refused = False
+        self._has_more = has_more
+        self._renew_seconds = renew_seconds
+
+    async def run(self) -> None:
+        """Send all that waits, or give it back."""
+        with self._outlet.places.share() as share:
+            try:
+                while self._waiting or self._calls or self._ended:
+                    await self._advance(share)
+            finally:
+                if self._calls:
+                    await asyncio.wait(self._calls)
+
+    async def _advance(self, share: Share) -> None:
+        self._turn_away()
+        share.is_hungry = bool(self._waiting)
+        room = min(len(self._waiting), max(0, share.room - len(self._calls)))
+        if room or self._ended:
+            share.hold(max(share.held, len(self._calls) + room))
+            await self._record_and_open(room)
+            share.hold(len(self._calls))
+        elif not self._calls:
+            await _wait_for_place(share)
+        if self._calls:
+            await self._await_calls()
+
+    def _turn_away(self) -> None:
+        """Conclude what waits without a call, where no further call may begin."""
+        if not self._waiting:
+            return
+        is_over = self._turn.must_end or asyncio.get_running_loop().time() > self._fresh_until
+        if self._is_refused or is_over:
+            self._ended += [_Ended(give_back(sendable.invitation)) for sendable in self._waiting]
+            self._waiting.clear()
+        elif self._outlet.rests_until is not None:
+            rest = self._outlet.rests_until - self._claim.real_now()
+            if rest > timedelta(0):
+                self._ended += [_Ended(self._postpone(sendable, rest)) for sendable in self._waiting]
+                self._waiting.clear()
+            else:
+                self._outlet.rests_until = None
+
+    def _postpone(self, sendable: Sendable, rest: timedelta) -> Conclusion:
+        now = self._claim.merchant_now(sendable.invitation)
+        return conclude_rest(sendable.invitation, plan=sendable.plan, rest=rest, now=now)
+
+    async def _record_and_open(self, room: int) -> None:
+        written = []
+        for _ in range(room):
+            ready = self._write(self._waiting.popleft())
+            if ready is not None:
+                written.append(ready)
+        openings = [_opening(tried, message, provider=self._outlet.sender.name) for tried, message in written]
+        if self._has_more and len(self._waiting) <= LOW_WATER * self._outlet.places.capacity:
+            self._has_more = False
+            self._turn.announce_more()
+        ended, self._ended = self._ended, []
+        try:
+            recorded = await self._claim.record([entry.conclusion for entry in ended], openings)
+        except Exception as error:
+            log.warning("Failed to record what was sent", merchant_id=self._claim.merchant.id, exc_info=error)
+            never_begun = [_Ended(conclude_unstarted(tried, self._never_begun())) for tried, _ in written]
+            await self._record_patiently([*ended, *never_begun], error)
+            return
+        await self._finish(ended, recorded)
+        for tried, message in written:
+            if tried.invitation.id in recorded.opened_ids:
+                self._calls[asyncio.create_task(self._send(message), name="send")] = tried
+
+    def _write(self, sendable: Sendable) -> tuple[Tried, Message] | None:
+        invitation = sendable.invitation
+        now = self._claim.merchant_now(invitation)
+        assert invitation.next_step is not None
+        tried = Tried(
+            attempt_id=self._new_id(),
+            invitation=invitation,
+            step=invitation.next_step,
+            plan=sendable.plan,
+            merchant=self._claim.merchant,
+            asked_at=now,
+            product_ids=sendable.product_ids,
+            dropped=sendable.dropped,
+        )
+        try:
+            return tried, sendable.write(tried.attempt_id)
+        except Exception as error:
+            log.exception("Failed to write a message", invitation_id=str(invitation.id))
+            failure = conclude_failure(invitation, NOT_WRITTEN, plan=sendable.plan, error=error, now=now)
+            self._ended.append(_Ended(failure))
+            return None
+
+    async def _record_patiently(self, ended: Sequence[_Ended], error: Exception) -> None:
+        """Start nothing further, and try again to record while the database is away.
+
+        Attempts that may have been opened are closed as never begun. Raises the error when the database stays away:
+        what is not recorded then is settled when its lease expires.
+        """
+        self._is_refused = True
+        for pause in RECORD_PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                recorded = await self._claim.record([entry.conclusion for entry in ended])
+            except Exception as again:
+                error = again
+                continue
+            await self._finish(ended, recorded)
+            return
+        self._waiting.clear()
+        raise error
+
+    async def _finish(self, ended: Sequence[_Ended], recorded: Recorded) -> None:
+        """Count what was recorded, and settle answers to invitations that others took out of our hands."""
+        for entry in ended:
+            is_ours = entry.conclusion.recording.invitation.id in recorded.recorded_ids
+            if not is_ours and entry.answer is not None:
+                price = self._outlet.price_of(entry.answer[0].invitation.channel)
+                await _bear(self._claim.settle(*entry.answer, price=price))
+            if entry.conclusion.fate is not None and (is_ours or entry.answer is not None):
+                self.fates.append(entry.conclusion.fate)
+
+    async def _send(self, message: Message) -> Receipt:
+        sender = self._outlet.sender
+        loop = asyncio.get_running_loop()
+        started_at = loop.time()
+        receipt = await sender.send(message)
+        for _ in range(SAME_KEY_TRIES - 1):
+            if receipt.outcome is not OutcomeWord.UNKNOWN or not sender.honours_idempotency_key:
+                break
+            await asyncio.sleep(UNKNOWN_PAUSE)
+            receipt = await sender.send(message)
+        self._observe(receipt, message.channel, seconds=loop.time() - started_at)
+        return receipt
+
+    async def _await_calls(self) -> None:
+        done, running = await asyncio.wait(
+            self._calls, timeout=self._renew_seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if done and running:
+            done, _ = await asyncio.wait(self._calls, timeout=LINGER_SECONDS)
+        for task in done:
+            tried = self._calls.pop(task)
+            await self._conclude(tried, self._receipt_of(task, tried))
+        if not done:
+            await _bear(self._claim.renew([tried.invitation.id for tried in self._calls.values()]))
+
+    async def _conclude(self, tried: Tried, receipt: Receipt) -> None:
+        if receipt.outcome is OutcomeWord.RATE_LIMITED and receipt.retry_after is not None:
+            self._outlet.rests_until = self._claim.real_now() + receipt.retry_after
+        if receipt.outcome is OutcomeWord.MISCONFIGURED:
+            self._is_refused = True
+        if receipt.outcome is OutcomeWord.MISCONFIGURED or receipt.suppress_address:
+            await _bear(self._claim.take_note(tried, receipt))
+        now = self._claim.merchant_now(tried.invitation)
+        price = self._outlet.price_of(tried.invitation.channel)
+        conclusion = conclude(tried, receipt, price=price, now=now)
+        self._ended.append(_Ended(conclusion, answer=(tried, receipt)))
+
+    def _receipt_of(self, task: "asyncio.Task[Receipt]", tried: Tried) -> Receipt:
+        """Read a call's answer; one that raised, which no sender should, has an outcome that nobody knows."""
+        error = task.exception()
+        if error is None:
+            return task.result()
+        log.error("A sender raised", invitation_id=str(tried.invitation.id), exc_info=error)
+        return Receipt(outcome=OutcomeWord.UNKNOWN, reason="sender_raised", provider=self._outlet.sender.name)
+
+    def _never_begun(self) -> Receipt:
+        return Receipt(outcome=OutcomeWord.NOT_SENT, reason="never_begun", provider=self._outlet.sender.name)
+
+
+async def _bear(step: Awaitable[None]) -> None:
+    """Do what goes beyond a message's own record; where it fails, the record of the others must not."""
+    try:
+        await step
+    except Exception:
+        log.exception("Failed to follow up an answer")
+
+
+async def _wait_for_place(share: Share) -> None:
+    try:
+        async with asyncio.timeout(PLACE_SECONDS):
+            await share.wait()
+    except TimeoutError:
+        return
+
+
+def _opening(tried: Tried, message: Message, *, provider: str) -> NewAttempt:
+    return NewAttempt(
+        id=tried.attempt_id,
+        invitation_id=tried.invitation.id,
+        step=tried.step,
+        channel=tried.invitation.channel,
+        language=tried.invitation.language,
+        provider=provider,
+        message_id=message.message_id,
+        idempotency_key=message.idempotency_key,
+        content_hash=message.content_hash(),
+        product_ids=tried.product_ids,
+        asked_at=tried.asked_at,
+    )

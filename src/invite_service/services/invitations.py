@@ -1,0 +1,304 @@
+"""Invitations as a merchant sees them, and what the merchant may do to them (RULES.md section 8)."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from invite_service.bell import Bell
+from invite_service.domain.decision import JsonFigure
+from invite_service.domain.errors import InvitationNotFoundError
+from invite_service.domain.invitation import Invitation, InvitationStatus
+from invite_service.domain.listing import AttemptRecord, InvitationFilter, InvitationSorting, Span
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.order import Order
+from invite_service.domain.policy import Policy
+from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.rules import actions
+from invite_service.rules.membership import was_ended_by_merchant
+from invite_service.rules.sending import SendFacts
+from invite_service.rules.slots import local_day
+from invite_service.services.paging import Page, PageRequest, page_of
+from invite_service.storage.database import Database
+from invite_service.storage.errors import TransactionConflictError
+from invite_service.storage.invitations import InvitationChange
+from invite_service.storage.stores import Stores
+
+MAX_CONFLICTS: Final = 5
+"""How often an action is begun again because somebody else changed the same customer's history."""
+
+
+class Action(StrEnum):
+    """What may be done to an invitation."""
+
+    CANCEL = "cancel"
+    ENABLE = "enable"
+    SEND_NOW = "send_now"
+    RESCHEDULE = "reschedule"
+    RETRY = "retry"
+    """An operator's."""
+    MARK_SENT = "mark_sent"
+    """An operator's."""
+
+
+class Period(StrEnum):
+    """Spans of whole days in the merchant's zone; those with a number include today."""
+
+    TODAY = "today"
+    TOMORROW = "tomorrow"
+    NEXT_7_DAYS = "next_7_days"
+    NEXT_30_DAYS = "next_30_days"
+    LAST_7_DAYS = "last_7_days"
+    LAST_30_DAYS = "last_30_days"
+
+
+_PERIOD_DAYS: Final = {
+    Period.TODAY: (0, 1),
+    Period.TOMORROW: (1, 2),
+    Period.NEXT_7_DAYS: (0, 7),
+    Period.NEXT_30_DAYS: (0, 30),
+    Period.LAST_7_DAYS: (-6, 1),
+    Period.LAST_30_DAYS: (-29, 1),
+}
+"""First day and the day after the last, counted from today."""
+
+_BY_STATUS: Final = {
+    InvitationStatus.SCHEDULED: (Action.CANCEL, Action.SEND_NOW, Action.RESCHEDULE),
+    InvitationStatus.IN_DOUBT: (Action.RETRY, Action.MARK_SENT),
+    InvitationStatus.FAILED: (Action.RETRY,),
+    InvitationStatus.MISSED: (Action.RETRY,),
+}
+
+
+def allowed_actions(invitation: Invitation) -> tuple[Action, ...]:
+    """Name the actions that the invitation's state allows; what else they look at may still refuse them."""
+    if was_ended_by_merchant(invitation):
+        return (Action.ENABLE,)
+    return _BY_STATUS.get(invitation.status, ())
+
+
+def span_of(period: Period, *, zone: str, now: datetime) -> Span:
+    """Tell from when to when a period goes; the days begin at midnight on the wall clock of `zone`."""
+    today = local_day(now, zone)
+    start, end = (
+        datetime.combine(today + timedelta(days=days), time.min, tzinfo=ZoneInfo(zone)) for days in _PERIOD_DAYS[period]
+    )
+    return Span(start=start, end=end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationDetail:
+    """An invitation with everything that belongs to it."""
+
+    invitation: Invitation
+    orders: Sequence[Order]
+    """Every order that joined, the first one first, without lines and traces."""
+    attempts: Sequence[AttemptRecord]
+    timeline: Sequence[TimelineEntry]
+    allowed_actions: Sequence[Action]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Situation:
+    """What an action is decided on: the invitation under its locks, and both policies."""
+
+    stores: Stores
+    merchant: Merchant
+    invitation: Invitation
+    policy: Policy
+    plan: Policy
+    """The version stored with the invitation."""
+    now: datetime
+    """On the merchant's clock."""
+
+    async def read_facts(self) -> SendFacts:
+        """Read what may_send looks at."""
+        merchant_id = self.merchant.id
+        content, *_ = await self.stores.sending.read_contents(merchant_id, [self.invitation.id])
+        return SendFacts(
+            orders=content.orders,
+            suppressed=content.suppressed,
+            has_feedback=content.has_feedback,
+            others=await self.stores.sending.read_invitations(merchant_id, content.other_ids),
+            is_paused=self.merchant.paused_at is not None,
+        )
+
+
+_Decide = Callable[[_Situation], Awaitable[Invitation]]
+
+
+class InvitationService:
+    """Lists invitations, and does to one what the merchant wants done.
+
+    Each action locks the customer's history, is written to the timeline under its `actor`, rings the bell after its
+    commit, and raises ActionRefusedError with the reason where the state does not allow it. Doing what has been done
+    already changes nothing.
+    """
+
+    def __init__(self, database: Database, *, bell: Bell, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._bell = bell
+        self._clock = clock
+
+    async def list_(
+        self,
+        merchant: Merchant,
+        chosen: InvitationFilter,
+        *,
+        period: Period | None = None,
+        sorted_by: InvitationSorting = InvitationSorting.CREATED_AT,
+        page: PageRequest,
+    ) -> Page[Invitation]:
+        """List invitations; `period` is one of send_at, besides what is chosen."""
+        if period is not None:
+            span = span_of(period, zone=merchant.time_zone, now=merchant.now(self._clock()))
+            chosen = replace(chosen, sends=(*chosen.sends, span))
+        async with self._database.transaction() as stores:
+            found = await stores.listing.list_invitations(
+                merchant.id, chosen, sorted_by=sorted_by, part=page.to_slice()
+            )
+        return page_of(found, page)
+
+    async def get(self, merchant: Merchant, invitation_id: UUID) -> InvitationDetail:
+        """Get an invitation.
+
+        Raises:
+            InvitationNotFoundError: the merchant has none of that id.
+        """
+        async with self._database.transaction() as stores:
+            invitation = await stores.invitations.get(merchant.id, invitation_id)
+            return InvitationDetail(
+                invitation=invitation,
+                orders=await stores.listing.list_orders_of_invitation(merchant.id, invitation_id),
+                attempts=await stores.listing.list_attempts(merchant.id, invitation_id),
+                timeline=await stores.timeline.list_of_invitation(merchant.id, invitation_id),
+                allowed_actions=allowed_actions(invitation),
+            )
+
+    async def cancel(self, merchant: Merchant, invitation_id: UUID, *, actor: str) -> Invitation:
+        """Cancel what is still to come."""
+
+        async def decide(at: _Situation) -> Invitation:
+            return actions.cancel(at.invitation)
+
+        return await self._change(
+            merchant, invitation_id, decide, event=TimelineEvent.INVITATION_CANCELLED, actor=actor
+        )
+
+    async def enable(self, merchant: Merchant, invitation_id: UUID, *, actor: str) -> Invitation:
+        """Bring back what the merchant cancelled."""
+
+        async def decide(at: _Situation) -> Invitation:
+            facts = await at.read_facts()
+            return actions.enable(
+                at.invitation, facts=facts, policy=at.policy, plan=at.plan, merchant=at.merchant, now=at.now
+            )
+
+        return await self._change(merchant, invitation_id, decide, event=TimelineEvent.INVITATION_ENABLED, actor=actor)
+
+    async def reschedule(self, merchant: Merchant, invitation_id: UUID, day: date, *, actor: str) -> Invitation:
+        """Move the next message to a day in the invitation's zone."""
+
+        async def decide(at: _Situation) -> Invitation:
+            return actions.reschedule(at.invitation, day, policy=at.policy, merchant=at.merchant, now=at.now)
+
+        return await self._change(
+            merchant, invitation_id, decide, event=TimelineEvent.INVITATION_RESCHEDULED, actor=actor
+        )
+
+    async def send_now(self, merchant: Merchant, invitation_id: UUID, *, actor: str) -> Invitation:
+        """Let the next message go at once."""
+
+        async def decide(at: _Situation) -> Invitation:
+            return actions.send_now(at.invitation, now=at.now)
+
+        return await self._change(merchant, invitation_id, decide, event=TimelineEvent.INVITATION_SEND_NOW, actor=actor)
+
+    async def retry(self, merchant: Merchant, invitation_id: UUID, *, actor: str) -> Invitation:
+        """Try a message again that is in doubt, has failed or was missed."""
+
+        async def decide(at: _Situation) -> Invitation:
+            facts = await at.read_facts()
+            return actions.retry(
+                at.invitation, facts=facts, policy=at.policy, plan=at.plan, merchant=at.merchant, now=at.now
+            )
+
+        return await self._change(merchant, invitation_id, decide, event=TimelineEvent.INVITATION_RETRIED, actor=actor)
+
+    async def mark_sent(self, merchant: Merchant, invitation_id: UUID, *, actor: str) -> Invitation:
+        """Settle a message in doubt as having left when its attempt began."""
+
+        async def decide(at: _Situation) -> Invitation:
+            attempt = await at.stores.attempts.find_last(at.merchant.id, at.invitation.id)
+            return actions.mark_sent(
+                at.invitation,
+                plan=at.plan,
+                merchant=at.merchant,
+                asked_at=attempt.asked_at if attempt is not None else at.now,
+                product_ids=attempt.product_ids if attempt is not None else at.invitation.product_ids,
+            )
+
+        return await self._change(merchant, invitation_id, decide, event=TimelineEvent.MESSAGE_SETTLED, actor=actor)
+
+    async def _change(
+        self, merchant: Merchant, invitation_id: UUID, decide: _Decide, *, event: TimelineEvent, actor: str
+    ) -> Invitation:
+        for conflicts in range(MAX_CONFLICTS):
+            try:
+                return await self._change_once(merchant, invitation_id, decide, event=event, actor=actor)
+            except TransactionConflictError:
+                if conflicts == MAX_CONFLICTS - 1:
+                    raise
+        raise AssertionError("the last conflict is raised")
+
+    async def _change_once(
+        self, merchant: Merchant, invitation_id: UUID, decide: _Decide, *, event: TimelineEvent, actor: str
+    ) -> Invitation:
+        async with self._database.transaction() as stores:
+            at = await self._lock(stores, merchant, invitation_id)
+            changed = await decide(at)
+            if changed == at.invitation:
+                return changed
+            await stores.invitations.save(merchant.id, [InvitationChange(changed, at.invitation)])
+            await stores.timeline.add(merchant.id, [_entry(at, changed, event=event, actor=actor)])
+        self._bell.ring(merchant.id)
+        return changed
+
+    async def _lock(self, stores: Stores, merchant: Merchant, invitation_id: UUID) -> _Situation:
+        """Lock orders, contacts and the invitation, in this order (DESIGN.md section 4)."""
+        seen = await stores.invitations.get(merchant.id, invitation_id)
+        history = await stores.history.lock(merchant.id, seen.order_ids, [seen.contact] if seen.contact else [])
+        locked = await stores.invitations.lock(merchant.id, [invitation_id])
+        if history is None or not locked:
+            raise InvitationNotFoundError("No invitation of that id exists.")
+        invitation = locked[0]
+        if (invitation.order_ids, invitation.contact) != (seen.order_ids, seen.contact):
+            raise TransactionConflictError("An order joined before the locks were held.")
+        fresh = history.merchant
+        versions = {fresh.policy_version, invitation.policy_version}
+        policies = await stores.policies.find_versions(merchant.id, versions)
+        return _Situation(
+            stores=stores,
+            merchant=fresh,
+            invitation=invitation,
+            policy=policies[fresh.policy_version],
+            plan=policies[invitation.policy_version],
+            now=fresh.now(self._clock()),
+        )
+
+
+def _entry(at: _Situation, changed: Invitation, *, event: TimelineEvent, actor: str) -> TimelineEntry:
+    data: dict[str, JsonFigure] = {"status": changed.status.value}
+    if changed.send_at != at.invitation.send_at:
+        data["send_at"] = changed.send_at.isoformat()
+    return TimelineEntry(
+        at=at.now,
+        actor=actor,
+        event=event,
+        invitation_id=changed.id,
+        reason=changed.ended_reason if event is TimelineEvent.INVITATION_CANCELLED else None,
+        data=data,
+    )

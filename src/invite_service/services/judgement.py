@@ -1,0 +1,84 @@
+"""Asking may_send about everything that was claimed at once, each seeing what was said of the others."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from invite_service.domain.invitation import Channel, Invitation
+from invite_service.domain.policy import Policy
+from invite_service.rules.sending import Send, SendFacts, may_send
+from invite_service.services.conclusions import Conclusion, conclude_failure, conclude_verdict
+from invite_service.storage.sending import SendContent
+
+log = structlog.get_logger()
+
+NOT_JUDGED = "not_judged"
+"""Why a message waits that may_send failed on: a fault of ours, tried again like one of the provider's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """A message that may be sent now, and about which products."""
+
+    content: SendContent
+    verdict: Send
+
+    @property
+    def channel(self) -> Channel:
+        """The channel it leaves by."""
+        return self.content.invitation.channel
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What may_send said of a claim."""
+
+    permitted: list[Permitted] = field(default_factory=list)
+    """In the order in which they are due."""
+    concluded: list[Conclusion] = field(default_factory=list)
+
+
+def judge(
+    contents: Sequence[SendContent],
+    *,
+    others: Mapping[UUID, Invitation],
+    policy: Policy,
+    plans: Mapping[int, Policy],
+    paused: Collection[Channel],
+    now_for: Callable[[Invitation], datetime],
+) -> Judgement:
+    """Judge a claim. `others` are the other invitations of its histories, `policy` is the current version.
+
+    The older come first, so that a younger one is not dropped in favour of one that is itself never sent.
+    """
+    judgement = Judgement()
+    invitations = {**others, **{content.invitation.id: content.invitation for content in contents}}
+    verdicts: dict[UUID, Permitted] = {}
+    for content in sorted(contents, key=lambda content: (content.invitation.created_at, content.invitation.id)):
+        invitation = content.invitation
+        now = now_for(invitation)
+        facts = SendFacts(
+            orders=content.orders,
+            suppressed=content.suppressed,
+            has_feedback=content.has_feedback,
+            others=[invitations[other_id] for other_id in content.other_ids if other_id in invitations],
+            is_paused=invitation.channel in paused,
+        )
+        plan = plans[invitation.policy_version]
+        try:
+            verdict = may_send(invitation, facts=facts, policy=policy, plan=plan, now=now)
+        except Exception as error:
+            log.exception("Failed to judge a message", invitation_id=str(invitation.id))
+            judgement.concluded.append(conclude_failure(invitation, NOT_JUDGED, plan=plan, error=error, now=now))
+            continue
+        if isinstance(verdict, Send):
+            verdicts[invitation.id] = Permitted(content, verdict)
+            continue
+        conclusion = conclude_verdict(invitation, verdict, now=now)
+        judgement.concluded.append(conclusion)
+        invitations[invitation.id] = conclusion.recording.invitation
+    judgement.permitted = [verdicts[content.invitation.id] for content in contents if content.invitation.id in verdicts]
+    return judgement

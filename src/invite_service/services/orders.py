@@ -1,0 +1,48 @@
+"""Looking at orders: what is known of them, what was decided and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from invite_service.domain.invitation import Invitation
+from invite_service.domain.listing import OrderFilter
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.order import Order
+from invite_service.domain.timeline import TimelineEntry
+from invite_service.services.paging import Page, PageRequest, page_of
+from invite_service.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDetail:
+    """An order with the invitation it is part of and everything that happened to it."""
+
+    order: Order
+    invitation: Invitation | None
+    timeline: Sequence[TimelineEntry]
+
+
+class OrderService:
+    """Reads a merchant's orders."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_(self, merchant: Merchant, chosen: OrderFilter, *, page: PageRequest) -> Page[Order]:
+        """List orders by when they were received, without lines and traces."""
+        async with self._database.transaction() as stores:
+            found = await stores.listing.list_orders(merchant.id, chosen, part=page.to_slice())
+        return page_of(found, page)
+
+    async def get(self, merchant: Merchant, order_id: str) -> OrderDetail:
+        """Get an order.
+
+        Raises:
+            OrderNotFoundError: the merchant has none of that id.
+        """
+        async with self._database.transaction() as stores:
+            order = await stores.orders.get(merchant.id, order_id)
+            timeline = await stores.timeline.list_of_order(merchant.id, order_id)
+            invitation = None
+            if order.invitation_id is not None:
+                invitation = await stores.invitations.get(merchant.id, order.invitation_id)
+        return OrderDetail(order, invitation, timeline)

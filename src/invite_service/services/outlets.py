@@ -1,0 +1,111 @@
+"""Where messages leave: a sender, the places for its open calls in this process, and what a message costs there."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Protocol
+
+from invite_service.domain.invitation import Channel
+from invite_service.domain.merchant import Merchant
+from invite_service.providers.base import Sender
+from invite_service.storage.attempts import SMS_PRICE, Price
+
+
+class CallPlaces:
+    """The calls one sender may have open at once in this process, shared by the batches that send through it.
+
+    A place is held from before an attempt is written until after it is closed, so that open attempts never outnumber
+    the places. Batches that have more to start share them evenly.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._held = 0
+        self._shares: set[Share] = set()
+        self._freed = asyncio.Event()
+
+    @property
+    def capacity(self) -> int:
+        """How many places there are."""
+        return self._capacity
+
+    @property
+    def free(self) -> int:
+        """How many places nobody holds."""
+        return self._capacity - self._held
+
+    @contextlib.contextmanager
+    def share(self) -> Iterator["Share"]:
+        """Take part; whatever is still held at the end of the block is given back."""
+        share = Share(self)
+        self._shares.add(share)
+        try:
+            yield share
+        finally:
+            share.hold(0)
+            self._shares.remove(share)
+
+    def limit_for(self, share: "Share") -> int:
+        """How many places a share may hold now."""
+        hungry = sum(1 for other in self._shares if other.is_hungry or other is share)
+        return max(1, self._capacity // hungry)
+
+    def take(self, count: int) -> None:
+        """Take free places, or give some back where the count is negative."""
+        self._held += count
+        if count < 0:
+            self._freed.set()
+
+    async def wait_for_free(self) -> None:
+        """Wait until somebody gives a place back, unless one is free."""
+        if not self.free:
+            self._freed.clear()
+            await self._freed.wait()
+
+
+class Share:
+    """What one batch holds of the places."""
+
+    def __init__(self, places: CallPlaces) -> None:
+        self._places = places
+        self.held = 0
+        self.is_hungry = True
+        """Whether the batch has more to start; one that has not leaves its part of the places to the others."""
+
+    @property
+    def room(self) -> int:
+        """How many calls this batch may have open now, those it has included."""
+        return min(self._places.limit_for(self), self.held + self._places.free)
+
+    def hold(self, count: int) -> None:
+        """Hold exactly so many places from now on, at most `room` where that is more than before."""
+        self._places.take(count - self.held)
+        self.held = count
+
+    async def wait(self) -> None:
+        """Wait until a place is free."""
+        await self._places.wait_for_free()
+
+
+class Outlet:
+    """A sender as this process uses it."""
+
+    def __init__(self, sender: Sender, *, sms_price: Price = SMS_PRICE) -> None:
+        self.sender = sender
+        self.sms_price = sms_price
+        """What an accepted SMS costs the merchant."""
+        self.places = CallPlaces(sender.max_in_flight)
+        self.rests_until: datetime | None = None
+        """Real time until which the provider asked us to wait; messages due before are postponed without a call."""
+
+    def price_of(self, channel: Channel) -> Price | None:
+        """Tell what an accepted message costs; None where that is not counted per message."""
+        return self.sms_price if channel is Channel.SMS else None
+
+
+class Outlets(Protocol):
+    """The outlets of an installation; bootstrap knows them."""
+
+    def find(self, merchant: Merchant, channel: Channel) -> Outlet | None:
+        """Find where a merchant's messages of a channel leave; None when no provider is set up for them."""

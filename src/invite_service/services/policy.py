@@ -1,0 +1,84 @@
+"""A merchant's policy: what holds now, changing it, and what held before (RULES.md section 2)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from invite_service.domain.errors import Fault, InvalidInputError, PreconditionFailedError
+from invite_service.domain.merchant import MerchantId
+from invite_service.domain.policy import Policy
+from invite_service.rules.policy import check_policy
+from invite_service.services.policy_versions import PolicyVersions
+from invite_service.storage.database import Database
+from invite_service.storage.policies import PolicyVersion, policy_from_json, policy_json
+from invite_service.storage.stores import Stores
+
+
+class PolicyService:
+    """Reads and changes policies; every change is a new version."""
+
+    def __init__(self, database: Database, *, policy_versions: PolicyVersions, clock: Callable[[], datetime]) -> None:
+        """Make a service; `clock` tells real time."""
+        self._database = database
+        self._policy_versions = policy_versions
+        self._clock = clock
+
+    async def get(self, merchant_id: MerchantId) -> Policy:
+        """Get the policy that holds now; its version is its ETag.
+
+        Raises:
+            MerchantNotFoundError: there is no such merchant.
+        """
+        async with self._database.autocommit() as stores:
+            merchant = await stores.merchants.get(merchant_id)
+            return await self._read(stores, merchant_id, merchant.policy_version)
+
+    async def patch(
+        self, merchant_id: MerchantId, changes: Mapping[str, Any], *, replacing: int | None, actor: str
+    ) -> Policy:
+        """Change settings, given by their wire names; a change that changes nothing makes no version.
+
+        `replacing` is the version the caller has seen, None stands for any. `actor` is who saves it.
+
+        Raises:
+            InvalidInputError: settings are unknown or out of range; all of them are named.
+            PreconditionFailedError: `replacing` is not the current version.
+            MerchantNotFoundError: there is no such merchant.
+        """
+        async with self._database.transaction() as stores:
+            merchant = await stores.merchants.lock(merchant_id)
+            current = await self._read(stores, merchant_id, merchant.policy_version)
+            if replacing is not None and replacing != current.version:
+                raise PreconditionFailedError("The policy was changed meanwhile; read it again.")
+            changed = _change(current, changes)
+            if replace(changed, version=current.version) == current:
+                return current
+            now = merchant.now(self._clock())
+            await stores.policies.add(merchant_id, changed, created_at=now, created_by=actor)
+            await stores.merchants.set_policy_version(merchant_id, changed.version, replacing=current.version)
+        return changed
+
+    async def list_versions(
+        self, merchant_id: MerchantId, *, before: int | None = None, limit: int
+    ) -> list[PolicyVersion]:
+        """List saved versions, the newest first; with `before` those lower than it."""
+        async with self._database.autocommit() as stores:
+            return await stores.policies.list_versions(merchant_id, before=before, limit=limit)
+
+    async def _read(self, stores: Stores, merchant_id: MerchantId, version: int) -> Policy:
+        return (await self._policy_versions.get(stores, merchant_id, [version]))[version]
+
+
+def _change(current: Policy, changes: Mapping[str, Any]) -> Policy:
+    settings = policy_json(current)
+    unknown = [
+        Fault(f"/{name}", "unknown_field", "There is no such setting.") for name in changes if name not in settings
+    ]
+    if unknown:
+        raise InvalidInputError("The policy has unknown settings.", faults=unknown)
+    changed = policy_from_json(current.version + 1, {**settings, **changes})
+    faults = check_policy(changed)
+    if faults:
+        raise InvalidInputError("The policy has settings out of range.", faults=faults)
+    return changed

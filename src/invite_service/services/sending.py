@@ -1,0 +1,281 @@
+"""Sending what is due: claim a merchant's batch, ask may_send again for each, write, hand over, record.
+
+DESIGN.md section 6. No transaction is open during a call.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+
+from invite_service.domain.branding import Branding
+from invite_service.domain.invitation import Channel, Invitation
+from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.domain.message import Message
+from invite_service.domain.policy import Policy
+from invite_service.services.claim import LEASE_SECONDS, Account, Claim, Observer, Turn
+from invite_service.services.conclusions import Conclusion
+from invite_service.services.hand_over import RENEW_SECONDS, HandOver, Sendable
+from invite_service.services.judgement import Permitted, judge
+from invite_service.services.outlets import Outlet, Outlets
+from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.send_report import Fate, SendReport
+from invite_service.storage.database import Database
+from invite_service.storage.sending import Lease, SendContent
+from invite_service.storage.stores import Stores
+
+log = structlog.get_logger()
+
+BATCH_SIZE: Final = 200
+"""Invitations claimed at once."""
+
+MAX_COUNTED: Final = 100_000
+"""Due messages beyond which nobody counts."""
+
+FRESH_SECONDS: Final = 5.0
+"""How long may_send's answer holds. What is not started by then is given back and asked again."""
+
+NO_PROVIDER: Final = "no_provider"
+"""Why a channel is paused for which nobody set up a provider."""
+
+
+class Writer(Protocol):
+    """Who writes messages."""
+
+    def write(
+        self,
+        content: SendContent,
+        *,
+        merchant: Merchant,
+        policy: Policy,
+        branding: Branding,
+        product_ids: Sequence[str],
+        attempt_id: UUID,
+        real_now: datetime,
+    ) -> Message:
+        """Write the next message of an invitation about these products; `policy` is the current version."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    claim: Claim
+    contents: list[SendContent]
+    """In the order in which they are due."""
+    plans: Mapping[int, Policy]
+    others: Mapping[UUID, Invitation]
+
+
+class SendingService:
+    """Sends what is due."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        outlets: Outlets,
+        writer: Writer,
+        policies: PolicyVersions,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+        observe: Observer,
+        observe_claim: Callable[[float], None] = lambda _: None,
+        batch_size: int = BATCH_SIZE,
+        renew_seconds: float = RENEW_SECONDS,
+    ) -> None:
+        """Make a service; `observe` is told of each provider's answer, `observe_claim` of the seconds a claim took."""
+        self._database = database
+        self._outlets = outlets
+        self._writer = writer
+        self._clock = clock
+        self._new_id = new_id
+        self._observe = observe
+        self._observe_claim = observe_claim
+        self._batch_size = batch_size
+        self._renew_seconds = renew_seconds
+        self._looks_by_join = False
+        self._policies = policies
+
+    async def find_due(self, *, except_for: Collection[MerchantId] = ()) -> list[MerchantId]:
+        """Find merchants with due invitations, each by its own clock.
+
+        Where the looks across all merchants fail, each is asked for itself, so that a database node that is down
+        stops only its own merchants.
+        """
+        for by_join in (self._looks_by_join, not self._looks_by_join):
+            try:
+                async with self._database.autocommit() as stores:
+                    due = await stores.sending.list_due_merchants(
+                        real_now=self._clock(), except_for=except_for, by_join=by_join
+                    )
+            except Exception as error:
+                log.warning("Failed to look across merchants", by_join=by_join, error=type(error).__name__)
+            else:
+                self._looks_by_join = by_join
+                return due
+        async with self._database.autocommit() as stores:
+            clocks = await stores.sending.list_clocks()
+        found = []
+        for merchant_id, offset in clocks:
+            if merchant_id not in except_for and await self._is_due(merchant_id, self._clock() + offset):
+                found.append(merchant_id)
+        return found
+
+    async def count_due(self) -> int:
+        """Count what is due and not claimed, up to 100,000."""
+        async with self._database.autocommit() as stores:
+            return await stores.sending.count_due(real_now=self._clock(), at_most=MAX_COUNTED)
+
+    async def _is_due(self, merchant_id: MerchantId, now: datetime) -> bool:
+        try:
+            async with self._database.autocommit() as stores:
+                due_at = await stores.sending.find_next_due(merchant_id)
+        except Exception as error:
+            log.warning("Failed to look for due messages", merchant_id=merchant_id, error=type(error).__name__)
+            return False
+        return due_at is not None and due_at <= now
+
+    async def send_due(
+        self,
+        merchant_id: MerchantId,
+        *,
+        turn: Turn,
+        due_by: datetime | None = None,
+        time_of: Callable[[Invitation], datetime] | None = None,
+    ) -> SendReport:
+        """Send one batch of the merchant's due messages and say what became of them.
+
+        `due_by` and `time_of` are for a sandbox's clock on its way: what is due by an instant is claimed, and each
+        message is judged and sent at the time that `time_of` tells.
+        """
+        batch = await self._claim(merchant_id, due_by=due_by, time_of=time_of)
+        if batch is None:
+            return SendReport()
+        fresh_until = asyncio.get_running_loop().time() + FRESH_SECONDS
+        outlets = await self._find_outlets(batch)
+        judgement = judge(
+            batch.contents,
+            others=batch.others,
+            policy=batch.claim.account.policy,
+            plans=batch.plans,
+            paused=self._paused(batch, outlets),
+            now_for=batch.claim.merchant_now,
+        )
+        has_more = len(batch.contents) == self._batch_size
+        if has_more and not judgement.permitted:
+            turn.announce_more()
+        fates = await _record(batch.claim, judgement.concluded)
+        hand_overs = [
+            HandOver(
+                batch.claim,
+                outlet,
+                [self._sendable(batch, permitted) for permitted in judgement.permitted if permitted.channel is channel],
+                turn=turn,
+                fresh_until=fresh_until,
+                new_id=self._new_id,
+                observe=self._observe,
+                has_more=has_more,
+                renew_seconds=self._renew_seconds,
+            )
+            for channel, outlet in outlets.items()
+        ]
+        try:
+            await asyncio.gather(*(hand_over.run() for hand_over in hand_overs))
+        finally:
+            report = SendReport.of([*fates, *(fate for hand_over in hand_overs for fate in hand_over.fates)])
+            log.info("Sent a batch", merchant_id=merchant_id, **report.counts())
+        return report
+
+    async def _find_outlets(self, batch: _Batch) -> dict[Channel, Outlet]:
+        """Find where the batch's messages leave; a channel that nobody set up a provider for is paused."""
+        outlets = {}
+        for channel in {content.invitation.channel for content in batch.contents}:
+            outlet = self._outlets.find(batch.claim.merchant, channel)
+            if outlet is not None:
+                outlets[channel] = outlet
+            elif channel not in batch.claim.account.paused_channels:
+                await batch.claim.pause_channel(channel, reason=NO_PROVIDER)
+        return outlets
+
+    def _paused(self, batch: _Batch, outlets: Collection[Channel]) -> frozenset[Channel]:
+        account = batch.claim.account
+        if account.merchant.paused_at is not None:
+            return frozenset(Channel)
+        return frozenset(channel for channel in Channel if channel in account.paused_channels or channel not in outlets)
+
+    def _sendable(self, batch: _Batch, permitted: Permitted) -> Sendable:
+        content, account = permitted.content, batch.claim.account
+        return Sendable(
+            invitation=content.invitation,
+            plan=batch.plans[content.invitation.policy_version],
+            product_ids=permitted.verdict.product_ids,
+            dropped=permitted.verdict.dropped,
+            write=partial(self._write, content, account, permitted.verdict.product_ids),
+        )
+
+    def _write(self, content: SendContent, account: Account, product_ids: Sequence[str], attempt_id: UUID) -> Message:
+        return self._writer.write(
+            content,
+            merchant=account.merchant,
+            policy=account.policy,
+            branding=account.branding,
+            product_ids=product_ids,
+            attempt_id=attempt_id,
+            real_now=self._clock(),
+        )
+
+    async def _claim(
+        self,
+        merchant_id: MerchantId,
+        *,
+        due_by: datetime | None,
+        time_of: Callable[[Invitation], datetime] | None,
+    ) -> _Batch | None:
+        async with self._database.autocommit() as stores:
+            account = await self._account(stores, merchant_id)
+            real_now = self._clock()
+            lease = Lease(self._new_id(), real_now + timedelta(seconds=LEASE_SECONDS))
+            now = due_by if due_by is not None else account.merchant.now(real_now)
+            began_at = asyncio.get_running_loop().time()
+            claimed = await stores.sending.claim_due(merchant_id, now=now, limit=self._batch_size, lease=lease)
+            self._observe_claim(asyncio.get_running_loop().time() - began_at)
+            if not claimed:
+                return None
+            contents = await stores.sending.read_contents(merchant_id, claimed)
+            claim = Claim(account, lease.token, database=self._database, clock=self._clock, time_of=time_of)
+            return await self._complete(stores, claim, contents)
+
+    async def _complete(self, stores: Stores, claim: Claim, contents: list[SendContent]) -> _Batch:
+        """Read what the contents point to: their policy versions, and the other invitations of their histories."""
+        merchant_id = claim.merchant.id
+        plans = await self._policies.get(stores, merchant_id, {c.invitation.policy_version for c in contents})
+        in_batch = {content.invitation.id for content in contents}
+        other_ids = {other_id for content in contents for other_id in content.other_ids} - in_batch
+        others = await stores.sending.read_invitations(merchant_id, other_ids)
+        return _Batch(claim, contents, plans, {other.id: other for other in others})
+
+    async def _account(self, stores: Stores, merchant_id: MerchantId) -> Account:
+        merchant = await stores.merchants.get(merchant_id)
+        policies = await self._policies.get(stores, merchant_id, {merchant.policy_version})
+        return Account(
+            merchant=merchant,
+            policy=policies[merchant.policy_version],
+            branding=await stores.branding.get(merchant_id),
+            paused_channels=await stores.sending.list_paused_channels(merchant_id),
+        )
+
+
+async def _record(claim: Claim, concluded: Sequence[Conclusion]) -> list[Fate]:
+    """Record what is not sent, and say what became of that which was still ours."""
+    if not concluded:
+        return []
+    recorded = await claim.record(concluded)
+    return [
+        conclusion.fate
+        for conclusion in concluded
+        if conclusion.fate is not None and conclusion.recording.invitation.id in recorded.recorded_ids
+    ]

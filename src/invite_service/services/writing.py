@@ -1,0 +1,90 @@
+"""Writing a message: tokens made, links put together, content rendered."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlencode
+from uuid import UUID
+
+from invite_service.domain.branding import Branding
+from invite_service.domain.invitation import Invitation
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.message import Message
+from invite_service.domain.policy import Policy
+from invite_service.rendering.cleaning import web_address
+from invite_service.rendering.links import Links
+from invite_service.rendering.message import SenderDefaults, render
+from invite_service.services.tokens import TokenPurpose, TokenSigner
+from invite_service.storage.sending import ProductCard, SendContent
+
+TOKEN_PARAMETER = "invite_token"  # noqa: S105 - the parameter's name
+"""How the token is passed to a merchant's own page."""
+
+
+class MessageWriter:
+    """Writes the messages of every merchant of this installation.
+
+    `public_base_url` is where customers reach the hosted pages, without a slash at its end.
+    """
+
+    def __init__(self, signer: TokenSigner, *, public_base_url: str, sender: SenderDefaults) -> None:
+        self._signer = signer
+        self._public_base_url = public_base_url
+        self._sender = sender
+
+    def write(
+        self,
+        content: SendContent,
+        *,
+        merchant: Merchant,
+        policy: Policy,
+        branding: Branding,
+        product_ids: Sequence[str],
+        attempt_id: UUID,
+        real_now: datetime,
+    ) -> Message:
+        """Write the next message of an invitation about these products; `policy` is the current version."""
+        invitation = content.invitation
+        assert invitation.next_step is not None
+        cards = {card.product_id: card for card in content.cards}
+        products = [cards[product_id] for product_id in product_ids]
+        return render(
+            invitation,
+            step=invitation.next_step,
+            merchant=merchant,
+            branding=branding,
+            products=products,
+            links=self._links(
+                invitation, merchant, None if policy.hosted_landing_page else _own_page(merchant, products), at=real_now
+            ),
+            attempt_id=attempt_id,
+            sender=self._sender,
+            at=real_now,
+        )
+
+    def _links(self, invitation: Invitation, merchant: Merchant, own_page: str | None, *, at: datetime) -> Links:
+        assert invitation.next_step is not None
+        page, unsubscribe = (
+            self._signer.make(
+                merchant.id, invitation.id, purpose=purpose, step=invitation.next_step, at=merchant.now(at)
+            )
+            for purpose in TokenPurpose
+        )
+        return Links(
+            page=f"{self._public_base_url}/i/{page}" if own_page is None else _with_token(own_page, page),
+            unsubscribe=f"{self._public_base_url}/u/{unsubscribe}",
+        )
+
+
+def _own_page(merchant: Merchant, products: Sequence[ProductCard]) -> str | None:
+    """Choose the merchant's page: that of the product where there is one, else the homepage (RULES.md section 2).
+
+    None where neither is a web address: the hosted page then stands in for it.
+    """
+    product_page = web_address(products[0].url) if len(products) == 1 else None
+    return product_page or web_address(merchant.homepage_url)
+
+
+def _with_token(page: str, token: str) -> str:
+    """Add the token to an address; what a message's links add comes after it, so that a fragment has to go."""
+    address = page.partition("#")[0]
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({TOKEN_PARAMETER: token})}"
