@@ -1,0 +1,34 @@
+"""Figures that add up."""
+
+# ruff: noqa: D103 - each route is described by its decorator
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from invite_service.api.answers import JsonAnswer
+from invite_service.api.dependencies import ReadsInsights, Services
+from invite_service.api.errors import OK
+from invite_service.api.openapi import documented
+from invite_service.api.schemas.insight import ReconciliationResponse, SpanParameters
+
+router = APIRouter(tags=["insights"])
+
+
+@router.get(
+    "/v1/insights/reconciliation",
+    **documented(
+        "get_reconciliation",
+        "Count orders by what became of them",
+        description="Every order received is counted under exactly one outcome.",
+        answers={OK: ReconciliationResponse},
+        problems=["invalid_input"],
+        scope="insights:read",
+    ),
+)
+async def get_reconciliation(
+    caller: ReadsInsights, services: Services, asked: Annotated[SpanParameters, Query()]
+) -> Response:
+    figures = await services.create_insights().reconcile(caller.merchant, start=asked.start, end=asked.end)
+    return JsonAnswer(ReconciliationResponse.of(figures))

@@ -1,0 +1,159 @@
+"""What was planned and sent, and what may be done about it."""
+
+# ruff: noqa: D103 - each route is described by its decorator
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from invite_service.api.answers import JsonAnswer
+from invite_service.api.bodies import read_body
+from invite_service.api.dependencies import (
+    InvitationId,
+    OperatesInvitations,
+    ReadsInvitations,
+    Services,
+    WritesInvitations,
+)
+from invite_service.api.errors import OK
+from invite_service.api.openapi import documented
+from invite_service.api.schemas.invitation import RESCHEDULE, InvitationResponse, RescheduleRequest
+from invite_service.api.schemas.invitation_detail import InvitationDetailResponse
+from invite_service.api.schemas.listing import InvitationListParameters, InvitationListResponse
+
+router = APIRouter(tags=["invitations"])
+
+_CHANGES: dict[str, Any] = {"answers": {OK: InvitationResponse}, "problems": ["invitation_not_found", "action_refused"]}
+"""What every action answers: the invitation's new state, or why its state does not allow it."""
+
+
+@router.get(
+    "/v1/invitations",
+    **documented(
+        "list_invitations",
+        "List invitations",
+        answers={OK: InvitationListResponse},
+        problems=["invalid_input"],
+        scope="invitations:read",
+    ),
+)
+async def list_invitations(
+    caller: ReadsInvitations, services: Services, asked: Annotated[InvitationListParameters, Query()]
+) -> Response:
+    page = await services.create_invitations().list_(
+        caller.merchant, asked.to_filter(), period=asked.period, sorted_by=asked.sorted_by, page=asked.to_page()
+    )
+    return JsonAnswer(InvitationListResponse.of(page, asked))
+
+
+@router.get(
+    "/v1/invitations/{invitation_id}",
+    **documented(
+        "get_invitation",
+        "Get an invitation",
+        description="With its orders, every try to send, what happened, and what may be done next.",
+        answers={OK: InvitationDetailResponse},
+        problems=["invitation_not_found"],
+        scope="invitations:read",
+    ),
+)
+async def get_invitation(invitation_id: InvitationId, caller: ReadsInvitations, services: Services) -> Response:
+    found = await services.create_invitations().get(caller.merchant, invitation_id)
+    return JsonAnswer(InvitationDetailResponse.of_detail(found))
+
+
+@router.post(
+    "/v1/invitations/{invitation_id}/cancel",
+    **documented(
+        "cancel_invitation",
+        "Cancel what is still to come",
+        **_CHANGES,
+        scope="invitations:write",
+    ),
+)
+async def cancel_invitation(invitation_id: InvitationId, caller: WritesInvitations, services: Services) -> Response:
+    changed = await services.create_invitations().cancel(caller.merchant, invitation_id, actor=caller.actor)
+    return JsonAnswer(InvitationResponse.of(changed))
+
+
+@router.post(
+    "/v1/invitations/{invitation_id}/enable",
+    **documented(
+        "enable_invitation",
+        "Bring back what was cancelled",
+        description="A send_at that has passed becomes the next slot.",
+        **_CHANGES,
+        scope="invitations:write",
+    ),
+)
+async def enable_invitation(invitation_id: InvitationId, caller: WritesInvitations, services: Services) -> Response:
+    changed = await services.create_invitations().enable(caller.merchant, invitation_id, actor=caller.actor)
+    return JsonAnswer(InvitationResponse.of(changed))
+
+
+@router.post(
+    "/v1/invitations/{invitation_id}/send-now",
+    **documented(
+        "send_invitation_now",
+        "Send the next message at once",
+        description="Window and days do not apply; everything else is checked again right before it leaves.",
+        **_CHANGES,
+        scope="invitations:write",
+    ),
+)
+async def send_invitation_now(invitation_id: InvitationId, caller: WritesInvitations, services: Services) -> Response:
+    changed = await services.create_invitations().send_now(caller.merchant, invitation_id, actor=caller.actor)
+    return JsonAnswer(InvitationResponse.of(changed))
+
+
+@router.post(
+    "/v1/invitations/{invitation_id}/reschedule",
+    **documented(
+        "reschedule_invitation",
+        "Move the next message to a day",
+        description="It leaves in that day's slot, whatever send_days say; today counts until the window's end.",
+        takes=RescheduleRequest,
+        **_CHANGES,
+        scope="invitations:write",
+    ),
+)
+async def reschedule_invitation(
+    request: Request, invitation_id: InvitationId, caller: WritesInvitations, services: Services
+) -> Response:
+    posted = await read_body(request, RESCHEDULE)
+    changed = await services.create_invitations().reschedule(
+        caller.merchant, invitation_id, posted.date, actor=caller.actor
+    )
+    return JsonAnswer(InvitationResponse.of(changed))
+
+
+@router.post(
+    "/v1/invitations/{invitation_id}/retry",
+    **documented(
+        "retry_invitation",
+        "Try a message again",
+        description="For a message that is in doubt, has failed or was missed.",
+        **_CHANGES,
+        scope="invitations:operate",
+    ),
+)
+async def retry_invitation(invitation_id: InvitationId, caller: OperatesInvitations, services: Services) -> Response:
+    changed = await services.create_invitations().retry(caller.merchant, invitation_id, actor=caller.actor)
+    return JsonAnswer(InvitationResponse.of(changed))
+
+
+@router.post(
+    "/v1/invitations/{invitation_id}/mark-sent",
+    **documented(
+        "mark_invitation_sent",
+        "Settle a message in doubt as sent",
+        **_CHANGES,
+        scope="invitations:operate",
+    ),
+)
+async def mark_invitation_sent(
+    invitation_id: InvitationId, caller: OperatesInvitations, services: Services
+) -> Response:
+    changed = await services.create_invitations().mark_sent(caller.merchant, invitation_id, actor=caller.actor)
+    return JsonAnswer(InvitationResponse.of(changed))

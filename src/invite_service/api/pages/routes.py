@@ -1,0 +1,123 @@
+"""Routes of the hosted pages: `/i/{token}` asks, `/u/{token}` unsubscribes.
+
+A GET or HEAD decides nothing; only a posted form records (DESIGN.md section 7).
+"""
+
+# ruff: noqa: D103 - routes are described by the page they answer with
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from invite_service.api.dependencies import Services
+from invite_service.api.errors import OK, STATUS_BY_CODE, BodyTooLargeError
+from invite_service.api.pages.forms import filled_in, items_of, read_form
+from invite_service.api.pages.views import language_of, view_faults, view_page
+from invite_service.domain.errors import DomainError, InvalidInputError
+from invite_service.rendering.pages import (
+    Page,
+    PageFrame,
+    failed_page,
+    too_large_page,
+    unknown_page,
+    unsubscribe_page,
+    unsubscribed_page,
+)
+from invite_service.services.feedback import UnsubscribePage
+
+log = structlog.get_logger()
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+class PageRoute(APIRoute):
+    """A route that answers with a page whatever happens: customers are not shown problems in JSON."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the route."""
+        answer = super().get_route_handler()
+
+        async def answer_page(request: Request) -> Response:
+            language = language_of(request.headers.get("Accept-Language"))
+            try:
+                return await answer(request)
+            except BodyTooLargeError:
+                return _answer(too_large_page(language), code="body_too_large")
+            except DomainError as error:
+                return _answer(unknown_page(language), code=error.code)
+            except Exception:
+                log.exception("Failed to answer with a page", route=self.path)
+                return _answer(failed_page(language), code="internal_error")
+
+        return answer_page
+
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@router.api_route("/i/{token}", methods=["GET", "HEAD"])
+async def open_page(token: str, request: Request, services: Services) -> Response:
+    page = await services.create_feedback().open_page(token, is_noted=request.method == "GET")
+    return _answer(view_page(page, token, request.query_params))
+
+
+@router.post("/i/{token}")
+async def post_form(token: str, request: Request, services: Services) -> Response:
+    feedback = services.create_feedback()
+    form = await read_form(request)
+    match form.get("received"):
+        case "yes":
+            await feedback.confirm_delivery(token)
+            return _go_to(token)
+        case "no":
+            await feedback.report_not_received(token)
+            return _go_to(f"{token}?received=no")
+    items = items_of(form)
+    asked = filled_in(items)
+    try:
+        await feedback.leave_feedback(token, [items[number].to_feedback() for number in asked])
+    except InvalidInputError as error:
+        page = await feedback.open_page(token, is_noted=False)
+        return _answer(view_faults(page, token, items, asked, error.faults), code=error.code)
+    return _go_to(f"{token}?thanks=yes")
+
+
+@router.api_route("/u/{token}", methods=["GET", "HEAD"])
+async def open_unsubscribe_page(token: str, services: Services) -> Response:
+    page = await services.create_feedback().open_unsubscribe(token)
+    return _answer(unsubscribe_page(_frame(page, token)))
+
+
+@router.post("/u/{token}")
+async def unsubscribe(token: str, services: Services) -> Response:
+    """Take RFC 8058's one-click POST and the page's own form alike: without a redirect, whatever the body says."""
+    page = await services.create_feedback().unsubscribe(token)
+    return _answer(unsubscribed_page(_frame(page, token)))
+
+
+def _frame(page: UnsubscribePage, token: str) -> PageFrame:
+    return PageFrame(page.merchant, page.branding, page.language, token)
+
+
+def _answer(page: Page, *, code: str | None = None) -> Response:
+    """Answer with a page; `code` names what kept it from being the wanted one."""
+    return HTMLResponse(
+        page.html,
+        status_code=STATUS_BY_CODE[code] if code is not None else OK,
+        headers={**_HEADERS, "Content-Security-Policy": page.content_security_policy},
+    )
+
+
+def _go_to(address: str) -> Response:
+    """Send the browser on after a form, so that reloading posts nothing; the address is relative to the page's own."""
+    return RedirectResponse(address, status_code=HTTPStatus.SEE_OTHER, headers=_HEADERS)

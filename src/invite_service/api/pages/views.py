@@ -1,0 +1,218 @@
+"""Which hosted page answers, and what stands on it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.datastructures import QueryParams
+
+from invite_service.api.pages.forms import FormItem
+from invite_service.domain.errors import Fault
+from invite_service.domain.feedback import PublishState
+from invite_service.domain.invitation import Channel, Kind, Step
+from invite_service.rendering.pages import (
+    Page,
+    PageFrame,
+    RatedItem,
+    ShownFault,
+    ask_page,
+    make_item,
+    not_received_page,
+    rate_page,
+    thanks_page,
+)
+from invite_service.rendering.products import ShownProduct
+from invite_service.rendering.texts import FALLBACK_LANGUAGE, LANGUAGES
+from invite_service.rules.feedback import HIGHEST_STARS, LOWEST_STARS, MAX_TEXT_LENGTH
+from invite_service.rules.languages import read_language
+from invite_service.services.feedback import FeedbackPage
+
+ITEMS_PER_PAGE: Final = 10
+"""Products on one page; the next ones follow on pages of their own."""
+
+MAX_PREFILLED: Final = 6_000
+"""Characters of earlier reviews on one page, which keeps it small; one review always has room."""
+
+MAX_THANKED: Final = 12
+"""Ratings listed in the thanks for them."""
+
+MAX_QUOTED: Final = 500
+"""Characters of a review repeated in the thanks for it."""
+
+_KNOWN_FAULTS: Final = frozenset(
+    {
+        "nothing_rated",
+        "product_unknown",
+        "stars_missing",
+        "stars_out_of_range",
+        "text_not_plain",
+        "text_too_long",
+    }
+)
+"""Faults that the pages have a sentence for; any other is told as `fault_other`."""
+
+
+def frame_of(page: FeedbackPage, token: str) -> PageFrame:
+    """Put the invitation's frame around what follows; the token is the page's address relative to itself."""
+    return PageFrame(page.merchant, page.branding, page.invitation.language, token)
+
+
+def view_page(page: FeedbackPage, token: str, query: QueryParams) -> Page:
+    """Choose the page that a GET answers with; what the query says is shown, and recorded nowhere."""
+    frame = frame_of(page, token)
+    is_product = page.invitation.kind is Kind.PRODUCT
+    if is_product and query.get("received") == "no":
+        is_noted = page.invitation.not_received_on is not None and not page.is_delivery_confirmed
+        return not_received_page(frame, page.invitation.customer_name, is_noted=is_noted)
+    if query.get("thanks") == "yes" and page.ratings:
+        return _view_thanks(page, frame)
+    if _asks_about_delivery(page):
+        return ask_page(frame, page.products)
+    return _view_rating(page, frame, query)
+
+
+def _asks_about_delivery(page: FeedbackPage) -> bool:
+    """Ask the customers of the e-mail that asks; its SMS leads to the stars (RULES.md section 1, "step")."""
+    is_asking = page.step is Step.PRODUCT_1 and page.invitation.channel is Channel.EMAIL
+    return is_asking and not page.is_delivery_confirmed and not page.ratings
+
+
+def _view_rating(page: FeedbackPage, frame: PageFrame, query: QueryParams) -> Page:
+    products = _in_order(page, query)
+    skip = min(_number(query.get("skip")), max(len(products) - 1, 0))
+    items = _prefilled(page, frame, products[skip:], stars=_chosen_stars(query))
+    next_skip = skip + len(items)
+    return rate_page(
+        frame,
+        items,
+        text_limit=MAX_TEXT_LENGTH,
+        is_answered=bool(page.ratings),
+        next_skip=next_skip if next_skip < len(products) else None,
+        can_report_missing=page.invitation.kind is Kind.PRODUCT and not page.ratings,
+    )
+
+
+def _in_order(page: FeedbackPage, query: QueryParams) -> Sequence[ShownProduct | None]:
+    """Order what may be rated: the product that was clicked on, then what is not rated yet, or what is when changing.
+
+    None stands for the service.
+    """
+    if page.invitation.kind is Kind.SERVICE:
+        return [None]
+    rated = {rating.product_id for rating in page.ratings}
+    clicked, is_changing = query.get("product_id"), query.get("change") == "yes"
+
+    def place(product: ShownProduct) -> tuple[bool, bool]:
+        return product.product_id != clicked, (product.product_id in rated) is not is_changing
+
+    return sorted(page.products, key=place)
+
+
+def _prefilled(
+    page: FeedbackPage, frame: PageFrame, products: Sequence[ShownProduct | None], *, stars: int | None
+) -> list[RatedItem]:
+    """Fill in what was answered before, and the stars that were clicked on for the first product."""
+    ratings = {rating.product_id: rating for rating in page.ratings}
+    items: list[RatedItem] = []
+    room = MAX_PREFILLED
+    for product in products[:ITEMS_PER_PAGE]:
+        rating = ratings.get(product.product_id if product is not None else None)
+        text = rating.review_text if rating is not None else None
+        room -= len(text or "")
+        if room < 0 and items:
+            break
+        given = rating.stars if rating is not None else None
+        items.append(make_item(product, frame, stars=given if items else stars or given, text=text))
+    return items
+
+
+def _chosen_stars(query: QueryParams) -> int | None:
+    stars = _number(query.get("stars"))
+    return stars if LOWEST_STARS <= stars <= HIGHEST_STARS else None
+
+
+def _number(text: str | None) -> int:
+    """Read a small number of a query; 0 for anything else."""
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 6 else 0
+
+
+def _view_thanks(page: FeedbackPage, frame: PageFrame) -> Page:
+    products = {product.product_id: product for product in page.products}
+    newest = sorted(page.ratings, key=lambda rating: rating.updated_at, reverse=True)
+    items = [
+        make_item(
+            products.get(rating.product_id) if rating.product_id is not None else None,
+            frame,
+            stars=rating.stars,
+            text=_quoted(rating.review_text),
+        )
+        for rating in newest[:MAX_THANKED]
+    ]
+    states = {state for rating in page.ratings for state in (rating.state, rating.review_state) if state is not None}
+    rated = {rating.product_id for rating in page.ratings}
+    return thanks_page(
+        frame,
+        items,
+        is_waiting=states != {PublishState.PUBLISHED},
+        remaining_count=sum(product.product_id not in rated for product in page.products),
+    )
+
+
+def _quoted(text: str | None) -> str | None:
+    return text if text is None or len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED].rstrip()}…"
+
+
+def view_faults(
+    page: FeedbackPage, token: str, items: Sequence[FormItem], asked: Sequence[int], faults: Sequence[Fault]
+) -> Page:
+    """Show a form again that could not be taken: all that was typed, and every fault by its field.
+
+    `asked` says which of the items were handed on: the pointers of the faults count these.
+    """
+    frame = frame_of(page, token)
+    products = {product.product_id: product for product in page.products}
+    of_items: dict[int, list[str]] = {number: [] for number in range(len(items))}
+    of_form: list[str] = []
+    for fault in faults:
+        place = fault.pointer.removeprefix("/ratings").split("/")
+        if len(place) > 1:
+            number = asked[int(place[1])]
+            of_items[number].append(_sentence(fault, frame, is_blank=not items[number].stars))
+        else:
+            of_form.append(_sentence(fault, frame))
+    shown = [
+        make_item(
+            products.get(item.product_id) if item.product_id is not None else None,
+            frame,
+            stars=item.shown_stars,
+            text=item.text,
+            faults=of_items[number],
+        )
+        for number, item in enumerate(items)
+    ]
+    name = "{}: {}".format if len(shown) > 1 else "{1}".format
+    listed = [ShownFault(sentence, "item-0") for sentence in of_form] + [
+        ShownFault(name(item.name, sentence), f"item-{number}")
+        for number, item in enumerate(shown)
+        for sentence in item.faults
+    ]
+    return rate_page(
+        frame,
+        shown or _prefilled(page, frame, _in_order(page, QueryParams()), stars=None),
+        text_limit=MAX_TEXT_LENGTH,
+        faults=listed,
+        is_answered=bool(page.ratings),
+    )
+
+
+def _sentence(fault: Fault, frame: PageFrame, *, is_blank: bool = False) -> str:
+    code = "stars_missing" if fault.code == "stars_out_of_range" and is_blank else fault.code
+    return frame.texts(f"fault_{code if code in _KNOWN_FAULTS else 'other'}", limit=MAX_TEXT_LENGTH)
+
+
+def language_of(accepted: str | None) -> str:
+    """Choose the language of a page that belongs to no invitation, from the Accept-Language header."""
+    for entry in (accepted or "").split(",")[:10]:
+        language = read_language(entry.partition(";")[0].strip())
+        if language in LANGUAGES:
+            return language
+    return FALLBACK_LANGUAGE

@@ -1,0 +1,89 @@
+"""A merchant's invitation settings, every version kept."""
+
+# ruff: noqa: D103 - each route is described by its decorator
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import TypeAdapter
+from starlette.responses import Response
+
+from invite_service.api.answers import JsonAnswer
+from invite_service.api.bodies import read_body
+from invite_service.api.dependencies import ReadsPolicy, Services, WritesPolicy
+from invite_service.api.errors import OK
+from invite_service.api.openapi import documented
+from invite_service.api.preconditions import etag_of, read_if_match
+from invite_service.api.schemas.policy import (
+    PolicyPatch,
+    PolicyResponse,
+    PolicyVersionListParameters,
+    PolicyVersionListResponse,
+    PolicyVersionResponse,
+    policy_response,
+)
+from invite_service.domain.policy import Policy
+
+router = APIRouter(tags=["policy"])
+
+_PATCH = TypeAdapter(PolicyPatch)
+
+
+@router.get(
+    "/v1/policy",
+    **documented("get_policy", "Get the policy", answers={OK: PolicyResponse}, scope="policy:read"),
+)
+async def get_policy(caller: ReadsPolicy, services: Services) -> Response:
+    return _answer(await services.create_policy().get(caller.merchant.id))
+
+
+@router.patch(
+    "/v1/policy",
+    **documented(
+        "patch_policy",
+        "Change the policy",
+        description="Makes a new version, which holds for what is decided from now on. Needs If-Match with the ETag "
+        "that was read, or *.",
+        takes=PolicyPatch,
+        answers={OK: PolicyResponse},
+        problems=["if_match_required", "version_mismatch"],
+        scope="policy:write",
+    ),
+)
+async def patch_policy(request: Request, caller: WritesPolicy, services: Services) -> Response:
+    replacing = read_if_match(request)
+    changes = await read_body(request, _PATCH)
+    return _answer(
+        await services.create_policy().patch(caller.merchant.id, changes, replacing=replacing, actor=caller.actor)
+    )
+
+
+@router.get(
+    "/v1/policy/versions",
+    **documented(
+        "list_policy_versions",
+        "List all versions of the policy",
+        answers={OK: PolicyVersionListResponse},
+        problems=["invalid_input"],
+        scope="policy:read",
+    ),
+)
+async def list_policy_versions(
+    caller: ReadsPolicy, services: Services, asked: Annotated[PolicyVersionListParameters, Query()]
+) -> Response:
+    found = await services.create_policy().list_versions(
+        caller.merchant.id, before=asked.before(), limit=asked.limit + 1
+    )
+    items = [
+        PolicyVersionResponse(
+            created_at=version.created_at, created_by=version.created_by, policy=policy_response(version.policy)
+        )
+        for version in found[: asked.limit]
+    ]
+    last = items[-1] if len(found) > asked.limit else None
+    next_cursor = asked.cursor_after(last.policy["version"], created_at=last.created_at) if last else None
+    return JsonAnswer(PolicyVersionListResponse(items=items, next_cursor=next_cursor))
+
+
+def _answer(policy: Policy) -> Response:
+    return JsonAnswer(policy_response(policy), headers={"ETag": etag_of(policy.version)})

@@ -1,0 +1,130 @@
+"""The hosted page's twin for a merchant's own page: by token, without a key, from any site.
+
+The token in the path is the whole of the caller's right, and no cookie is ever read; so any site may call.
+"""
+
+# ruff: noqa: D103 - each route is described by its decorator
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from starlette.responses import Response
+
+from invite_service.api.answers import JsonAnswer
+from invite_service.api.bodies import read_body
+from invite_service.api.dependencies import Services
+from invite_service.api.errors import NO_CONTENT, OK, answer_problem, problem_of, request_id_of
+from invite_service.api.openapi import documented
+from invite_service.api.schemas.public import (
+    FeedbackRequest,
+    FeedbackResponse,
+    NotReceivedResponse,
+    PublicInvitationResponse,
+    RatingResponse,
+)
+from invite_service.domain.errors import DomainError
+from invite_service.rendering.texts import available_language, texts_of
+
+_HEADERS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+
+_PREFLIGHT: Final = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Content-Type",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+class PublicRoute(APIRoute):
+    """A route whose every answer, problems too, may be read by a page of any site."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the route."""
+        answer = super().get_route_handler()
+
+        async def answer_any_site(request: Request) -> Response:
+            try:
+                response = await answer(request)
+            except DomainError as error:
+                response = answer_problem(problem_of(error, request_id=request_id_of(request.scope)))
+            response.headers.update(_HEADERS)
+            return response
+
+        return answer_any_site
+
+
+router = APIRouter(tags=["public"], route_class=PublicRoute)
+
+_FEEDBACK = TypeAdapter(FeedbackRequest)
+
+
+@router.get(
+    "/public/v1/invitations/{token}",
+    **documented(
+        "get_public_invitation",
+        "Get what a page needs to ask the customer",
+        description="Records nothing but a note that the page was opened.",
+        answers={OK: PublicInvitationResponse},
+        problems=["token_not_found"],
+        security=None,
+    ),
+)
+async def get_public_invitation(token: str, services: Services) -> Response:
+    page = await services.create_feedback().open_page(token, is_noted=True)
+    return JsonAnswer(PublicInvitationResponse.of(page))
+
+
+@router.post(
+    "/public/v1/invitations/{token}/ratings",
+    **documented(
+        "post_public_ratings",
+        "Leave stars and reviews",
+        description="For what the invitation ever asked about, in whichever state it is. Rating a product again takes "
+        "the place of what was said before.",
+        takes=FeedbackRequest,
+        answers={OK: FeedbackResponse},
+        problems=["token_not_found"],
+        security=None,
+    ),
+)
+async def post_public_ratings(token: str, request: Request, services: Services) -> Response:
+    posted = await read_body(request, _FEEDBACK)
+    ratings = await services.create_feedback().leave_feedback(token, posted.to_feedback())
+    return JsonAnswer(FeedbackResponse([RatingResponse.of(rating) for rating in ratings]))
+
+
+@router.post(
+    "/public/v1/invitations/{token}/not-received",
+    **documented(
+        "post_not_received",
+        "Report that not everything has arrived",
+        description="Moves a second message, if one is to come. Again on the same day changes nothing. Takes no body.",
+        answers={OK: NotReceivedResponse},
+        problems=["token_not_found"],
+        security=None,
+    ),
+)
+async def post_not_received(token: str, services: Services) -> Response:
+    feedback = services.create_feedback()
+    await feedback.report_not_received(token)
+    page = await feedback.open_page(token, is_noted=False)
+    answer = NotReceivedResponse(
+        notice=texts_of(available_language(page.invitation.language))("not_received_notice"),
+        support_email=page.branding.support_email,
+        support_url=page.branding.support_url,
+    )
+    return JsonAnswer(answer)
+
+
+@router.options("/public/v1/invitations/{token}", include_in_schema=False)
+@router.options("/public/v1/invitations/{token}/ratings", include_in_schema=False)
+@router.options("/public/v1/invitations/{token}/not-received", include_in_schema=False)
+async def allow_any_site(token: str) -> Response:
+    return Response(status_code=NO_CONTENT, headers=_PREFLIGHT)

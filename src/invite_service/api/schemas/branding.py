@@ -1,0 +1,104 @@
+"""How messages and pages look, on the wire."""
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from invite_service.api.schemas.fields import STRICT, Answer, EmailText, SecureAddress, Text100
+from invite_service.domain.branding import Branding
+from invite_service.rules.contacts import read_email
+
+
+def check_email(address: str) -> str:
+    """Check that an e-mail address can be read; it is kept as it was written."""
+    if read_email(address).contact is None:
+        raise PydanticCustomError("invalid_format", "Must be an e-mail address.")
+    return address.strip()
+
+
+def check_header_text(text: str) -> str:
+    """Check that a name can stand in a header of a message."""
+    if not text.isprintable() or not text.strip():
+        raise PydanticCustomError("invalid_format", "Must hold printable characters only, and not be blank.")
+    return text.strip()
+
+
+Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
+SenderName = Annotated[Text100, AfterValidator(check_header_text)]
+Email = Annotated[
+    EmailText, AfterValidator(check_email), WithJsonSchema({"type": "string", "format": "email", "maxLength": 320})
+]
+SmsSender = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9]{1,11}|\+[1-9][0-9]{6,14})$")]
+"""At most 11 letters and digits, or an E.164 number."""
+
+
+class BrandingRequest(BaseModel):
+    """The whole branding: what is left out, or null, goes back to its default."""
+
+    model_config = STRICT
+
+    logo_url: SecureAddress | None = None
+    primary_color: Color | None = None
+    """Buttons and links."""
+    text_color: Color | None = None
+    background_color: Color | None = None
+    sender_name: SenderName | None = None
+    """Who e-mails are from; default: the merchant's name."""
+    sender_email: Email | None = None
+    """Default: the installation's sender address."""
+    reply_to: Email | None = None
+    support_email: Email | None = None
+    """Where customers turn who have not received their order."""
+    support_url: SecureAddress | None = None
+    sms_sender: SmsSender | None = None
+
+    def to_branding(self) -> Branding:
+        """Translate to the domain."""
+        return Branding(**{name: value for name, value in self if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class WarningResponse(Answer):
+    """Something that was saved and will not look as it was meant to."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrandingResponse(Answer):
+    """The branding in force, defaults filled in."""
+
+    version: int
+    """0 while nobody has set one; the ETag is this number."""
+    logo_url: str | None
+    primary_color: str
+    text_color: str
+    background_color: str
+    sender_name: str | None
+    sender_email: str | None
+    reply_to: str | None
+    support_email: str | None
+    support_url: str | None
+    sms_sender: str | None
+    warnings: tuple[WarningResponse, ...]
+
+    @classmethod
+    def of(cls, branding: Branding, warnings: tuple[WarningResponse, ...]) -> Self:
+        """Shape a branding of the domain."""
+        return cls(
+            version=branding.version,
+            logo_url=branding.logo_url,
+            primary_color=branding.primary_color,
+            text_color=branding.text_color,
+            background_color=branding.background_color,
+            sender_name=branding.sender_name,
+            sender_email=branding.sender_email,
+            reply_to=branding.reply_to,
+            support_email=branding.support_email,
+            support_url=branding.support_url,
+            sms_sender=branding.sms_sender,
+            warnings=warnings,
+        )

@@ -1,0 +1,133 @@
+"""A merchant's invitation settings on the wire, by the names, defaults and ranges of RULES.md section 2."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, time
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+from typing_extensions import TypedDict
+
+from invite_service.api.cursors import Cursor, write_cursor
+from invite_service.api.schemas.fields import STRICT, Answer, WallTime
+from invite_service.api.schemas.paging import NOT_OF_LIST, PageParameters
+from invite_service.domain.errors import Fault, InvalidInputError
+from invite_service.domain.policy import Policy
+from invite_service.rules.policy import MAX_EXCLUDED, MAX_STATUSES, MAX_TEXT_LENGTH
+
+Days365 = Annotated[int, Field(ge=0, le=365)]
+Days90 = Annotated[int, Field(ge=1, le=90)]
+Days3650 = Annotated[int, Field(ge=0, le=3650)]
+Percent = Annotated[int, Field(ge=0, le=100)]
+Entry = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH)]
+Statuses = Annotated[list[Entry], Field(max_length=MAX_STATUSES)]
+Exclusions = Annotated[list[Entry], Field(max_length=MAX_EXCLUDED)]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Language = Literal[
+    "cs", "da", "de", "en", "es", "et", "fi", "fr", "it", "ja", "lv", "nb", "nl", "pl", "pt-BR", "ru", "sk", "sv"
+]
+
+
+# typing_extensions: before Python 3.12 Pydantic reads no other TypedDict.
+class PolicyPatch(TypedDict, total=False):
+    """The settings to change; those that are left out stay."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+
+    product_delay_days: Days365
+    product_second_delay_days: Days90
+    """Counted from the local day the first message left."""
+    service_delay_days: Days365
+    delay_origin: Literal["scheduled", "purchased", "shipped", "delivered"]
+    """What a delay counts from; a missing date falls back along delivered, shipped, purchased, scheduled."""
+    service_percent: Percent
+    """0 switches service reviews off, 100 asks about the service only."""
+    product_steps: Literal["both", "first_only", "second_only"]
+    product_repeat_days: Days3650
+    service_repeat_days: Days3650
+    block_days: Days3650
+    """Days for which a repeat customer gets no new invitation; 0 switches it off."""
+    preferred_channel: Literal["email", "sms"]
+    language: Literal["automatic", Language]
+    fallback_language: Language
+    hosted_landing_page: bool
+    """False: links lead to the merchant's own pages, with the token."""
+    send_window_start: WallTime
+    send_window_end: WallTime
+    """Later than the start."""
+    send_days: Annotated[list[Weekday], Field(min_length=1, max_length=7)]
+    send_zone: Literal["merchant", "recipient"]
+    trigger_statuses: Statuses
+    """Compared without case; an empty list: every status triggers."""
+    hold_statuses: Statuses
+    cancel_statuses: Statuses
+    excluded_product_ids: Exclusions
+    excluded_categories: Exclusions
+    consent: Literal["not_required", "required"]
+    max_order_age_days: Days3650
+    """0 switches it off."""
+    send_deadline_days: Days90
+    not_received_wait_days: Days90
+
+
+def _require_all(schema: dict[str, Any]) -> None:
+    schema["required"] = sorted(schema["properties"])
+
+
+class PolicyResponse(PolicyPatch):
+    """All settings of one version."""
+
+    __pydantic_config__ = ConfigDict(**STRICT, json_schema_extra=_require_all)  # type: ignore[misc]
+
+    version: int
+    """Counts up with every change; the ETag is this number."""
+
+
+class PolicyVersionListParameters(PageParameters):
+    """Which versions are wanted; the newest come first."""
+
+    def before(self) -> int | None:
+        """Tell below which version the page starts; raises InvalidInputError for a cursor that is none of this list."""
+        place = self.page(ascending=False, ids_are_uuids=False).place
+        if place is None:
+            return None
+        if not isinstance(place.id, str) or not place.id.isdecimal():
+            raise InvalidInputError("The request has faults.", faults=[Fault("?cursor", "invalid_cursor", NOT_OF_LIST)])
+        return int(place.id)
+
+    def cursor_after(self, version: int, *, created_at: datetime) -> str:
+        """Write the cursor to the versions below this one."""
+        return write_cursor(Cursor(at=created_at, id=str(version), backwards=False), listing=self.listing())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyVersionResponse(Answer):
+    """A version that was in force at some time."""
+
+    created_at: datetime
+    """On the merchant's clock."""
+    created_by: str
+    """key: and the name of an API key, or operator."""
+    policy: PolicyResponse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyVersionListResponse(Answer):
+    """A page of versions, the newest first."""
+
+    items: Sequence[PolicyVersionResponse]
+    next_cursor: str | None
+
+
+_SETTINGS: Final = tuple(field.name for field in fields(Policy))
+
+
+def policy_response(policy: Policy) -> PolicyResponse:
+    """Shape a policy of the domain."""
+    settings: Any = {name: _to_wire(getattr(policy, name)) for name in _SETTINGS}
+    response: PolicyResponse = settings
+    return response
+
+
+def _to_wire(value: object) -> object:
+    return value.strftime("%H:%M") if isinstance(value, time) else value

@@ -1,0 +1,302 @@
+"""The composition root: what a process is made of, and the only file that knows every class.
+
+API, worker and commands make one ProcessContext when they start and ask its Factory for services.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Self
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from invite_service.bell import ArqBell, Bell, SilentBell
+from invite_service.config import Settings
+from invite_service.domain.invitation import Channel
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.order import OrderOutcome
+from invite_service.domain.receipt import Receipt
+from invite_service.providers import registry
+from invite_service.rendering.email import EmailSender
+from invite_service.rendering.message import SenderDefaults
+from invite_service.services.access import AccessService
+from invite_service.services.branding import BrandingService
+from invite_service.services.channels import ChannelService
+from invite_service.services.feedback import FeedbackService
+from invite_service.services.health import HealthService
+from invite_service.services.ingest import OrderIngestService
+from invite_service.services.ingest_queue import IngestQueue
+from invite_service.services.insights import InsightService
+from invite_service.services.invitations import InvitationService
+from invite_service.services.leases import LeaseService
+from invite_service.services.mailbox import DatabaseMailbox
+from invite_service.services.merchants import MerchantService
+from invite_service.services.orders import OrderService
+from invite_service.services.outlets import Outlet
+from invite_service.services.policy import PolicyService
+from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.ratings import RatingService
+from invite_service.services.sandbox import SandboxService
+from invite_service.services.sending import SendingService
+from invite_service.services.tokens import TokenSigner
+from invite_service.services.writing import MessageWriter
+from invite_service.storage.contacts import ContactKeys
+from invite_service.storage.database import Database
+from invite_service.telemetry import Metrics
+
+TOKEN_KEY_ID: Final = 0
+"""The id of the secret key in tokens; a second secret would get the next one."""
+
+UNSET_SENDER: Final = "invitations@reviews.invalid"
+"""From address where none is set: then nothing leaves but into the mailbox (RFC 2606 keeps the name from anybody)."""
+
+SMS_SENDER: Final = "Reviews"
+"""Who an SMS is from where the merchant's branding names nobody."""
+
+
+def utc_now() -> datetime:
+    """Tell real time, aware; the one clock of this code base."""
+    return datetime.now(UTC)
+
+
+def new_id() -> UUID:
+    """Make an id: UUIDv7 (RFC 9562), which grows with time."""
+    return uuid7()
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationOutlets:
+    """Where messages leave: a sandbox's into its mailbox, a real merchant's through the installation's provider."""
+
+    mailbox: Outlet
+    email: Outlet | None
+
+    def find(self, merchant: Merchant, channel: Channel) -> Outlet | None:
+        """Find where a merchant's messages of a channel leave; None when no provider is set up for them."""
+        if merchant.sandbox:
+            return self.mailbox
+        return self.email if channel is Channel.EMAIL else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessContext:
+    """What lives as long as a process."""
+
+    settings: Settings
+    metrics: Metrics
+    database: Database
+    bell: Bell
+    outlets: InstallationOutlets
+    writer: MessageWriter
+    signer: TokenSigner
+    policy_versions: PolicyVersions
+    access: AccessService
+    ingest_queue: IngestQueue
+    clock: Callable[[], datetime]
+    _resources: AsyncExitStack = field(repr=False)
+
+    @classmethod
+    async def create(
+        cls, settings: Settings, *, name: str = "invite-service", clock: Callable[[], datetime] = utc_now
+    ) -> Self:
+        """Connect to what the settings name; `name` is what PostgreSQL calls the connections.
+
+        Raises:
+            SchemaOutdatedError: the database schema is not at head; the message names the command to run.
+            DatabaseUnavailableError: the database cannot be reached.
+            ProviderSettingsError: the installation's provider settings have faults.
+        """
+        async with AsyncExitStack() as resources:
+            metrics = Metrics()
+            secret = settings.secret_key.get_secret_value()
+            database = Database(
+                settings.database_url.get_secret_value(),
+                contact_keys=ContactKeys(secret),
+                new_id=new_id,
+                pool_size=settings.database_pool_size,
+                name=name,
+            )
+            resources.push_async_callback(database.close)
+            await database.check_schema()
+            bell = _make_bell(settings, metrics)
+            resources.push_async_callback(bell.close)
+            outlets = _make_outlets(settings, database, clock=clock)
+            for outlet in (outlets.mailbox, outlets.email):
+                if outlet is not None:
+                    resources.push_async_callback(outlet.sender.close)
+            policy_versions = PolicyVersions()
+            ingest = OrderIngestService(
+                database,
+                clock=clock,
+                new_id=new_id,
+                bell=bell,
+                policy_versions=policy_versions,
+                on_accepted=_counting_outcomes(metrics),
+            )
+            ingest_queue = IngestQueue(ingest, observe=metrics.ingest_seconds.observe)
+            # Left first, so that what was taken is stored while everything is still there.
+            resources.push_async_callback(ingest_queue.close)
+            signer = TokenSigner({TOKEN_KEY_ID: secret.encode()}, current=TOKEN_KEY_ID)
+            return cls(
+                settings=settings,
+                metrics=metrics,
+                database=database,
+                bell=bell,
+                outlets=outlets,
+                writer=MessageWriter(
+                    signer, public_base_url=settings.public_base_url, sender=_sender_defaults(settings)
+                ),
+                signer=signer,
+                policy_versions=policy_versions,
+                access=AccessService(database, clock=clock),
+                ingest_queue=ingest_queue,
+                clock=clock,
+                _resources=resources.pop_all(),
+            )
+
+    async def close(self) -> None:
+        """Store what the ingest queue has taken, then close every connection."""
+        await self._resources.aclose()
+
+
+def _make_bell(settings: Settings, metrics: Metrics) -> ArqBell | SilentBell:
+    if settings.redis_url is None:
+        return SilentBell()
+    return ArqBell.connect(settings.redis_url.get_secret_value(), on_dropped=metrics.bell_failures.inc)
+
+
+def _make_outlets(settings: Settings, database: Database, *, clock: Callable[[], datetime]) -> InstallationOutlets:
+    mailbox = DatabaseMailbox(database, clock=clock)
+    kept = Outlet(registry.create_sender(registry.parse_url("mailbox:"), mailbox=mailbox))
+    if settings.smtp_url is None:
+        return InstallationOutlets(kept, None)
+    sender_settings = registry.parse_url(settings.smtp_url.get_secret_value())
+    return InstallationOutlets(kept, Outlet(registry.create_sender(sender_settings, mailbox=mailbox)))
+
+
+def _sender_defaults(settings: Settings) -> SenderDefaults:
+    address = settings.sender_email or UNSET_SENDER
+    return SenderDefaults(email=EmailSender(address, settings.sender_name), sms_sender=SMS_SENDER)
+
+
+def _counting_outcomes(metrics: Metrics) -> Callable[[Mapping[OrderOutcome, int]], None]:
+    def count(outcomes: Mapping[OrderOutcome, int]) -> None:
+        for outcome, events in outcomes.items():
+            metrics.orders_ingested.labels(outcome.value).inc(events)
+
+    return count
+
+
+class Factory:
+    """Makes services; each is light enough to be made for one request."""
+
+    def __init__(self, context: ProcessContext) -> None:
+        self._context = context
+
+    @property
+    def ingest_queue(self) -> IngestQueue:
+        """The process's queue of single order events."""
+        return self._context.ingest_queue
+
+    @property
+    def access(self) -> AccessService:
+        """The process's keeper of keys, which remembers those it has seen."""
+        return self._context.access
+
+    @property
+    def metrics(self) -> Metrics:
+        """The process's metrics."""
+        return self._context.metrics
+
+    def create_ingest(self) -> OrderIngestService:
+        """Make the service that accepts order events."""
+        context = self._context
+        return OrderIngestService(
+            context.database,
+            clock=context.clock,
+            new_id=new_id,
+            bell=context.bell,
+            policy_versions=context.policy_versions,
+            on_accepted=_counting_outcomes(context.metrics),
+        )
+
+    def create_orders(self) -> OrderService:
+        """Make the service that shows orders."""
+        return OrderService(self._context.database)
+
+    def create_invitations(self) -> InvitationService:
+        """Make the service for what merchants do to invitations."""
+        context = self._context
+        return InvitationService(context.database, bell=context.bell, clock=context.clock)
+
+    def create_channels(self) -> ChannelService:
+        """Make the service that opens paused channels."""
+        context = self._context
+        return ChannelService(context.database, bell=context.bell, clock=context.clock)
+
+    def create_merchants(self) -> MerchantService:
+        """Make the service for merchants."""
+        return MerchantService(self._context.database, clock=self._context.clock)
+
+    def create_policy(self) -> PolicyService:
+        """Make the service for policies."""
+        context = self._context
+        return PolicyService(context.database, policy_versions=context.policy_versions, clock=context.clock)
+
+    def create_branding(self) -> BrandingService:
+        """Make the service for branding."""
+        return BrandingService(self._context.database, clock=self._context.clock)
+
+    def create_insights(self) -> InsightService:
+        """Make the service for figures."""
+        return InsightService(self._context.database)
+
+    def create_health(self) -> HealthService:
+        """Make the service that looks at what this process depends on."""
+        return HealthService(self._context.database, bell=self._context.bell)
+
+    def create_ratings(self) -> RatingService:
+        """Make the service for averages."""
+        return RatingService(self._context.database)
+
+    def create_feedback(self) -> FeedbackService:
+        """Make the service for what customers answer."""
+        context = self._context
+        return FeedbackService(context.database, signer=context.signer, clock=context.clock, new_id=new_id)
+
+    def create_sending(self) -> SendingService:
+        """Make the service that sends what is due."""
+        context = self._context
+        return SendingService(
+            context.database,
+            outlets=context.outlets,
+            writer=context.writer,
+            policies=context.policy_versions,
+            clock=context.clock,
+            new_id=new_id,
+            observe=self._observe_receipt,
+            observe_claim=context.metrics.claim_seconds.observe,
+        )
+
+    def create_leases(self) -> LeaseService:
+        """Make the service that settles what a worker left behind."""
+        context = self._context
+        return LeaseService(context.database, policies=context.policy_versions, clock=context.clock)
+
+    def create_sandbox(self) -> SandboxService:
+        """Make the service for sandbox merchants' clocks and mailboxes."""
+        context = self._context
+        return SandboxService(
+            context.database,
+            sending=self.create_sending(),
+            leases=self.create_leases(),
+            clock=context.clock,
+            new_id=new_id,
+        )
+
+    def _observe_receipt(self, receipt: Receipt, channel: Channel, *, seconds: float) -> None:
+        metrics = self._context.metrics
+        metrics.messages.labels(receipt.outcome.value, channel.value).inc()
+        metrics.provider_seconds.labels(receipt.provider).observe(seconds)

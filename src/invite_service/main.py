@@ -1,0 +1,127 @@
+"""The API as an ASGI application: lifespan, routers, middleware and problems."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+
+from invite_service import __version__
+from invite_service.api import (
+    branding,
+    channels,
+    documentation,
+    insights,
+    invitations,
+    operations,
+    operators,
+    orders,
+    policy,
+    public,
+    ratings,
+    sandbox,
+)
+from invite_service.api.errors import answering, install_problems
+from invite_service.api.middleware import BodyLimitMiddleware, RequestMiddleware
+from invite_service.api.openapi import DocumentedApp
+from invite_service.api.pages import routes as pages
+from invite_service.api.schemas.batch import BatchRequest
+from invite_service.api.schemas.branding import BrandingRequest
+from invite_service.api.schemas.invitation import RescheduleRequest
+from invite_service.api.schemas.merchant import ApiKeyRequest, MerchantRequest
+from invite_service.api.schemas.order import OrderRequest
+from invite_service.api.schemas.policy import PolicyPatch
+from invite_service.api.schemas.public import FeedbackRequest
+from invite_service.api.schemas.sandbox import ClockRequest
+from invite_service.bootstrap import Factory, ProcessContext, new_id
+from invite_service.config import Settings, load_settings
+from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
+from invite_service.telemetry import Metrics
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+MEBIBYTE: Final = 1024 * 1024
+BODY_LIMIT: Final = MEBIBYTE
+BODY_LIMITS_BY_PATH: Final = {"/v1/orders/batch": 8 * MEBIBYTE}
+"""Bytes of a body, where a path takes more than BODY_LIMIT."""
+
+_ROUTERS: Final[Sequence[APIRouter]] = (
+    orders.router,
+    invitations.router,
+    policy.router,
+    branding.router,
+    channels.router,
+    ratings.router,
+    insights.router,
+    sandbox.router,
+    operators.router,
+    public.router,
+    operations.router,
+    documentation.router,
+    pages.router,
+)
+
+_BODIES: Final = (
+    ApiKeyRequest,
+    BatchRequest,
+    BrandingRequest,
+    ClockRequest,
+    FeedbackRequest,
+    MerchantRequest,
+    OrderRequest,
+    PolicyPatch,
+    RescheduleRequest,
+)
+"""JSON bodies that routes read themselves, for the OpenAPI document."""
+
+
+def create_app(settings: Settings | None = None, *, context: ProcessContext | None = None) -> FastAPI:
+    """Make the application; nothing is connected before its lifespan begins.
+
+    A `context` that is passed in stays its maker's to close. Without one it is made of the settings, or without these
+    of the environment, and the lifespan raises what `ProcessContext.create` does.
+    """
+    app = DocumentedApp(
+        bodies=_BODIES,
+        title="Invite service",
+        summary="Asks webshop customers for reviews at the right moment, and says why.",
+        version=__version__,
+        lifespan=_lifespan_of(settings, context),
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    install_problems(app)
+    app.add_exception_handler(
+        TransactionConflictError, answering("busy", "Others changed the same customer's orders; send it again.")
+    )
+    app.add_exception_handler(
+        DatabaseUnavailableError, answering("database_unavailable", "The database cannot be reached right now.")
+    )
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.add_middleware(BodyLimitMiddleware, limit=BODY_LIMIT, limits_by_path=BODY_LIMITS_BY_PATH)
+    app.add_middleware(RequestMiddleware, find_metrics=lambda: _metrics_of(app), new_id=new_id)
+    return app
+
+
+def _lifespan_of(settings: Settings | None, context: ProcessContext | None) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        running = context or await ProcessContext.create(settings or load_settings(), name="invite-service api")
+        app.state.context = running
+        app.state.factory = Factory(running)
+        try:
+            yield
+        finally:
+            if running is not context:
+                await running.close()
+
+    return lifespan
+
+
+def _metrics_of(app: FastAPI) -> Metrics:
+    context: ProcessContext = app.state.context
+    return context.metrics

@@ -1,0 +1,110 @@
+"""What load balancers, monitoring and readers of the documentation get."""
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from invite_service.config import Settings
+from invite_service.domain.errors import SchemaOutdatedError
+from invite_service.main import create_app
+from tests.api.conftest import SECRET, Api, Clock, MerchantClient, serve
+
+
+async def test_a_process_that_answers_is_alive(api: Api) -> None:
+    answer = await api.http.get("/livez")
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+
+
+async def test_without_redis_it_is_ready(api: Api) -> None:
+    answer = await api.http.get("/readyz")
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"status": "ready", "database": "ok", "redis": "not_configured"},
+    )
+
+
+async def test_with_redis_it_is_ready_and_says_so(settings: Settings, redis_url: str, clock: Clock) -> None:
+    with_redis = settings.model_copy(update={"redis_url": SecretStr(redis_url)})
+    async with serve(with_redis, clock=clock) as api:
+        answer = await api.http.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "database": "ok", "redis": "ok"})
+
+
+async def test_with_redis_gone_it_is_ready_but_degraded(settings: Settings, clock: Clock) -> None:
+    with_redis = settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:9")})
+    async with serve(with_redis, clock=clock) as api:
+        answer = await api.http.get("/readyz")
+        decided = await (await api.make_merchant()).post_order()
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"status": "degraded", "database": "ok", "redis": "unreachable"},
+    )
+    assert decided["outcome"] == "invited"
+
+
+async def test_on_an_older_schema_it_is_not_ready(api: Api) -> None:
+    async with api.context.database.transaction() as stores:
+        await stores._driver.execute("UPDATE alembic_version SET version_num = '0000'")
+    answer = await api.http.get("/readyz")
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"status": "not_ready", "database": "outdated", "redis": "not_configured"},
+    )
+
+
+async def test_it_refuses_to_start_on_a_database_without_a_schema(unmigrated_database_url: str) -> None:
+    app = create_app(
+        Settings(database_url=SecretStr(unmigrated_database_url), secret_key=SecretStr(SECRET), database_pool_size=2)
+    )
+    with pytest.raises(SchemaOutdatedError, match="run `invite-service migrate`"):
+        async with app.router.lifespan_context(app):
+            pass
+
+
+async def test_without_a_database_it_answers_that_it_is_not_there(settings: Settings, api: Api) -> None:
+    await api.context.database.close()
+    merchant = MerchantClient(api, "gift-shop", "rk_live_" + "a" * 62)
+    api.context.database._engine.sync_engine.dispose()
+    answer = await merchant.get("/v1/orders")
+    assert answer.status_code == 401
+
+
+async def test_metrics_are_for_the_machine_itself_and_for_operators(api: Api, merchant: MerchantClient) -> None:
+    await merchant.post_order()
+    assert (await api.http.get("/metrics")).status_code == 401
+    assert (await merchant.get("/metrics")).status_code == 401
+    for_operators = await api.operate("GET", "/metrics")
+    assert for_operators.status_code == 200
+    assert for_operators.headers["content-type"].startswith("text/plain; version=")
+    assert 'invite_orders_ingested_total{outcome="invited"} 1.0' in for_operators.text
+    assert 'invite_http_requests_total{method="POST",route="/v1/orders",status="201"} 1.0' in for_operators.text
+    app = create_app(context=api.context)
+    local = httpx.ASGITransport(app, client=("127.0.0.1", 4711))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=local, base_url="http://api.test") as http,
+    ):
+        assert (await http.get("/metrics")).status_code == 200
+
+
+async def test_the_documentation_is_one_page_that_needs_nothing_else(api: Api) -> None:
+    answer = await api.http.get("/docs")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "Post an order event" in answer.text
+    assert "<script" not in answer.text
+    assert "src=" not in answer.text
+
+
+async def test_unknown_addresses_and_methods_are_problems(api: Api) -> None:
+    for method, path, status, code in (
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/v1/nothing", 404, "not_found"),
+        ("DELETE", "/v1/orders", 405, "method_not_allowed"),
+        ("POST", "/v1/orders/", 405, "method_not_allowed"),
+        ("BREW", "/livez", 405, "method_not_allowed"),
+    ):
+        answer = await api.http.request(method, path)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), (method, path)
+        assert answer.headers["content-type"] == "application/problem+json"

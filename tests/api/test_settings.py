@@ -1,0 +1,126 @@
+"""Branding and channels."""
+
+from typing import Any
+from unittest.mock import ANY
+
+from tests.api.conftest import Api, MerchantClient, make_problem
+
+DEFAULTS: dict[str, Any] = {
+    "version": 0,
+    "logo_url": None,
+    "primary_color": "#1f4b3f",
+    "text_color": "#1d1d1f",
+    "background_color": "#f4f4f2",
+    "sender_name": None,
+    "sender_email": None,
+    "reply_to": None,
+    "support_email": None,
+    "support_url": None,
+    "sms_sender": None,
+    "warnings": [],
+}
+
+OURS = {
+    "logo_url": "https://gifts.example/logo.png",
+    "primary_color": "#7A1FA2",
+    "text_color": "#222222",
+    "background_color": "#ffffff",
+    "sender_name": "Gaver & Sånt",
+    "sender_email": "hei@gifts.example",
+    "reply_to": "svar@gifts.example",
+    "support_email": "help@gifts.example",
+    "support_url": "https://gifts.example/help?from=mail",
+    "sms_sender": "GiftShop",
+}
+
+
+async def put(merchant: MerchantClient, branding: object, *, if_match: str | None = "*") -> Any:
+    headers = {"If-Match": if_match} if if_match is not None else {}
+    return await merchant.request("PUT", "/v1/branding", json=branding, headers=headers)
+
+
+async def test_branding_works_before_anything_is_set(merchant: MerchantClient) -> None:
+    answer = await merchant.get("/v1/branding")
+    assert answer.headers["etag"] == '"0"'
+    assert answer.json() == DEFAULTS
+
+
+async def test_branding_is_replaced_as_a_whole(merchant: MerchantClient) -> None:
+    first = await put(merchant, OURS, if_match='"0"')
+    assert first.status_code == 200, first.text
+    assert first.headers["etag"] == '"1"'
+    assert first.json() == OURS | {"version": 1, "warnings": []}
+    assert (await merchant.get("/v1/branding")).json() == first.json()
+    second = await put(merchant, {"sender_name": "Gaver", "logo_url": None}, if_match='"1"')
+    assert second.json() == DEFAULTS | {"version": 2, "sender_name": "Gaver"}
+
+
+async def test_branding_is_not_replaced_unseen(merchant: MerchantClient) -> None:
+    assert (await put(merchant, OURS, if_match=None)).status_code == 428
+    assert (await put(merchant, OURS, if_match='"0"')).status_code == 200
+    for stale in ('"0"', '"2"'):
+        answer = await put(merchant, {}, if_match=stale)
+        assert answer.status_code == 412
+        assert answer.json() == make_problem(
+            "version_mismatch", 412, "The branding was changed meanwhile; read it again.", request_id=ANY
+        )
+    assert (await put(merchant, {}, if_match="*")).json()["version"] == 2
+
+
+async def test_pale_colours_are_saved_with_a_warning(merchant: MerchantClient) -> None:
+    answer = await put(merchant, {"primary_color": "#ffff00", "text_color": "#777777"})
+    assert answer.status_code == 200
+    assert answer.json()["primary_color"] == "#ffff00"
+    assert [warning["code"] for warning in answer.json()["warnings"]] == ["low_contrast"] * 3
+    assert answer.json()["warnings"][2]["detail"].startswith("primary_color on white has a contrast of 1.1")
+
+
+async def test_faulty_branding_is_refused_with_every_fault(merchant: MerchantClient) -> None:
+    answer = await put(
+        merchant,
+        {
+            "logo_url": "http://gifts.example/logo.png",
+            "primary_color": "green",
+            "sender_name": "Gifts\r\nBcc: all@example.com",
+            "sender_email": "nobody",
+            "reply_to": "x" * 321,
+            "support_url": "javascript:alert(1)",
+            "sms_sender": "TwelveLetters",
+            "font": "Comic Sans",
+        },
+    )
+    assert answer.status_code == 422
+    assert {fault["pointer"]: fault["code"] for fault in answer.json()["errors"]} == {
+        "/logo_url": "invalid_format",
+        "/primary_color": "invalid_format",
+        "/sender_name": "invalid_format",
+        "/sender_email": "invalid_format",
+        "/reply_to": "too_long",
+        "/support_url": "invalid_format",
+        "/sms_sender": "invalid_format",
+        "/font": "unknown_field",
+    }
+
+
+async def test_a_paused_channel_is_shown_and_opened_again(api: Api, merchant: MerchantClient) -> None:
+    is_open = {"channel": "email", "paused_at": None, "paused_reason": None}
+    assert (await merchant.get("/v1/channels/email")).json() == is_open
+    async with api.context.database.transaction() as stores:
+        await stores.sending.pause_channel("gift-shop", "email", real_now=api.clock.now, reason="misconfigured")
+    assert (await merchant.get("/v1/channels/email")).json() == {
+        "channel": "email",
+        "paused_at": "2026-03-02T12:00:00Z",
+        "paused_reason": "misconfigured",
+    }
+    assert (await merchant.get("/v1/channels/sms")).json() == is_open | {"channel": "sms"}
+    for _ in range(2):
+        resumed = await merchant.post("/v1/channels/email/resume")
+        assert resumed.status_code == 200
+        assert resumed.json() == is_open
+    assert (await merchant.get("/v1/channels/email")).json() == is_open
+
+
+async def test_another_channel_does_not_exist(merchant: MerchantClient) -> None:
+    for answer in (await merchant.get("/v1/channels/fax"), await merchant.post("/v1/channels/fax/resume")):
+        assert answer.status_code == 404
+        assert answer.json() == make_problem("not_found", 404, "There is nothing at this address.", request_id=ANY)
