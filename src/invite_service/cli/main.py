@@ -1,0 +1,32 @@
+"""The command `invite-service`."""
+
+import typer
+
+from invite_service.cli import keys, merchants
+from invite_service.cli.dev import dev
+from invite_service.cli.documents import openapi
+from invite_service.cli.keys import operator_key
+from invite_service.cli.schema import check_schema, migrate
+from invite_service.cli.serving import api, worker
+
+app = typer.Typer(
+    name="invite-service",
+    help="Asks webshop customers for reviews at the right moment. Settings are INVITE_ variables of the environment.",
+    no_args_is_help=True,
+    add_completion=False,
+    # A pretty traceback shows local variables, and these hold keys and addresses.
+    pretty_exceptions_enable=False,
+)
+
+app.command()(dev)
+app.command()(api)
+app.command()(worker)
+app.command()(migrate)
+app.command("check-schema")(check_schema)
+app.command("operator-key")(operator_key)
+app.add_typer(merchants.app, name="merchants")
+app.add_typer(keys.app, name="keys")
+app.command()(openapi)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,52 @@
+"""How commands run: settings from the environment, services over a context, and expected failures as messages."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import typer
+from alembic.util import CommandError
+
+from invite_service.bootstrap import Factory, ProcessContext
+from invite_service.config import InvalidSettingsError, Settings, load_settings
+from invite_service.domain.errors import DomainError
+from invite_service.storage.errors import DatabaseUnavailableError
+
+FAILED: Final = 1
+MISUSED: Final = 2
+"""Exit statuses: the work failed, and it could not begin for the way it was asked for."""
+
+T = TypeVar("T")
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say on stderr what went wrong, where that can be expected, and exit; anything else is a bug and raised."""
+    try:
+        yield
+    except InvalidSettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(MISUSED) from None
+    except DomainError as error:
+        typer.echo(error.detail, err=True)
+        for fault in error.faults:
+            typer.echo(f"  {fault.pointer.removeprefix('/').replace('_', '-')}: {fault.detail}", err=True)
+        raise typer.Exit(FAILED) from None
+    except (CommandError, DatabaseUnavailableError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(FAILED) from None
+
+
+def run_with_services(use: Callable[[Factory], Awaitable[T]]) -> T:
+    """Run a command's work over the services that the environment's settings name."""
+    with explained():
+        return asyncio.run(_with_services(load_settings(), use))
+
+
+async def _with_services(settings: Settings, use: Callable[[Factory], Awaitable[T]]) -> T:
+    context = await ProcessContext.create(settings, name="invite-service command")
+    try:
+        return await use(Factory(context))
+    finally:
+        await context.close()
