@@ -6,9 +6,8 @@ merchant (policy, texts, channels) are no business of this file: they live in th
 
 import socket
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Final, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -20,43 +19,9 @@ ENVIRONMENT_PREFIX: Final = "INVITE_"
 SECRET_KEY_LENGTH: Final = 32
 """Characters a secret key has at least."""
 
-SMTP_PORTS: Final = {"smtp": 587, "smtps": 465}
-"""Submission ports (RFC 6409, RFC 8314) where the URL names none."""
-
 
 class InvalidSettingsError(Exception):
     """The environment does not hold usable settings; the message names every faulty variable and no value."""
-
-
-class SmtpSecurity(StrEnum):
-    """How a connection to the SMTP server is encrypted."""
-
-    TLS = "tls"
-    """From the first byte (`smtps://`)."""
-    STARTTLS_REQUIRED = "starttls_required"
-    """After STARTTLS; a server that does not offer it gets no mail."""
-    STARTTLS_IF_OFFERED = "starttls_if_offered"
-    """After STARTTLS where the server offers it; anyone on the way can take the offer out."""
-    NONE = "none"
-    """Never."""
-
-
-_STARTTLS: Final = {
-    "required": SmtpSecurity.STARTTLS_REQUIRED,
-    "if_offered": SmtpSecurity.STARTTLS_IF_OFFERED,
-    "never": SmtpSecurity.NONE,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpServer:
-    """The parts of an SMTP URL."""
-
-    host: str
-    port: int
-    username: str | None
-    password: SecretStr | None
-    security: SmtpSecurity
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +32,6 @@ class _Url:
     host: str | None
     port: int | None
     username: str | None
-    password: str | None
     path: str
     query: str
     fragment: str
@@ -80,40 +44,13 @@ class _Url:
                 scheme=parts.scheme,
                 host=parts.hostname,
                 port=parts.port,
-                username=unquote(parts.username) if parts.username is not None else None,
-                password=unquote(parts.password) if parts.password is not None else None,
+                username=parts.username,
                 path=parts.path,
                 query=parts.query,
                 fragment=parts.fragment,
             )
         except ValueError:
             raise ValueError("is not a URL") from None
-
-
-def parse_smtp_url(url: str) -> SmtpServer:
-    """Take apart `smtp://user:password@host:port?starttls=required` or `smtps://user:password@host:port`.
-
-    The port is 587, or 465 for smtps; `starttls` is `required` (the default), `if_offered` or `never`. User and
-    password are percent-encoded.
-
-    Raises:
-        ValueError: it is no such URL; the message does not repeat it.
-    """
-    parts = _Url.parse(url)
-    if parts.scheme not in SMTP_PORTS or not parts.host or parts.path not in {"", "/"} or parts.fragment:
-        raise ValueError("must look like smtp://user:password@host:port or smtps://user:password@host:port")
-    option, _, starttls = (parts.query or "starttls=required").partition("=")
-    if option != "starttls" or starttls not in _STARTTLS or (parts.scheme == "smtps" and parts.query):
-        raise ValueError("takes one option, and for smtp:// only: starttls=required, if_offered or never")
-    if bool(parts.username) != bool(parts.password):
-        raise ValueError("needs both a user and a password, or neither")
-    return SmtpServer(
-        host=parts.host,
-        port=parts.port or SMTP_PORTS[parts.scheme],
-        username=parts.username or None,
-        password=SecretStr(parts.password) if parts.password else None,
-        security=SmtpSecurity.TLS if parts.scheme == "smtps" else _STARTTLS[starttls],
-    )
 
 
 def _secret_key(key: SecretStr) -> SecretStr:
@@ -136,7 +73,9 @@ def _redis_url(url: SecretStr) -> SecretStr:
 
 
 def _smtp_url(url: SecretStr) -> SecretStr:
-    parse_smtp_url(url.get_secret_value())
+    parts = _Url.parse(url.get_secret_value())
+    if parts.scheme not in {"smtp", "smtps"} or not parts.host:
+        raise ValueError("must look like smtp://user:password@host:port or smtps://user:password@host:port")
     return url
 
 
@@ -200,10 +139,7 @@ class Settings(BaseSettings):
     """The least severe log entries that are written."""
 
     smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = None
-    """SMTP server for merchants without an e-mail provider of their own: see `parse_smtp_url`."""
-
-    smtp_connections: int = Field(default=8, ge=1, le=100)
-    """Connections to that server this process keeps open at most."""
+    """SMTP server for merchants without an e-mail provider of their own; docs/providers/smtp.md lists its options."""
 
     sender_email: Annotated[str, AfterValidator(_email)] | None = Field(default=None, validate_default=True)
     """From address for merchants without one of their own; required with `smtp_url`."""
@@ -224,11 +160,6 @@ class Settings(BaseSettings):
         if sender_email is None and info.data.get("smtp_url", "faulty") is not None:
             raise ValueError("is required with INVITE_SMTP_URL: the address messages come from")
         return sender_email
-
-    @property
-    def smtp_server(self) -> SmtpServer | None:
-        """The parts of `smtp_url`."""
-        return parse_smtp_url(self.smtp_url.get_secret_value()) if self.smtp_url is not None else None
 
 
 def load_settings() -> Settings:

@@ -18,6 +18,7 @@ from pathlib import PurePath
 from typing import Final, TextIO
 from uuid import UUID
 
+import orjson
 import structlog
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -67,6 +68,11 @@ _EMAIL: Final = re.compile(r"[^\s@<>\"'(),;:=/]+@[^\s@<>\"'(),;:=/]+")
 _PHONE: Final = re.compile(r"\+\d{7,15}\b")
 _URL_QUERY: Final = re.compile(r"(?<=[\w/])\?[\w.%~+\[\]-]+=[^\s\"'<>]*")
 
+ACCESS_LOGGER: Final = "invite_service.api.access"
+"""Logger of the entries of answered requests."""
+
+_time_stamp: Final = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
@@ -96,7 +102,7 @@ def configure_logging(level: str = "INFO", *, stream: TextIO | None = None) -> N
         _add_request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _time_stamp,
         structlog.processors.ExceptionRenderer(describe_exception),
     ]
     structlog.configure(
@@ -124,6 +130,38 @@ def configure_logging(level: str = "INFO", *, stream: TextIO | None = None) -> N
 
 class _JsonHandler(logging.StreamHandler[TextIO]):
     """Ours, so that a second configuration finds it."""
+
+    def write_line(self, line: str) -> None:
+        """Write a line that needs no formatting."""
+        with self.lock or contextlib.nullcontext():
+            self.stream.write(line)
+            self.flush()
+
+
+def log_answer(*, route: str, method: str, status: int, milliseconds: float, merchant_id: str | None) -> None:
+    """Write the entry of an answered request, if entries of level INFO are written.
+
+    Every request pays for it: by way of structlog and the standard library it took 80 µs, half of what a request costs
+    apart from its service. None of its values comes from a client (`route` is a template), so nothing is redacted.
+    """
+    if not logging.getLogger(ACCESS_LOGGER).isEnabledFor(logging.INFO):
+        return
+    entry: EventDict = {
+        "route": route,
+        "method": method,
+        "status": status,
+        "milliseconds": milliseconds,
+        "merchant_id": merchant_id,
+        "event": "Answered a request",
+        "level": "info",
+        "logger": ACCESS_LOGGER,
+    }
+    line = orjson.dumps(
+        _time_stamp(None, "info", _add_request_id(None, "info", entry)), option=orjson.OPT_APPEND_NEWLINE
+    )
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _JsonHandler):
+            handler.write_line(line.decode())
 
 
 def _add_request_id(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:

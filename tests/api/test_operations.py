@@ -1,5 +1,8 @@
 """What load balancers, monitoring and readers of the documentation get."""
 
+from contextlib import AsyncExitStack
+from unittest.mock import ANY
+
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -7,7 +10,8 @@ from pydantic import SecretStr
 from invite_service.config import Settings
 from invite_service.domain.errors import SchemaOutdatedError
 from invite_service.main import create_app
-from tests.api.conftest import SECRET, Api, Clock, MerchantClient, serve
+from tests.api.conftest import SECRET, Api, Clock, MerchantClient, make_problem, serve
+from tests.support.databases import DatabaseMaker
 
 
 async def test_a_process_that_answers_is_alive(api: Api) -> None:
@@ -61,12 +65,26 @@ async def test_it_refuses_to_start_on_a_database_without_a_schema(unmigrated_dat
             pass
 
 
-async def test_without_a_database_it_answers_that_it_is_not_there(settings: Settings, api: Api) -> None:
-    await api.context.database.close()
-    merchant = MerchantClient(api, "gift-shop", "rk_live_" + "a" * 62)
-    api.context.database._engine.sync_engine.dispose()
-    answer = await merchant.get("/v1/orders")
-    assert answer.status_code == 401
+async def test_with_the_database_gone_it_says_so_and_asks_to_come_back(
+    database_maker: DatabaseMaker, clock: Clock
+) -> None:
+    async with AsyncExitStack() as serving:
+        with database_maker.database() as url:
+            settings = Settings(database_url=SecretStr(url), secret_key=SecretStr(SECRET), database_pool_size=2)
+            api = await serving.enter_async_context(serve(settings, clock=clock))
+            merchant = await api.make_merchant()
+        answer = await merchant.get("/v1/policy")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        assert answer.json() == make_problem(
+            "database_unavailable", 503, "The database cannot be reached right now.", request_id=ANY
+        )
+        ready = await api.http.get("/readyz")
+        assert (ready.status_code, ready.json()) == (
+            503,
+            {"status": "not_ready", "database": "unreachable", "redis": "not_configured"},
+        )
+        assert (await api.http.get("/livez")).status_code == 200
 
 
 async def test_metrics_are_for_the_machine_itself_and_for_operators(api: Api, merchant: MerchantClient) -> None:

@@ -36,7 +36,7 @@ async def test_no_canary_is_logged(api: Api, log: StringIO) -> None:
     headers = {"X-Request-ID": "canary-header", "User-Agent": "canary-header", "Referer": "https://canary-header/"}
     assert (await sandbox.request("GET", "/v1/policy", headers=headers)).status_code == 200
     moved = await sandbox.post("/v1/sandbox/clock", {"advance": "P30D"})
-    assert moved.json()["sent"] == 2
+    assert moved.json()["sent"] == 3
     message = (await sandbox.get("/v1/sandbox/messages")).json()["items"][0]
     token = message["text"].partition("/i/")[2].split()[0].split("?")[0]
     assert (await api.http.get(f"/i/{token}?stars=4&q=canary-query")).status_code == 200

@@ -48,6 +48,7 @@ _TAGS: Final = (
     {"name": "insights", "description": "Figures that add up."},
     {"name": "sandbox", "description": "Time and mailbox of a sandbox merchant."},
     {"name": "operators", "description": "Merchants and their keys; needs an operator key."},
+    {"name": "public", "description": "For a merchant's own page: by the token of a message's link, from any site."},
     {"name": "operations", "description": "For load balancers and monitoring."},
 )
 
