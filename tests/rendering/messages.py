@@ -69,11 +69,12 @@ def build_slowly(message: Message) -> EmailMessage:
     if message.reply_to is not None:
         built["Reply-To"] = message.reply_to
     built["Subject"] = message.subject
-    for name, value in message.headers.items():
-        built[name] = value
     assert message.html is not None
     built.set_content(message.text, cte="quoted-printable")
     built.add_alternative(message.html, subtype="html", cte="quoted-printable")
+    # Last, because add_alternative moves Content- headers that stand there into the part.
+    for name, value in message.headers.items():
+        built[name] = value
     return built
 
 

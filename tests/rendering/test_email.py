@@ -123,6 +123,7 @@ def test_headers_are_these() -> None:
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "List-Id": "<gift-shop.invitations.reviews.example.com>",
         "Feedback-ID": "product_1:gift-shop:invitation:f20592729ed2",
+        "Content-Language": "nb",
         "Auto-Submitted": "auto-generated",
         "X-Auto-Response-Suppress": "All",
         "MIME-Version": "1.0",
@@ -146,6 +147,7 @@ def test_message_says_of_itself_what_its_bytes_say() -> None:
             "List-Unsubscribe-Post",
             "List-Id",
             "Feedback-ID",
+            "Content-Language",
             "Auto-Submitted",
             "X-Auto-Response-Suppress",
         )

@@ -150,7 +150,7 @@ def prepare_email(version: TextVersion) -> PreparedEmail:
     subject = one_line(texts(f"{version.step}_subject", merchant=brand.name), limit=200)
     address = branding.sender_email or version.sender.address
     name = one_line(branding.sender_name or version.sender.name, limit=CUSTOMER_NAME_LIMIT) or brand.name
-    headers = _fixed_headers(version.merchant_id, version.step, address)
+    headers = _fixed_headers(version.merchant_id, version.step, address, language=version.language)
     return PreparedEmail(
         texts=texts,
         from_address=address,
@@ -164,8 +164,8 @@ def prepare_email(version: TextVersion) -> PreparedEmail:
     )
 
 
-def _fixed_headers(merchant_id: MerchantId, step: Step, sender: str) -> tuple[tuple[str, str], ...]:
-    """List the further headers; none names a customer (RFC 8058, RFC 3834, RFC 2919, Gmail's Feedback-ID)."""
+def _fixed_headers(merchant_id: MerchantId, step: Step, sender: str, *, language: str) -> tuple[tuple[str, str], ...]:
+    """List the further headers; none names a customer (RFC 8058, RFC 3834, RFC 2919, RFC 3282, Gmail's Feedback-ID)."""
     check_address(sender)
     domain = sender.rpartition("@")[2]
     instance = sha256(domain.encode()).hexdigest()[:12]
@@ -173,6 +173,7 @@ def _fixed_headers(merchant_id: MerchantId, step: Step, sender: str) -> tuple[tu
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ("List-Id", f"<{merchant_id}.invitations.{domain}>"),
         ("Feedback-ID", f"{step}:{merchant_id}:invitation:{instance}"),
+        ("Content-Language", language),
         ("Auto-Submitted", "auto-generated"),
         ("X-Auto-Response-Suppress", "All"),
     )
