@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from invite_service.api.cursors import Cursor, read_cursor, write_cursor
+from invite_service.api.schemas.listing import InvitationListParameters
 from invite_service.domain.errors import Fault, InvalidInputError
 
 LISTING = {"sort": "-created_at", "status": ["sent"]}
@@ -48,9 +49,18 @@ def test_a_cursor_of_another_list_is_refused() -> None:
         encode(["2026-03-02T09:00:00", "A-1", False, "x"]),
         encode(["2026-03-02T09:00:00Z", 5, False, "x"]),
         encode(["2026-03-02T09:00:00Z", "A-1", "no", "x"]),
+        encode(["2026-03-02T09:00:00Z", "A\0", False, "x"]),
     ],
 )
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         read_cursor(text, listing=LISTING)
     assert caught.value.faults == (NOT_OURS,)
+
+
+def test_a_cursor_into_orders_leads_nowhere_in_invitations() -> None:
+    listing = InvitationListParameters().listing()
+    parameters = InvitationListParameters(cursor=write_cursor(CURSOR, listing=listing))
+    with pytest.raises(InvalidInputError) as caught:
+        parameters.to_page()
+    assert caught.value.faults == (Fault("?cursor", "invalid_cursor", "Is not a cursor of this list."),)

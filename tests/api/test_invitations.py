@@ -262,6 +262,9 @@ async def test_an_invitation_is_moved_to_a_day_and_not_to_a_past_one(api: Api, m
         ("/date", "invalid_format"),
         ("/time", "unknown_field"),
     }
+    for day, code in ((20260308, "invalid_type"), ("8 March", "invalid_format"), ("2100-01-01", "out_of_range")):
+        faulty = await merchant.post(path, {"date": day})
+        assert [(fault["pointer"], fault["code"]) for fault in faulty.json()["errors"]] == [("/date", code)]
 
 
 async def test_send_now_lets_the_next_message_go_at_once(api: Api) -> None:

@@ -179,3 +179,43 @@ async def test_requests_are_counted_by_route_method_and_status(client: httpx.Asy
     assert 'invite_http_requests_total{method="POST",route="/echo",status="200"} 1.0' in text
     assert 'invite_http_requests_total{method="other",route="unrouted",status="404"} 1.0' in text
     assert "4711" not in text
+
+
+@pytest.mark.parametrize("address", ["/refuse%00", "/refuse?number=%00"])
+async def test_an_address_with_a_zero_character_is_refused(client: httpx.AsyncClient, address: str) -> None:
+    answer = await client.get(address)
+    assert answer.status_code == 400
+    assert answer.json() == problem("bad_request", 400, "The address must not hold U+0000.")
+
+
+async def test_a_client_that_leaves_before_its_body_has_come_is_no_failure(
+    client: httpx.AsyncClient, log: StringIO
+) -> None:
+    transport = client._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    sent = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/echo",
+        "raw_path": b"/echo",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    await transport.app(scope, receive, send)
+    assert sent == []
+    [entry] = entries(log)
+    assert (entry["event"], entry["route"], entry["status"]) == ("Answered a request", "/echo", 499)

@@ -1,8 +1,8 @@
 """What load balancers, monitoring and readers of the documentation get."""
 
-from contextlib import AsyncExitStack
 from unittest.mock import ANY
 
+import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -11,7 +11,6 @@ from invite_service.config import Settings
 from invite_service.domain.errors import SchemaOutdatedError
 from invite_service.main import create_app
 from tests.api.conftest import SECRET, Api, Clock, MerchantClient, make_problem, serve
-from tests.support.databases import DatabaseMaker
 
 
 async def test_a_process_that_answers_is_alive(api: Api) -> None:
@@ -66,25 +65,25 @@ async def test_it_refuses_to_start_on_a_database_without_a_schema(unmigrated_dat
 
 
 async def test_with_the_database_gone_it_says_so_and_asks_to_come_back(
-    database_maker: DatabaseMaker, clock: Clock
+    api: Api, merchant: MerchantClient, database_url: str
 ) -> None:
-    async with AsyncExitStack() as serving:
-        with database_maker.database() as url:
-            settings = Settings(database_url=SecretStr(url), secret_key=SecretStr(SECRET), database_pool_size=2)
-            api = await serving.enter_async_context(serve(settings, clock=clock))
-            merchant = await api.make_merchant()
-        answer = await merchant.get("/v1/policy")
-        assert answer.status_code == 503
-        assert answer.headers["retry-after"] == "1"
-        assert answer.json() == make_problem(
-            "database_unavailable", 503, "The database cannot be reached right now.", request_id=ANY
-        )
-        ready = await api.http.get("/readyz")
-        assert (ready.status_code, ready.json()) == (
-            503,
-            {"status": "not_ready", "database": "unreachable", "redis": "not_configured"},
-        )
-        assert (await api.http.get("/livez")).status_code == 200
+    server, _, name = database_url.replace("+asyncpg", "").rpartition("/")
+    admin = await asyncpg.connect(f"{server}/postgres")
+    await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+    await admin.close()
+    answer = await merchant.get("/v1/policy")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json() == make_problem(
+        "database_unavailable", 503, "The database cannot be reached right now.", request_id=ANY
+    )
+    ready = await api.http.get("/readyz")
+    assert (ready.status_code, ready.json()) == (
+        503,
+        {"status": "not_ready", "database": "unreachable", "redis": "not_configured"},
+    )
+    assert (await api.http.get("/livez")).status_code == 200
 
 
 async def test_metrics_are_for_the_machine_itself_and_for_operators(api: Api, merchant: MerchantClient) -> None:

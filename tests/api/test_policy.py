@@ -176,6 +176,19 @@ async def test_a_window_that_is_never_open_is_refused(merchant: MerchantClient, 
     assert len(answer.json()["errors"]) == 1
 
 
+@pytest.mark.parametrize(
+    "window",
+    [{"send_window_start": "12:00"}, {"send_window_end": "10:00"}, {"send_window_start": "9:59", "block_days": -1}],
+)
+async def test_a_window_that_is_never_open_is_named_beside_other_faults(
+    merchant: MerchantClient, window: dict[str, Any]
+) -> None:
+    answer = await patch(merchant, {"service_percent": 101} | window)
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == len(window) + 1
+    assert answer.json()["errors"][0]["pointer"] == "/service_percent"
+
+
 async def test_versions_are_listed_with_who_saved_them(api: Api, merchant: MerchantClient) -> None:
     for days in (1, 2):
         await patch(merchant, {"block_days": days})

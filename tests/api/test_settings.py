@@ -3,6 +3,7 @@
 from typing import Any
 from unittest.mock import ANY
 
+from invite_service.domain.merchant import MerchantId
 from tests.api.conftest import Api, MerchantClient, make_problem
 
 DEFAULTS: dict[str, Any] = {
@@ -106,7 +107,9 @@ async def test_a_paused_channel_is_shown_and_opened_again(api: Api, merchant: Me
     is_open = {"channel": "email", "paused_at": None, "paused_reason": None}
     assert (await merchant.get("/v1/channels/email")).json() == is_open
     async with api.context.database.transaction() as stores:
-        await stores.sending.pause_channel("gift-shop", "email", real_now=api.clock.now, reason="misconfigured")
+        await stores.sending.pause_channel(
+            MerchantId("gift-shop"), "email", real_now=api.clock.now, reason="misconfigured"
+        )
     assert (await merchant.get("/v1/channels/email")).json() == {
         "channel": "email",
         "paused_at": "2026-03-02T12:00:00Z",

@@ -29,22 +29,50 @@ async def test_batches_with_more_to_start_share_evenly() -> None:
             assert large.room == 6
 
 
-async def test_every_batch_may_hold_one_place_however_many_there_are() -> None:
+async def test_where_there_are_fewer_places_than_batches_they_take_turns() -> None:
     places = CallPlaces(1)
     with places.share() as first, places.share() as second:
-        assert (first.room, second.room) == (1, 1)
-        first.hold(1)
-        assert second.room == 0
-
-
-async def test_batch_waits_until_a_place_is_free() -> None:
-    places = CallPlaces(1)
-    with places.share() as first, places.share() as second:
-        first.hold(1)
+        assert (first.room, second.room) == (0, 0)
+        await first.wait()
+        assert (first.room, second.room) == (1, 0)
         waiting = asyncio.create_task(second.wait())
         await asyncio.sleep(0)
+        first.hold(1)
+        assert first.room == 0
         assert not waiting.done()
         first.hold(0)
         await waiting
-        assert second.room == 1
-        await second.wait()
+        assert (first.room, second.room) == (0, 1)
+
+
+async def test_places_go_to_those_who_wait_in_their_order() -> None:
+    places = CallPlaces(1)
+    with places.share() as holder, places.share() as first, places.share() as second:
+        await holder.wait()
+        order: list[str] = []
+
+        async def wait(name: str) -> None:
+            share = {"first": first, "second": second}[name]
+            await share.wait()
+            order.append(name)
+            share.hold(0)
+
+        waiting = [asyncio.create_task(wait(name)) for name in ("first", "second")]
+        await asyncio.sleep(0)
+        holder.hold(0)
+        await asyncio.gather(*waiting)
+        assert order == ["first", "second"]
+
+
+async def test_batch_that_no_longer_waits_is_passed_over() -> None:
+    places = CallPlaces(1)
+    with places.share() as holder, places.share() as gone, places.share() as patient:
+        await holder.wait()
+        leaving = asyncio.create_task(gone.wait())
+        waiting = asyncio.create_task(patient.wait())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        holder.hold(0)
+        await waiting
+        assert (gone.held, patient.held) == (0, 1)

@@ -325,3 +325,20 @@ async def test_calls_are_observed_by_outcome_and_channel(house: SendingHouse) ->
 
     assert sorted(house.answers.outcomes) == ["email:not_sent", "sms:accepted"]
     assert (await house.invitation(invitation.id)).tries == 1
+
+
+async def test_message_that_cannot_be_judged_stops_no_other_and_is_tried_again(house: SendingHouse) -> None:
+    broken, *_ = await house.invite_many(3)
+    await house.rows(
+        "UPDATE invitation_products SET brought_by = '{nowhere}' WHERE merchant_id = $1 AND invitation_id = $2",
+        house.merchant.id,
+        broken.id,
+    )
+
+    assert await house.send(RecordingSender()) == SendReport(sent=2, not_sent=1)
+    entry = (await house.told(broken.id))[-1]
+    assert (entry.event, entry.reason, entry.data["error"]) == (
+        TimelineEvent.MESSAGE_NOT_SENT,
+        "not_judged",
+        "KeyError",
+    )

@@ -10,12 +10,14 @@ import pytest
 
 from invite_service.domain.errors import ActionRefusedError
 from invite_service.domain.invitation import Invitation, InvitationStatus, InvitedProduct
+from invite_service.domain.merchant import MerchantId
 from invite_service.domain.message import Message
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.doubles import FakeSender, RecordingSender
 from invite_service.rules.states import record_feedback
 from invite_service.services.claim import LEASE_SECONDS
+from invite_service.services.hand_over import Patience
 from invite_service.services.invitations import InvitationService
 from invite_service.services.send_report import SendReport
 from invite_service.storage.contacts import ContactKeys
@@ -23,7 +25,7 @@ from invite_service.storage.database import Database
 from invite_service.storage.invitations import InvitationChange
 from invite_service.storage.sending import Lease
 from invite_service.storage.stores import Stores
-from tests.support.builders import make_order_event, new_id
+from tests.support.builders import make_merchant, make_order_event, new_id
 from tests.support.sending import SECRET, OpenTurn, SendingHouse, make_database
 
 Meanwhile = Callable[[Message], Awaitable[None]]
@@ -267,7 +269,7 @@ async def test_hanging_call_keeps_its_lease(house: SendingHouse) -> None:
         house.clock.advance(timedelta(seconds=LEASE_SECONDS - 1))
         assert await house.leases.sweep() == SendReport()
 
-    service = house.sending(BusySender(meanwhile), renew_seconds=0.05)
+    service = house.sending(BusySender(meanwhile), patience=Patience(call=0.05))
     assert await service.send_due(house.merchant.id, turn=OpenTurn()) == SendReport(sent=1)
     assert (await house.invitation(invitation.id)).message_count == 1
 
@@ -319,6 +321,15 @@ class FlakyDatabase(Database):
     """Fails to give out connections for single statements as often as it is told to."""
 
     failures = 0
+    transaction_failures = 0
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, *, by_key: bool = False) -> AsyncIterator[Stores]:
+        if self.transaction_failures > 0:
+            self.transaction_failures -= 1
+            raise OSError("the database is away")
+        async with super().transaction(by_key=by_key) as stores:
+            yield stores
 
     @contextlib.asynccontextmanager
     async def autocommit(self) -> AsyncIterator[Stores]:
@@ -354,6 +365,75 @@ async def test_answers_are_recorded_once_the_database_is_back(flaky: tuple[Sendi
     assert sorted(invitation.message_count for invitation in stored) == [0, 0, 0, 0, 0, 1]
     assert {invitation.status for invitation in stored} == {InvitationStatus.SCHEDULED}
     assert [attempt["outcome"] for attempt in await house.attempts()] == ["accepted"]
+
+
+async def test_what_cannot_be_recorded_is_in_doubt_once_its_lease_expires(
+    flaky: tuple[SendingHouse, FlakyDatabase],
+) -> None:
+    house, database = flaky
+    await house.invite_many(3)
+
+    async def meanwhile(message: Message) -> None:
+        database.failures = 100
+
+    sender = BusySender(meanwhile)
+    with pytest.raises(OSError, match="the database is away"):
+        await house.send(sender)
+    assert len(sender.messages) == 1
+    database.failures = 0
+    house.clock.advance(timedelta(seconds=LEASE_SECONDS + 1))
+    assert await house.leases.sweep() == SendReport(in_doubt=1, postponed=2)
+
+
+async def test_calls_in_flight_end_before_a_failure_is_raised(flaky: tuple[SendingHouse, FlakyDatabase]) -> None:
+    house, database = flaky
+    await house.invite_many(2)
+    ended: list[UUID] = []
+
+    async def meanwhile(message: Message) -> None:
+        database.failures = 100
+        if ended:
+            await asyncio.sleep(0.3)
+        ended.append(message.invitation_id)
+
+    with pytest.raises(OSError, match="the database is away"):
+        await house.send(BusySender(meanwhile, max_in_flight=2))
+    assert len(ended) == 2
+
+
+async def test_pause_that_cannot_be_stored_keeps_no_answer_from_being_recorded(
+    flaky: tuple[SendingHouse, FlakyDatabase],
+) -> None:
+    house, database = flaky
+    invitation = await house.invite()
+
+    async def meanwhile(message: Message) -> None:
+        database.transaction_failures = 1
+
+    report = await house.send(BusySender(meanwhile, _answer(OutcomeWord.MISCONFIGURED)))
+
+    assert report == SendReport(postponed=1)
+    assert (await house.invitation(invitation.id)).status is InvitationStatus.SCHEDULED
+    assert not await house.rows("SELECT FROM channels")
+
+
+async def test_two_merchants_share_a_sender_that_takes_one_call_at_a_time(house: SendingHouse) -> None:
+    other = await SendingHouse.build(house.database, merchant=make_merchant(id=MerchantId("other-shop")))
+    await house.invite_many(8)
+    await other.invite_many(8)
+    house.clock.now = max(house.clock.now, other.clock.now)
+    sender = BusySender(_wait_a_moment)
+    service = house.sending(sender, patience=Patience(place=0.001))
+
+    reports = await asyncio.gather(*(service.send_due(each.merchant.id, turn=OpenTurn()) for each in (house, other)))
+
+    assert reports == [SendReport(sent=8), SendReport(sent=8)]
+    first_half = {message.merchant_id for message in sender.messages[:8]}
+    assert first_half == {house.merchant.id, other.merchant.id}
+
+
+async def _wait_a_moment(message: Message) -> None:
+    await asyncio.sleep(0.005)
 
 
 async def test_opening_that_nobody_can_tell_of_is_never_called_and_given_back(

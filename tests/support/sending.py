@@ -17,6 +17,7 @@ from invite_service.providers.base import Sender
 from invite_service.rendering.email import EmailSender
 from invite_service.rendering.message import SenderDefaults
 from invite_service.services.claim import Turn, WholeTurn
+from invite_service.services.hand_over import Patience
 from invite_service.services.ingest import IngestedOrder, IngestItem, OrderIngestService
 from invite_service.services.leases import LeaseService
 from invite_service.services.outlets import Outlet
@@ -29,6 +30,9 @@ from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.database import Database
 from invite_service.storage.stores import Stores
 from tests.support.builders import NOON, make_merchant, make_order_event, make_policy, new_id
+
+HURRIED = Patience(database=(0.01, 0.02), same_key=0.01)
+"""So that tests do not wait for what is away to come back."""
 
 SECRET = "a secret of tests, long enough to be one"
 
@@ -123,7 +127,7 @@ class SendingHouse:
         *,
         sms: Sender | None = None,
         batch_size: int = 200,
-        renew_seconds: float = 20,
+        patience: Patience = HURRIED,
         database: Database | None = None,
     ) -> SendingService:
         """Make a service that sends through these."""
@@ -141,7 +145,7 @@ class SendingHouse:
             new_id=new_id,
             observe=self.answers,
             batch_size=batch_size,
-            renew_seconds=renew_seconds,
+            patience=patience,
         )
 
     async def send(

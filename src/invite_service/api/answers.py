@@ -1,6 +1,5 @@
 """JSON answers, written by orjson: dataclasses, instants in UTC with a Z, ids, and money as decimal strings."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +27,4 @@ def to_json(content: object) -> bytes:
 def _write_other(value: Any) -> object:
     if isinstance(value, Decimal):
         return format(value, "f")
-    if isinstance(value, Mapping):
-        return dict(value)
     raise TypeError(f"{type(value).__name__} has no place in an answer")

@@ -1,7 +1,5 @@
 """How messages and pages look, and who they say they are from."""
 
-# ruff: noqa: D103 - each route is described by its decorator
-
 from fastapi import APIRouter, Request
 from pydantic import TypeAdapter
 from starlette.responses import Response

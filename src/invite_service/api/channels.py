@@ -1,7 +1,5 @@
 """Whether a channel is open."""
 
-# ruff: noqa: D103 - each route is described by its decorator
-
 from fastapi import APIRouter
 from starlette.responses import Response
 

@@ -48,7 +48,7 @@ def read_cursor(text: str | None, *, listing: object) -> Cursor | None:
         instant = datetime.fromisoformat(at)
     except (Base64Error, ValueError, TypeError):
         _refuse("Is not a cursor of this service.")
-    if not isinstance(place, str) or not isinstance(backwards, bool) or instant.tzinfo is None:
+    if not isinstance(place, str) or "\0" in place or not isinstance(backwards, bool) or instant.tzinfo is None:
         _refuse("Is not a cursor of this service.")
     if fingerprint != _fingerprint(listing):
         _refuse("Belongs to a list with another sorting or other filters.")

@@ -1,7 +1,5 @@
 """The API's own documentation: the OpenAPI document, and one page that shows it without anybody else's scripts."""
 
-# ruff: noqa: D103 - routes are described by what they answer
-
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 

@@ -150,6 +150,14 @@ def answer_too_large(limit: int, request_id: str) -> Response:
     )
 
 
+def answer_unreadable(request_id: str) -> Response:
+    """Answer a request whose address holds what no address of ours can."""
+    detail = "The address must not hold U+0000."
+    return answer_problem(
+        make_problem("bad_request", detail, request_id=request_id, status=STATUS_BY_CODE["bad_request"])
+    )
+
+
 def install_problems(app: FastAPI) -> None:
     """Answer everything that is raised below the application with a problem."""
     app.add_exception_handler(DomainError, _answer_domain_error)

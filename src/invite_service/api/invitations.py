@@ -1,7 +1,5 @@
 """What was planned and sent, and what may be done about it."""
 
-# ruff: noqa: D103 - each route is described by its decorator
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request

@@ -10,14 +10,24 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from invite_service.api.errors import BodyTooLargeError, answer_crash, answer_too_large, request_id_of
+from invite_service.api.errors import (
+    BodyTooLargeError,
+    answer_crash,
+    answer_too_large,
+    answer_unreadable,
+    request_id_of,
+)
 from invite_service.telemetry import Metrics, correlated, log_answer
 
 log = structlog.get_logger()
 
 REQUEST_ID_HEADER = "X-Request-ID"
+
+CLIENT_LEFT = 499
+"""Stands for the status of a request whose client left before its body had come; nothing is answered then."""
 
 UNROUTED = "unrouted"
 """Stands for the route of a request that met none: paths come from outside and may hold anything."""
@@ -64,7 +74,13 @@ class RequestMiddleware:
 
         started = perf_counter()
         try:
-            await self._app(scope, receive, send_with_id)
+            if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+                # PostgreSQL cannot even compare it.
+                await answer_unreadable(request_id)(scope, receive, send_with_id)
+            else:
+                await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = CLIENT_LEFT
         except Exception:
             log.exception("Failed to answer a request", route=_route_of(scope))
             if status == 0:

@@ -1,7 +1,5 @@
 """For load balancers and monitoring."""
 
-# ruff: noqa: D103 - each route is described by its decorator
-
 from ipaddress import ip_address
 
 from fastapi import APIRouter, Request

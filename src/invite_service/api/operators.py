@@ -1,7 +1,5 @@
 """Merchants and their keys; for those who run the installation."""
 
-# ruff: noqa: D103 - each route is described by its decorator
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request

@@ -1,7 +1,5 @@
 """Order events in, decisions out."""
 
-# ruff: noqa: D103 - each route is described by its decorator
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request

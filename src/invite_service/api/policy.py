@@ -1,7 +1,5 @@
 """A merchant's invitation settings, every version kept."""
 
-# ruff: noqa: D103 - each route is described by its decorator
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -9,7 +7,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from invite_service.api.answers import JsonAnswer
-from invite_service.api.bodies import read_body
+from invite_service.api.bodies import read_document, validate_part
 from invite_service.api.dependencies import ReadsPolicy, Services, WritesPolicy
 from invite_service.api.errors import OK
 from invite_service.api.openapi import documented
@@ -21,7 +19,9 @@ from invite_service.api.schemas.policy import (
     PolicyVersionListResponse,
     PolicyVersionResponse,
     policy_response,
+    with_window_fault,
 )
+from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.policy import Policy
 
 router = APIRouter(tags=["policy"])
@@ -52,10 +52,14 @@ async def get_policy(caller: ReadsPolicy, services: Services) -> Response:
 )
 async def patch_policy(request: Request, caller: WritesPolicy, services: Services) -> Response:
     replacing = read_if_match(request)
-    changes = await read_body(request, _PATCH)
-    return _answer(
-        await services.create_policy().patch(caller.merchant.id, changes, replacing=replacing, actor=caller.actor)
-    )
+    policies = services.create_policy()
+    document = read_document(await request.body())
+    try:
+        changes = validate_part(document, _PATCH, check_text=True)
+    except InvalidInputError as error:
+        current = policy_response(await policies.get(caller.merchant.id))
+        raise InvalidInputError(error.detail, faults=with_window_fault(error.faults, document, current)) from None
+    return _answer(await policies.patch(caller.merchant.id, changes, replacing=replacing, actor=caller.actor))
 
 
 @router.get(

@@ -3,8 +3,6 @@
 The token in the path is the whole of the caller's right, and no cookie is ever read; so any site may call.
 """
 
-# ruff: noqa: D103 - each route is described by its decorator
-
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 

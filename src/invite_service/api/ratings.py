@@ -1,7 +1,5 @@
 """Averages of what customers said."""
 
-# ruff: noqa: D103 - each route is described by its decorator
-
 from fastapi import APIRouter
 from starlette.responses import Response
 

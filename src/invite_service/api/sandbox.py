@@ -1,7 +1,5 @@
 """Time and mailbox of a sandbox merchant."""
 
-# ruff: noqa: D103 - each route is described by its decorator
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import typer
-from alembic.util import CommandError
 
 from invite_service.bootstrap import Factory, ProcessContext
 from invite_service.config import InvalidSettingsError, Settings, load_settings
@@ -18,6 +17,10 @@ MISUSED: Final = 2
 """Exit statuses: the work failed, and it could not begin for the way it was asked for."""
 
 T = TypeVar("T")
+
+
+class CommandFailedError(Exception):
+    """A command could not do its work; the message says why."""
 
 
 @contextmanager
@@ -33,7 +36,7 @@ def explained() -> Iterator[None]:
         for fault in error.faults:
             typer.echo(f"  {fault.pointer.removeprefix('/').replace('_', '-')}: {fault.detail}", err=True)
         raise typer.Exit(FAILED) from None
-    except (CommandError, DatabaseUnavailableError) as error:
+    except (CommandFailedError, DatabaseUnavailableError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(FAILED) from None
 

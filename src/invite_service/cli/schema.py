@@ -4,11 +4,9 @@ import asyncio
 import sys
 
 import typer
-from alembic import command
-from alembic.config import Config
 
 from invite_service.bootstrap import Factory
-from invite_service.cli.running import explained, run_with_services
+from invite_service.cli.running import CommandFailedError, explained, run_with_services
 from invite_service.config import load_settings
 from invite_service.storage.schema import find_migrations
 
@@ -18,14 +16,22 @@ async def migrate_to_head(database_url: str) -> None:
 
     Raises:
         SchemaOutdatedError: the folder of the migrations was not found.
-        CommandError: a migration cannot be run.
+        CommandFailedError: a migration cannot be run.
     """
+    # Only here: `api` and `worker` would carry Alembic, 10 MiB with what it brings, all their life.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
     config = Config(stdout=sys.stderr)
     config.set_main_option("script_location", str(find_migrations()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["database_url"] = database_url
     # The environment of the migrations runs an event loop of its own, and so needs a thread of its own.
-    await asyncio.to_thread(command.upgrade, config, "head")
+    try:
+        await asyncio.to_thread(command.upgrade, config, "head")
+    except CommandError as error:
+        raise CommandFailedError(str(error)) from error
 
 
 def migrate() -> None:

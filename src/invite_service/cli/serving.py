@@ -1,6 +1,8 @@
 """`api` and `worker`: the processes of an installation."""
 
 import asyncio
+import gc
+from typing import Final
 
 import typer
 import uvicorn
@@ -18,6 +20,9 @@ GRACEFUL_SECONDS = 25
 KEEP_ALIVE_SECONDS = 65
 """Longer than load balancers usually keep an idle connection, so that it is they who close it."""
 
+COLLECT_AFTER: Final = 50_000
+"""New objects after which the cycle collector looks at the young ones; Python's own choice is 700."""
+
 
 def api() -> None:
     """Serve the API and the hosted pages until SIGTERM or SIGINT."""
@@ -32,12 +37,15 @@ def api() -> None:
             host=settings.host,
             port=settings.port,
             log_config=None,
+            # Nothing here speaks WebSocket, and the package for it would stay in memory.
+            ws="none",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
+    _collect_seldom()
     server.run()
     if not server.started:
         raise typer.Exit(FAILED)
@@ -46,7 +54,20 @@ def api() -> None:
 def worker() -> None:
     """Send what is due until SIGTERM or SIGINT; any number of workers may run."""
     with explained():
-        worker_main.run(load_settings())
+        settings = load_settings()
+        _collect_seldom()
+        worker_main.run(settings)
+
+
+def _collect_seldom() -> None:
+    """Have the cycle collector leave alone what was imported, and look seldom at what comes.
+
+    A batch of orders is a hundred thousand objects that live until it is answered and form no cycles: looking at them
+    again and again took a third of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 async def _check(settings: Settings) -> None:

@@ -36,7 +36,7 @@ class BrandingService:
 
     async def get(self, merchant: Merchant) -> SavedBranding:
         """Get the merchant's branding; version 0, with the defaults, where none was set."""
-        async with self._database.transaction() as stores:
+        async with self._database.autocommit() as stores:
             branding = await stores.branding.get(merchant.id)
         return SavedBranding(branding, tuple(_warnings(branding)))
 

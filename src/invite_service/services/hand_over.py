@@ -34,31 +34,31 @@ from invite_service.storage.attempts import NewAttempt, Recorded
 
 log = structlog.get_logger()
 
-LINGER_SECONDS: Final = 0.004
-"""How long a call that has ended waits for others to end: a quick provider's answers are then recorded together."""
-
 LOW_WATER: Final = 4
 """Messages still waiting, for each place, when the merchant lines up again: the next batch is claimed and judged just
 in time, and does not compete with this one for places."""
 
-PLACE_SECONDS: Final = 0.25
-"""How long a hand-over waits for a place before it looks whether it may still start anything."""
-
-RENEW_SECONDS: Final = 20.0
-"""After this the lease of calls that hang is renewed: a third of it."""
-
-RECORD_PAUSES: Final = (0.2, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between tries to record what has ended, while the database is away."""
-
 SAME_KEY_TRIES: Final = 3
 """Calls with the same bytes and key to a provider that honours keys, before an unknown outcome is left in doubt."""
 
-UNKNOWN_PAUSE: Final = 0.2
-"""Seconds between them."""
-
-
 NOT_WRITTEN: Final = "not_written"
 """Why a message waits that could not be written: a fault of ours, tried again like one of the provider's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a hand-over waits for what, in seconds."""
+
+    others: float = 0.004
+    """A call that has ended for others to end: a quick provider's answers are then recorded together."""
+    place: float = 0.25
+    """For a place, before it looks whether anything may still be started."""
+    call: float = 20.0
+    """For any call to end, before the lease of those that hang is renewed: a third of it."""
+    database: tuple[float, ...] = (0.2, 1.0, 2.0, 4.0, 8.0)
+    """Between tries to record what has ended, while the database is away."""
+    same_key: float = 0.2
+    """Between calls with the same key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ class HandOver:
         new_id: Callable[[], UUID],
         observe: Observer,
         has_more: bool,
-        renew_seconds: float = RENEW_SECONDS,
+        patience: Patience,
     ) -> None:
         """Prepare; what is not started by `fresh_until`, on the event loop's clock, is given back and judged anew."""
         self.fates: list[Fate] = []
@@ -108,17 +108,18 @@ class HandOver:
         self._fresh_until = fresh_until
         self._new_id = new_id
         self._observe = observe
+        self._written: deque[tuple[Sendable, Message]] = deque()
         self._calls: dict[asyncio.Task[Receipt], Tried] = {}
         self._ended: list[_Ended] = []
         self._is_refused = False
         self._has_more = has_more
-        self._renew_seconds = renew_seconds
+        self._patience = patience
 
     async def run(self) -> None:
         """Send all that waits, or give it back."""
         with self._outlet.places.share() as share:
             try:
-                while self._waiting or self._calls or self._ended:
+                while self._left or self._calls or self._ended:
                     await self._advance(share)
             finally:
                 if self._calls:
@@ -126,81 +127,108 @@ class HandOver:
 
     async def _advance(self, share: Share) -> None:
         self._turn_away()
-        share.is_hungry = bool(self._waiting)
-        room = min(len(self._waiting), max(0, share.room - len(self._calls)))
+        share.is_hungry = self._left > 0
+        room = min(self._left, max(0, share.room - len(self._calls)))
         if room or self._ended:
             share.hold(max(share.held, len(self._calls) + room))
             await self._record_and_open(room)
             share.hold(len(self._calls))
         elif not self._calls:
-            await _wait_for_place(share)
+            await self._wait_for_place(share)
         if self._calls:
             await self._await_calls()
 
     def _turn_away(self) -> None:
         """Conclude what waits without a call, where no further call may begin."""
-        if not self._waiting:
+        if not self._left:
             return
         is_over = self._turn.must_end or asyncio.get_running_loop().time() > self._fresh_until
         if self._is_refused or is_over:
-            self._ended += [_Ended(give_back(sendable.invitation)) for sendable in self._waiting]
-            self._waiting.clear()
+            self._ended += [_Ended(give_back(sendable.invitation)) for sendable in self._take_all()]
         elif self._outlet.rests_until is not None:
             rest = self._outlet.rests_until - self._claim.real_now()
             if rest > timedelta(0):
-                self._ended += [_Ended(self._postpone(sendable, rest)) for sendable in self._waiting]
-                self._waiting.clear()
+                self._ended += [_Ended(self._postpone(sendable, rest)) for sendable in self._take_all()]
             else:
                 self._outlet.rests_until = None
+
+    def _take_all(self) -> list[Sendable]:
+        """Take out everything that no call has begun for."""
+        left = [*(sendable for sendable, _ in self._written), *self._waiting]
+        self._written.clear()
+        self._waiting.clear()
+        return left
 
     def _postpone(self, sendable: Sendable, rest: timedelta) -> Conclusion:
         now = self._claim.merchant_now(sendable.invitation)
         return conclude_rest(sendable.invitation, plan=sendable.plan, rest=rest, now=now)
 
     async def _record_and_open(self, room: int) -> None:
-        written = []
-        for _ in range(room):
-            ready = self._write(self._waiting.popleft())
-            if ready is not None:
-                written.append(ready)
-        openings = [_opening(tried, message, provider=self._outlet.sender.name) for tried, message in written]
-        if self._has_more and len(self._waiting) <= LOW_WATER * self._outlet.places.capacity:
-            self._has_more = False
-            self._turn.announce_more()
+        while len(self._written) < room and self._waiting:
+            self._write_one()
+        starting = [self._start(self._written.popleft()) for _ in range(min(room, len(self._written)))]
+        self._announce_more()
         ended, self._ended = self._ended, []
+        openings = [_opening(tried, message, provider=self._outlet.sender.name) for tried, message in starting]
+        recording = asyncio.create_task(self._claim.record([entry.conclusion for entry in ended], openings))
         try:
-            recorded = await self._claim.record([entry.conclusion for entry in ended], openings)
+            await self._write_ahead(recording)
+            recorded = await recording
         except Exception as error:
             log.warning("Failed to record what was sent", merchant_id=self._claim.merchant.id, exc_info=error)
-            never_begun = [_Ended(conclude_unstarted(tried, self._never_begun())) for tried, _ in written]
+            never_begun = [_Ended(conclude_unstarted(tried, self._never_begun())) for tried, _ in starting]
             await self._record_patiently([*ended, *never_begun], error)
             return
         await self._finish(ended, recorded)
-        for tried, message in written:
+        for tried, message in starting:
             if tried.invitation.id in recorded.opened_ids:
                 self._calls[asyncio.create_task(self._send(message), name="send")] = tried
 
-    def _write(self, sendable: Sendable) -> tuple[Tried, Message] | None:
+    async def _write_ahead(self, recording: "asyncio.Task[Recorded]") -> None:
+        """Write what goes next while the database records what went before."""
+        await asyncio.sleep(0)
+        while not recording.done() and self._waiting and len(self._written) < self._outlet.places.capacity:
+            self._write_one()
+            await asyncio.sleep(0)
+
+    def _write_one(self) -> None:
+        sendable = self._waiting.popleft()
         invitation = sendable.invitation
-        now = self._claim.merchant_now(invitation)
+        try:
+            message = sendable.write(self._new_id())
+        except Exception as error:
+            log.exception("Failed to write a message", invitation_id=str(invitation.id))
+            now = self._claim.merchant_now(invitation)
+            failure = conclude_failure(invitation, NOT_WRITTEN, plan=sendable.plan, error=error, now=now)
+            self._ended.append(_Ended(failure))
+        else:
+            self._written.append((sendable, message))
+
+    def _start(self, written: tuple[Sendable, Message]) -> tuple[Tried, Message]:
+        """Fix the time at which the customer is written to."""
+        sendable, message = written
+        invitation = sendable.invitation
         assert invitation.next_step is not None
         tried = Tried(
-            attempt_id=self._new_id(),
+            attempt_id=message.attempt_id,
             invitation=invitation,
             step=invitation.next_step,
             plan=sendable.plan,
             merchant=self._claim.merchant,
-            asked_at=now,
+            asked_at=self._claim.merchant_now(invitation),
             product_ids=sendable.product_ids,
             dropped=sendable.dropped,
         )
-        try:
-            return tried, sendable.write(tried.attempt_id)
-        except Exception as error:
-            log.exception("Failed to write a message", invitation_id=str(invitation.id))
-            failure = conclude_failure(invitation, NOT_WRITTEN, plan=sendable.plan, error=error, now=now)
-            self._ended.append(_Ended(failure))
-            return None
+        return tried, message
+
+    def _announce_more(self) -> None:
+        if self._has_more and self._left <= LOW_WATER * self._outlet.places.capacity:
+            self._has_more = False
+            self._turn.announce_more()
+
+    @property
+    def _left(self) -> int:
+        return len(self._waiting) + len(self._written)
 
     async def _record_patiently(self, ended: Sequence[_Ended], error: Exception) -> None:
         """Start nothing further, and try again to record while the database is away.
@@ -209,7 +237,7 @@ class HandOver:
         what is not recorded then is settled when its lease expires.
         """
         self._is_refused = True
-        for pause in RECORD_PAUSES:
+        for pause in self._patience.database:
             await asyncio.sleep(pause)
             try:
                 recorded = await self._claim.record([entry.conclusion for entry in ended])
@@ -218,7 +246,7 @@ class HandOver:
                 continue
             await self._finish(ended, recorded)
             return
-        self._waiting.clear()
+        self._take_all()
         raise error
 
     async def _finish(self, ended: Sequence[_Ended], recorded: Recorded) -> None:
@@ -231,6 +259,13 @@ class HandOver:
             if entry.conclusion.fate is not None and (is_ours or entry.answer is not None):
                 self.fates.append(entry.conclusion.fate)
 
+    async def _wait_for_place(self, share: Share) -> None:
+        try:
+            async with asyncio.timeout(self._patience.place):
+                await share.wait()
+        except TimeoutError:
+            return
+
     async def _send(self, message: Message) -> Receipt:
         sender = self._outlet.sender
         loop = asyncio.get_running_loop()
@@ -239,17 +274,17 @@ class HandOver:
         for _ in range(SAME_KEY_TRIES - 1):
             if receipt.outcome is not OutcomeWord.UNKNOWN or not sender.honours_idempotency_key:
                 break
-            await asyncio.sleep(UNKNOWN_PAUSE)
+            await asyncio.sleep(self._patience.same_key)
             receipt = await sender.send(message)
         self._observe(receipt, message.channel, seconds=loop.time() - started_at)
         return receipt
 
     async def _await_calls(self) -> None:
         done, running = await asyncio.wait(
-            self._calls, timeout=self._renew_seconds, return_when=asyncio.FIRST_COMPLETED
+            self._calls, timeout=self._patience.call, return_when=asyncio.FIRST_COMPLETED
         )
         if done and running:
-            done, _ = await asyncio.wait(self._calls, timeout=LINGER_SECONDS)
+            done, _ = await asyncio.wait(self._calls, timeout=self._patience.others)
         for task in done:
             tried = self._calls.pop(task)
             await self._conclude(tried, self._receipt_of(task, tried))
@@ -286,14 +321,6 @@ async def _bear(step: Awaitable[None]) -> None:
         await step
     except Exception:
         log.exception("Failed to follow up an answer")
-
-
-async def _wait_for_place(share: Share) -> None:
-    try:
-        async with asyncio.timeout(PLACE_SECONDS):
-            await share.wait()
-    except TimeoutError:
-        return
 
 
 def _opening(tried: Tried, message: Message, *, provider: str) -> NewAttempt:

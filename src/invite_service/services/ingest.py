@@ -115,14 +115,14 @@ class OrderIngestService:
         Raises:
             MerchantNotFoundError: there is no such merchant.
         """
-        async with self._database.transaction() as stores:
+        async with self._database.transaction(by_key=True) as stores:
             found = await stores.history.find(merchant_id, _order_ids(events), _posted_contacts(events))
             decided = await self._decide(stores, merchant_id, events, found, lock=False)
         return decided.results()
 
     async def _decide_and_commit(self, merchant_id: MerchantId, items: Sequence[IngestItem]) -> "_Decided":
         events = [item.event for item in items]
-        async with self._database.transaction() as stores:
+        async with self._database.transaction(by_key=True) as stores:
             locked = await stores.history.lock(merchant_id, _order_ids(events), _posted_contacts(events))
             decided = await self._decide(stores, merchant_id, events, locked, lock=True)
             await stores.decisions.record(merchant_id, decided.decisions(items, new_id=self._new_id))

@@ -52,13 +52,13 @@ class InsightService:
         self, merchant: Merchant, *, start: datetime | None = None, end: datetime | None = None
     ) -> Reconciliation:
         """Count the orders first accepted from `start` to before `end` (merchant's clock), all of one instant."""
-        async with self._database.transaction() as stores:
+        async with self._database.autocommit() as stores:
             counts = await stores.insights.count_orders(merchant.id, start=start, end=end)
         return _reconciliation(counts)
 
     async def account_figures(self, merchant: Merchant) -> AccountFigures:
         """Count everything the account has done so far."""
-        async with self._database.transaction() as stores:
+        async with self._database.autocommit() as stores:
             counts = await stores.insights.count_orders(merchant.id, start=None, end=None)
             messages = await stores.insights.count_messages(merchant.id)
             answers = await stores.insights.count_answered(merchant.id)

@@ -156,7 +156,7 @@ class InvitationService:
         if period is not None:
             span = span_of(period, zone=merchant.time_zone, now=merchant.now(self._clock()))
             chosen = replace(chosen, sends=(*chosen.sends, span))
-        async with self._database.transaction() as stores:
+        async with self._database.autocommit() as stores:
             found = await stores.listing.list_invitations(
                 merchant.id, chosen, sorted_by=sorted_by, part=page.to_slice()
             )
@@ -168,7 +168,7 @@ class InvitationService:
         Raises:
             InvitationNotFoundError: the merchant has none of that id.
         """
-        async with self._database.transaction() as stores:
+        async with self._database.autocommit() as stores:
             invitation = await stores.invitations.get(merchant.id, invitation_id)
             return InvitationDetail(
                 invitation=invitation,

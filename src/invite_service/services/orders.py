@@ -29,7 +29,7 @@ class OrderService:
 
     async def list_(self, merchant: Merchant, chosen: OrderFilter, *, page: PageRequest) -> Page[Order]:
         """List orders by when they were received, without lines and traces."""
-        async with self._database.transaction() as stores:
+        async with self._database.autocommit() as stores:
             found = await stores.listing.list_orders(merchant.id, chosen, part=page.to_slice())
         return page_of(found, page)
 
@@ -39,7 +39,7 @@ class OrderService:
         Raises:
             OrderNotFoundError: the merchant has none of that id.
         """
-        async with self._database.transaction() as stores:
+        async with self._database.autocommit() as stores:
             order = await stores.orders.get(merchant.id, order_id)
             timeline = await stores.timeline.list_of_order(merchant.id, order_id)
             invitation = None

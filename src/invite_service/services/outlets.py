@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
@@ -16,14 +17,15 @@ class CallPlaces:
     """The calls one sender may have open at once in this process, shared by the batches that send through it.
 
     A place is held from before an attempt is written until after it is closed, so that open attempts never outnumber
-    the places. Batches that have more to start share them evenly.
+    the places. Batches that have more to start share them evenly; where there are fewer places than batches, they take
+    turns.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._held = 0
         self._shares: set[Share] = set()
-        self._freed = asyncio.Event()
+        self._waiting: deque[tuple[Share, asyncio.Future[None]]] = deque()
 
     @property
     def capacity(self) -> int:
@@ -47,21 +49,39 @@ class CallPlaces:
             self._shares.remove(share)
 
     def limit_for(self, share: "Share") -> int:
-        """How many places a share may hold now."""
+        """How many places a share may hold now; 0 where it has to wait for its turn."""
         hungry = sum(1 for other in self._shares if other.is_hungry or other is share)
-        return max(1, self._capacity // hungry)
+        return self._capacity // hungry
 
     def take(self, count: int) -> None:
-        """Take free places, or give some back where the count is negative."""
+        """Take free places."""
         self._held += count
-        if count < 0:
-            self._freed.set()
 
-    async def wait_for_free(self) -> None:
-        """Wait until somebody gives a place back, unless one is free."""
-        if not self.free:
-            self._freed.clear()
-            await self._freed.wait()
+    def give_back(self, count: int) -> None:
+        """Hand places to those who wait, in their order, and free the others."""
+        self._held -= count
+        while self._waiting and self.free:
+            share, place = self._waiting.popleft()
+            if not place.done():
+                self._grant(share)
+                place.set_result(None)
+
+    async def wait(self, share: "Share") -> None:
+        """Wait for a place and give it to the share."""
+        if self.free and not self._waiting:
+            self._grant(share)
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((share, place))
+        try:
+            await place
+        finally:
+            place.cancel()
+
+    def _grant(self, share: "Share") -> None:
+        self._held += 1
+        share.held += 1
+        share.has_turn = True
 
 
 class Share:
@@ -72,20 +92,28 @@ class Share:
         self.held = 0
         self.is_hungry = True
         """Whether the batch has more to start; one that has not leaves its part of the places to the others."""
+        self.has_turn = False
+        """Whether it may use the place it waited for, however many others want one."""
 
     @property
     def room(self) -> int:
         """How many calls this batch may have open now, those it has included."""
-        return min(self._places.limit_for(self), self.held + self._places.free)
+        limit = max(self._places.limit_for(self), int(self.has_turn))
+        return min(limit, self.held + self._places.free)
 
     def hold(self, count: int) -> None:
         """Hold exactly so many places from now on, at most `room` where that is more than before."""
-        self._places.take(count - self.held)
+        self.has_turn = False
+        more = count - self.held
         self.held = count
+        if more > 0:
+            self._places.take(more)
+        else:
+            self._places.give_back(-more)
 
     async def wait(self) -> None:
-        """Wait until a place is free."""
-        await self._places.wait_for_free()
+        """Wait until one more place is held, and it is this batch's turn to use it."""
+        await self._places.wait(self)
 
 
 class Outlet:

@@ -20,7 +20,7 @@ from invite_service.domain.message import Message
 from invite_service.domain.policy import Policy
 from invite_service.services.claim import LEASE_SECONDS, Account, Claim, Observer, Turn
 from invite_service.services.conclusions import Conclusion
-from invite_service.services.hand_over import RENEW_SECONDS, HandOver, Sendable
+from invite_service.services.hand_over import HandOver, Patience, Sendable
 from invite_service.services.judgement import Permitted, judge
 from invite_service.services.outlets import Outlet, Outlets
 from invite_service.services.policy_versions import PolicyVersions
@@ -85,7 +85,7 @@ class SendingService:
         observe: Observer,
         observe_claim: Callable[[float], None] = lambda _: None,
         batch_size: int = BATCH_SIZE,
-        renew_seconds: float = RENEW_SECONDS,
+        patience: Patience | None = None,
     ) -> None:
         """Make a service; `observe` is told of each provider's answer, `observe_claim` of the seconds a claim took."""
         self._database = database
@@ -96,7 +96,7 @@ class SendingService:
         self._observe = observe
         self._observe_claim = observe_claim
         self._batch_size = batch_size
-        self._renew_seconds = renew_seconds
+        self._patience = patience or Patience()
         self._looks_by_join = False
         self._policies = policies
 
@@ -179,7 +179,7 @@ class SendingService:
                 new_id=self._new_id,
                 observe=self._observe,
                 has_more=has_more,
-                renew_seconds=self._renew_seconds,
+                patience=self._patience,
             )
             for channel, outlet in outlets.items()
         ]

@@ -56,7 +56,8 @@ closed AS (
         provider_message_id = given.provider_message_id, raw_answer = given.raw_answer, price = given.price,
         currency = given.currency
     FROM given
-    WHERE a.merchant_id = $1 AND a.id = given.attempt_id AND (SELECT count(*) FROM kept) >= 0
+    WHERE a.merchant_id = $1 AND a.id = ANY($8::uuid[]) AND a.id = given.attempt_id
+      AND (SELECT count(*) FROM kept) >= 0
       AND (a.ended_at IS NULL OR (a.outcome = 'unknown' AND a.reason = 'lease_lost'))
 ),
 changed AS (
@@ -233,6 +234,7 @@ class AttemptStore:
             real_now,
             token,
             [opening.invitation_id for opening in openings],
+            [recording.closed.attempt_id for recording in recordings if recording.closed is not None],
         )
         return Recorded(
             recorded_ids=frozenset(row[0] for row in rows if row[1]),

@@ -23,6 +23,10 @@ from invite_service.storage.stores import Stores
 
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
+# Planning ingest's statements takes longer than running them for one order, and a plan made for the arrays of a large
+# batch, or on tables that were never analyzed, may read whole tables. All in one message.
+BEGIN_BY_KEY: Final = f"{BEGIN}; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
+
 ROLLBACK_SECONDS: Final = 5.0
 """How long a rollback may take; past it the connection is dropped, which rolls back as well."""
 
@@ -88,8 +92,11 @@ class Database:
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Stores]:
+    async def transaction(self, *, by_key: bool = False) -> AsyncIterator[Stores]:
         """Open a transaction (READ COMMITTED); it commits when the block ends, and rolls back when it raises.
+
+        `by_key` promises that every statement finds its rows by their keys: plans are then made once per connection,
+        without a look at the parameters, and never read a whole table.
 
         Raises:
             TransactionConflictError: another transaction came in between; nothing was written, do it again.
@@ -97,7 +104,7 @@ class Database:
         """
         async with self._connection() as (driver, core):
             try:
-                await driver.execute(BEGIN)
+                await driver.execute(BEGIN_BY_KEY if by_key else BEGIN)
                 yield self._stores(driver, core)
                 await _commit(driver)
             except BaseException:

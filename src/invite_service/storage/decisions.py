@@ -102,7 +102,8 @@ class DecisionStore:
                 guarded[SAVE_ORDERS] += 1
                 if order.lines != stored.lines:
                     writing.add(SAVE_LINES, line_rows(order))
-                    writing.add(DROP_LINES, [(order.order_id, len(order.lines))])
+                    if len(order.lines) < len(stored.lines):
+                        writing.add(DROP_LINES, [(order.order_id, len(order.lines))])
                     retold.append(order)
         writing.add(SAVE_PRODUCTS, product_rows(retold, told_at=decisions.accepted_at))
         return guarded

@@ -28,27 +28,27 @@ _KNOWN: Final = ", ".join(_KNOWN_COLUMNS)
 
 _KNOWN_ARRAYS: Final = ", ".join(f"array_agg({name}) AS {name}" for name in _KNOWN_COLUMNS)
 
+# Every table is read by arrays of keys, `= ANY(...)`, and never joined: a join leaves the planner free to read all rows
+# of the merchant instead, which it does on tables that were never analyzed.
+
 # The orders that share an invitation with a posted one are locked with it: when it is cancelled, one of them takes its
 # place. A contact's row is locked by inserting it: that works alike for one nobody has seen, so that two processes that
 # meet over a new customer queue up. WHERE FALSE keeps the lock and writes nothing; RETURNING tells who is new.
 LOCK_ORDERS_AND_CONTACTS: Final = f"""
-WITH posted AS MATERIALIZED (
-    SELECT unnest($2::text[]) AS order_id
-), locked AS MATERIALIZED (
+WITH locked AS MATERIALIZED (
     SELECT {_KNOWN}, email_key, phone_key
     FROM orders
-    WHERE merchant_id = $1 AND order_id IN (
-        SELECT order_id FROM posted
-        UNION
-        SELECT beside.order_id
-        FROM posted
-        JOIN invitation_orders joined ON joined.merchant_id = $1 AND joined.order_id = posted.order_id
-        JOIN invitation_orders beside ON beside.merchant_id = $1 AND beside.invitation_id = joined.invitation_id
-    )
+    WHERE merchant_id = $1 AND order_id = ANY($2::text[] || ARRAY(
+        SELECT order_id
+        FROM invitation_orders
+        WHERE merchant_id = $1 AND invitation_id = ANY(ARRAY(
+            SELECT invitation_id FROM invitation_orders WHERE merchant_id = $1 AND order_id = ANY($2::text[])
+        ))
+    ))
     ORDER BY order_id
     FOR NO KEY UPDATE
 ), known AS MATERIALIZED (
-    SELECT * FROM locked JOIN posted USING (order_id)
+    SELECT * FROM locked WHERE order_id IN (SELECT unnest($2::text[]))
 ), wanted AS (
     SELECT unnest($3::bytea[]) AS contact_key
     UNION SELECT email_key FROM known WHERE email_key IS NOT NULL
@@ -67,13 +67,13 @@ WHERE merchants.id = $1
 FIND_ORDERS_AND_CONTACTS: Final = f"""
 WITH known AS MATERIALIZED (
     SELECT {_KNOWN} FROM orders WHERE merchant_id = $1 AND order_id = ANY($2::text[])
+), seen AS MATERIALIZED (
+    SELECT contact_key FROM contacts WHERE merchant_id = $1 AND contact_key = ANY($3::bytea[])
 )
 SELECT {MERCHANT_COLUMNS},
     ARRAY(
         SELECT wanted.contact_key FROM unnest($3::bytea[]) AS wanted (contact_key)
-        WHERE NOT EXISTS (
-            SELECT FROM contacts c WHERE c.merchant_id = $1 AND c.contact_key = wanted.contact_key
-        )
+        WHERE wanted.contact_key NOT IN (SELECT contact_key FROM seen)
     ),
     k.*
 FROM merchants, (SELECT {_KNOWN_ARRAYS} FROM known) AS k
@@ -82,81 +82,88 @@ WHERE merchants.id = $1
 
 # What only feedback can still change needs no lock: nothing of it is to come, and what left has left.
 _CAN_CHANGE: Final = """(
-    joined.is_posted
-    OR i.status IN ('scheduled', 'sending', 'in_doubt', 'cancelled', 'missed', 'failed')
-    OR i.status = 'sent' AND i.ended_reason IS NOT NULL
-)"""
+        i.id IN (SELECT invitation_id FROM of_posted)
+        OR i.status IN ('scheduled', 'sending', 'in_doubt', 'cancelled', 'missed', 'failed')
+        OR i.status = 'sent' AND i.ended_reason IS NOT NULL
+    )"""
 
 _ORDER_COLUMN_COUNT: Final = READ_ORDER_COLUMNS.count(",") + 3
 _INVITATION_COLUMN_COUNT: Final = READ_INVITATION_COLUMNS.count(",") + 2
 
+_ORDER, _INVITATION, _SUPPRESSION, _LOCK = 1, 2, 3, 4
+"""What a row of the history is."""
+
+_INVITATION_START: Final = 1 + _ORDER_COLUMN_COUNT
+_PLACE: Final = _INVITATION_START + _INVITATION_COLUMN_COUNT
+_SUPPRESSION_START: Final = _PLACE + 1
+
+_LOCKED: Final = f"""
+, locked AS MATERIALIZED (
+    SELECT i.id, i.ctid AS place
+    FROM invitations i
+    WHERE i.merchant_id = $1 AND i.id = ANY(ARRAY(SELECT invitation_id FROM joined)) AND {_CAN_CHANGE}
+    ORDER BY i.id
+    FOR NO KEY UPDATE
+)"""  # noqa: S608 - built from the constant above
+
 
 def _read_history(*, lock: bool) -> str:
-    """Write the statement: its rows are orders, invitations or suppressions, in columns side by side.
+    """Write the statement: its rows are orders, invitations, suppressions or locks, in columns side by side.
 
     One statement costs one round trip and has one snapshot. When a row that was locked is not where the snapshot saw
     it, somebody changed it in between and everything else that was read may be as old: then it has to be read again.
     """
-    locked = f"""
-    SELECT i.id, i.ctid AS place
-    FROM joined JOIN invitations i ON i.merchant_id = $1 AND i.id = joined.invitation_id
-    WHERE {_CAN_CHANGE}
-    ORDER BY i.id
-    FOR NO KEY UPDATE OF i
-    """  # noqa: S608 - built from the constants above
-    is_stale = f"{_CAN_CHANGE} AND locked.place IS DISTINCT FROM i.ctid"
     no_order = ", ".join(["NULL"] * _ORDER_COLUMN_COUNT)
     no_invitation = ", ".join(["NULL"] * _INVITATION_COLUMN_COUNT)
+    locks = f"""
+UNION ALL
+SELECT {_LOCK}, {no_order}, id, {no_invitation.removeprefix("NULL, ")}, place, NULL, NULL, NULL
+FROM locked
+"""  # noqa: S608 - built from the constants above
     return f"""
 WITH related AS MATERIALIZED (
-    SELECT order_id, bool_or(is_posted) AS is_posted
-    FROM (
-        SELECT order_id, FALSE AS is_posted FROM orders WHERE merchant_id = $1 AND email_key = ANY($3::bytea[])
-        UNION ALL
-        SELECT order_id, FALSE FROM orders WHERE merchant_id = $1 AND phone_key = ANY($3::bytea[])
-        UNION ALL
-        SELECT unnest($2::text[]), TRUE
-    ) AS found
-    GROUP BY order_id
-), joined AS MATERIALIZED (
-    SELECT invitation_id, bool_or(is_posted) AS is_posted
-    FROM related JOIN invitation_orders USING (order_id)
-    WHERE merchant_id = $1
-    GROUP BY invitation_id
-), {f"locked AS MATERIALIZED ({locked})," if lock else ""} members AS MATERIALIZED (
-    SELECT order_id, bool_or(is_posted) AS is_posted
-    FROM (
-        SELECT order_id, is_posted FROM related
-        UNION ALL
-        SELECT order_id, FALSE FROM joined JOIN invitation_orders USING (invitation_id) WHERE merchant_id = $1
-    ) AS found
-    GROUP BY order_id
-)
-SELECT 1 AS row_kind, {READ_ORDER_COLUMNS},
-    CASE WHEN members.is_posted THEN o.trace END, CASE WHEN members.is_posted THEN {READ_LINES} END,
-    {no_invitation}, NULL, NULL::bytea, NULL::text, NULL::timestamptz
-FROM members JOIN orders o ON o.merchant_id = $1 AND o.order_id = members.order_id
-UNION ALL
-SELECT 2, {no_order},
-    {READ_INVITATION_COLUMNS}, {READ_PRODUCTS}, {is_stale if lock else "FALSE"}, NULL, NULL, NULL
-FROM joined JOIN invitations i ON i.merchant_id = $1 AND i.id = joined.invitation_id
-    {"LEFT JOIN locked ON locked.id = i.id" if lock else ""}
-UNION ALL
-SELECT 3, {no_order}, {no_invitation}, NULL, s.contact_key, s.reason, s.created_at
-FROM suppressions s
-WHERE s.merchant_id = $1 AND s.contact_key IN (
-    SELECT unnest($3::bytea[])
+    SELECT order_id FROM orders WHERE merchant_id = $1 AND email_key = ANY($3::bytea[])
     UNION
-    SELECT i.contact_key FROM joined JOIN invitations i ON i.merchant_id = $1 AND i.id = joined.invitation_id
-)
-"""  # noqa: S608 - built from the constants above
+    SELECT order_id FROM orders WHERE merchant_id = $1 AND phone_key = ANY($3::bytea[])
+    UNION
+    SELECT unnest($2::text[])
+), of_posted AS MATERIALIZED (
+    SELECT invitation_id FROM invitation_orders WHERE merchant_id = $1 AND order_id = ANY($2::text[])
+), joined AS MATERIALIZED (
+    SELECT DISTINCT invitation_id
+    FROM invitation_orders
+    WHERE merchant_id = $1 AND order_id = ANY(ARRAY(SELECT order_id FROM related))
+), members AS MATERIALIZED (
+    SELECT order_id FROM related
+    UNION
+    SELECT order_id
+    FROM invitation_orders
+    WHERE merchant_id = $1 AND invitation_id = ANY(ARRAY(SELECT invitation_id FROM joined))
+), invited AS MATERIALIZED (
+    SELECT {READ_INVITATION_COLUMNS}, {READ_PRODUCTS} AS products, CASE WHEN {_CAN_CHANGE} THEN i.ctid END AS place,
+        i.contact_key
+    FROM invitations i
+    WHERE i.merchant_id = $1 AND i.id = ANY(ARRAY(SELECT invitation_id FROM joined))
+){_LOCKED if lock else ""}
+SELECT {_ORDER} AS row_kind, {READ_ORDER_COLUMNS},
+    CASE WHEN o.order_id IN (SELECT unnest($2::text[])) THEN o.trace END,
+    CASE WHEN o.order_id IN (SELECT unnest($2::text[])) THEN {READ_LINES} END,
+    {no_invitation}, NULL, NULL::bytea, NULL::text, NULL::timestamptz
+FROM orders o
+WHERE o.merchant_id = $1 AND o.order_id = ANY(ARRAY(SELECT order_id FROM members))
+UNION ALL
+SELECT {_INVITATION}, {no_order}, {READ_INVITATION_COLUMNS}, products, place, NULL, NULL, NULL
+FROM invited i
+UNION ALL
+SELECT {_SUPPRESSION}, {no_order}, {no_invitation}, NULL, s.contact_key, s.reason, s.created_at
+FROM suppressions s
+WHERE s.merchant_id = $1 AND s.contact_key = ANY($3::bytea[] || ARRAY(SELECT contact_key FROM invited))
+{locks if lock else ""}"""  # noqa: S608 - built from the constants above
 
 
 LOCK_AND_READ_HISTORY: Final = _read_history(lock=True)
 
 READ_HISTORY: Final = _read_history(lock=False)
-
-_ORDER, _INVITATION, _SUPPRESSION = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,19 +259,17 @@ class HistoryStore:
         rows = await self._driver.fetch(statement, merchant_id, list(order_ids), list(by_key))
         orders = [order_from_row(row[1:_INVITATION_START]) for row in rows if row[0] == _ORDER]
         invitation_rows = [row for row in rows if row[0] == _INVITATION]
-        invitations = [invitation_from_row(row[_INVITATION_START:_SUPPRESSION_START]) for row in invitation_rows]
+        invitations = [invitation_from_row(row[_INVITATION_START:_PLACE]) for row in invitation_rows]
         by_key |= {self._keys.key(invitation.contact): invitation.contact for invitation in invitations}
-        suppressions = [row[_SUPPRESSION_START + 1 :] for row in rows if row[0] == _SUPPRESSION]
+        suppressions = [row[_SUPPRESSION_START:] for row in rows if row[0] == _SUPPRESSION]
+        seen_at = {(row[_INVITATION_START], row[_PLACE]) for row in invitation_rows if row[_PLACE] is not None}
+        locked_at = {(row[_INVITATION_START], row[_PLACE]) for row in rows if row[0] == _LOCK}
         return StoredHistory(
             orders,
             invitations,
             suppressions_from_rows(suppressions, by_key) if suppressions else (),
-            is_stale=any(row[_SUPPRESSION_START] for row in invitation_rows),
+            is_stale=lock and seen_at != locked_at,
             reaches_further=any(
                 order.order_id not in order_ids and contacts.isdisjoint(order.contacts) for order in orders
             ),
         )
-
-
-_INVITATION_START: Final = 1 + _ORDER_COLUMN_COUNT
-_SUPPRESSION_START: Final = _INVITATION_START + _INVITATION_COLUMN_COUNT

@@ -11,7 +11,7 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
 from invite_service.storage.errors import TransactionConflictError
-from invite_service.storage.statements import Given, Share, Writing, assignments, instant, text, texts
+from invite_service.storage.statements import WITH_GIVEN, Given, Share, Writing, assignments, instant, text, texts
 
 _COLUMNS: Final = (
     Given("id", "uuid"),
@@ -65,11 +65,13 @@ SAVE_INVITATIONS: Final = Share(
     "saved_invitations",
     (*_COLUMNS, Given("contact_key", "bytea"), text("decided_status")),
     f"""
+    {WITH_GIVEN}
     UPDATE invitations AS stored
     SET {assignments((column.name for column in _COLUMNS[2:]), source="given")},
         contact_key = COALESCE(given.contact_key, stored.contact_key)
-    FROM {{rows}}
-    WHERE stored.merchant_id = $1 AND stored.id = given.id AND stored.status = given.decided_status
+    FROM given
+    WHERE stored.merchant_id = $1 AND stored.id = ANY(ARRAY(SELECT id FROM given))
+        AND stored.id = given.id AND stored.status = given.decided_status
     RETURNING 1
     """,  # noqa: S608 - built from the constants above
 )

@@ -13,7 +13,7 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import Order, OrderLine, OrderOutcome
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
-from invite_service.storage.statements import Given, Share, assignments, instant, text, texts
+from invite_service.storage.statements import WITH_GIVEN, Given, Share, assignments, instant, text, texts
 
 ORDER_COLUMNS: Final = (
     text("order_id"),
@@ -95,10 +95,12 @@ SAVE_ORDERS: Final = Share(
     "saved_orders",
     ORDER_COLUMNS,
     f"""
+    {WITH_GIVEN}
     UPDATE orders AS stored
     SET {assignments((column.name for column in ORDER_COLUMNS[1:]), source="given")}
-    FROM {{rows}}
-    WHERE stored.merchant_id = $1 AND stored.order_id = given.order_id AND stored.version = given.version - 1
+    FROM given
+    WHERE stored.merchant_id = $1 AND stored.order_id = ANY(ARRAY(SELECT order_id FROM given))
+        AND stored.order_id = given.order_id AND stored.version = given.version - 1
     RETURNING 1
     """,  # noqa: S608 - built from the constants above
 )
@@ -107,12 +109,14 @@ SAVE_ORDERS: Final = Share(
 SAVE_SIBLING_ORDERS: Final = Share(
     "saved_siblings",
     (text("order_id"), Given("version", "int4"), text("outcome")),
-    """
+    f"""
+    {WITH_GIVEN}
     UPDATE orders AS stored SET version = given.version, outcome = given.outcome
-    FROM {rows}
-    WHERE stored.merchant_id = $1 AND stored.order_id = given.order_id AND stored.version = given.version - 1
+    FROM given
+    WHERE stored.merchant_id = $1 AND stored.order_id = ANY(ARRAY(SELECT order_id FROM given))
+        AND stored.order_id = given.order_id AND stored.version = given.version - 1
     RETURNING 1
-    """,
+    """,  # noqa: S608 - built from the constant above
 )
 
 ADD_LINES: Final = Share(
@@ -136,11 +140,13 @@ SAVE_LINES: Final = Share(
 DROP_LINES: Final = Share(
     "dropped_lines",
     (text("order_id"), Given("line_count", "int2")),
-    """
-    DELETE FROM order_lines AS stored USING {rows}
-    WHERE stored.merchant_id = $1 AND stored.order_id = given.order_id AND stored.position >= given.line_count
+    f"""
+    {WITH_GIVEN}
+    DELETE FROM order_lines AS stored USING given
+    WHERE stored.merchant_id = $1 AND stored.order_id = ANY(ARRAY(SELECT order_id FROM given))
+        AND stored.order_id = given.order_id AND stored.position >= given.line_count
     RETURNING 1
-    """,
+    """,  # noqa: S608 - built from the constant above
 )
 
 ADD_EVENTS: Final = Share(

@@ -1,9 +1,8 @@
 """Whether the database's schema is the one this code was written for."""
 
+import ast
 import sys
 from pathlib import Path
-
-from alembic.script import ScriptDirectory
 
 from invite_service.domain.errors import SchemaOutdatedError
 
@@ -25,8 +24,25 @@ def find_migrations() -> Path:
 
 
 def head_revisions(migrations: Path) -> frozenset[str]:
-    """Read which revision the migrations lead to."""
-    return frozenset(ScriptDirectory(str(migrations)).get_heads())
+    """Read which revision the migrations lead to.
+
+    Alembic could tell, but it would stay in every process: with its template engine it takes 10 MiB and 0.15 s.
+    """
+    revisions, followed = set(), set()
+    for path in (migrations / "versions").glob("*.py"):
+        constants = _constants(path)
+        revisions.add(str(constants["revision"]))
+        followed.add(constants["down_revision"])
+    return frozenset(revisions - followed)
+
+
+def _constants(path: Path) -> dict[str, object]:
+    """Read what a revision's file assigns to its annotated names."""
+    return {
+        statement.target.id: ast.literal_eval(statement.value)
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value
+    }
 
 
 def require_head(stored: frozenset[str], head: frozenset[str]) -> None:

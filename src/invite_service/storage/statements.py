@@ -46,6 +46,8 @@ class Share:
     """One table's part of a statement; `$1` is the merchant.
 
     In `sql`, {rows} stands for the rows that are sent, {names} for their columns, {values} for what is given for these.
+    One that looks for stored rows begins with WITH_GIVEN and names their keys by `= ANY(ARRAY(...))`, for the same
+    reason as history.py does.
     """
 
     name: str
@@ -67,6 +69,9 @@ class Share:
         return json_text(
             [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in rows]
         )
+
+
+WITH_GIVEN: Final = "WITH given AS MATERIALIZED (SELECT * FROM {rows})"
 
 
 def assignments(names: Iterable[str], *, source: str) -> str:

@@ -3,8 +3,6 @@
 A GET or HEAD decides nothing; only a posted form records (DESIGN.md section 7).
 """
 
-# ruff: noqa: D103 - routes are described by the page they answer with
-
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Final

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ class InvitationListParameters(PageParameters):
 
     sort: Literal["send_at", "-send_at", "created_at", "-created_at"] = "-created_at"
     """A minus: latest first."""
-    status: Annotated[list[InvitationStatus], Field(default_factory=list)]
+    status: list[InvitationStatus] = Field(default_factory=list)
     """Several may be given."""
     kind: Kind | None = None
     channel: Channel | None = None

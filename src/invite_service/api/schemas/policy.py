@@ -1,6 +1,6 @@
 """A merchant's invitation settings on the wire, by the names, defaults and ranges of RULES.md section 2."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, time
 from typing import Annotated, Any, Final, Literal
@@ -131,3 +131,18 @@ def policy_response(policy: Policy) -> PolicyResponse:
 
 def _to_wire(value: object) -> object:
     return value.strftime("%H:%M") if isinstance(value, time) else value
+
+
+def with_window_fault(faults: Sequence[Fault], document: object, current: PolicyResponse) -> list[Fault]:
+    """Add to a faulty patch that its window would never be open: the service looks at it only when all else is right.
+
+    The bound that the patch leaves out is the current one.
+    """
+    pointers = {fault.pointer for fault in faults}
+    if not isinstance(document, Mapping) or pointers & {"", "/send_window_start", "/send_window_end"}:
+        return list(faults)
+    bounds = {"send_window_start", "send_window_end"} & document.keys()
+    window = {**current, **{name: document[name] for name in bounds}}
+    if bounds and window["send_window_start"] >= window["send_window_end"]:
+        return [*faults, Fault("/send_window_end", "not_after_start", "Must be later than send_window_start.")]
+    return list(faults)

@@ -1,0 +1,165 @@
+"""Actions on invitations beside each other and beside ingest: as if one had come after the other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from invite_service.domain.errors import ActionRefusedError, InvitationNotFoundError
+from invite_service.domain.invitation import InvitationStatus
+from invite_service.services.invitations import Action, InvitationService, Period, allowed_actions, span_of
+from tests.support.builders import NOON, make_invitation, make_merchant, make_order_event, new_id
+from tests.support.ingesting import IngestHouse
+
+ROUNDS = 12
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[IngestHouse]:
+    async with IngestHouse.open(database_url, pool_size=6) as opened:
+        yield opened
+
+
+def make_service(house: IngestHouse) -> InvitationService:
+    return InvitationService(house.database, bell=house.bell, clock=lambda: house.now)
+
+
+async def invite(house: IngestHouse, number: int) -> UUID:
+    """Ingest an order of a new customer and give its invitation."""
+    [ingested] = await house.post(make_order_event(order_id=f"A{number}", email=f"c{number}@example.com"))
+    assert ingested.invitation is not None
+    return ingested.invitation.id
+
+
+async def test_an_action_rings_the_bell_once_it_is_done_and_not_when_nothing_changed(house: IngestHouse) -> None:
+    service = make_service(house)
+    invitation_id = await invite(house, 1)
+    house.bell.rung.clear()
+    await service.cancel(house.merchant, invitation_id, actor="key:shop")
+    assert house.bell.rung == [house.merchant.id]
+    await service.cancel(house.merchant, invitation_id, actor="key:shop")
+    assert house.bell.rung == [house.merchant.id]
+    events = await house.rows("SELECT actor, event FROM timeline_entries WHERE merchant_id = $1 AND actor <> 'rule'")
+    assert events == [("key:shop", "invitation_cancelled")]
+
+
+async def test_the_same_action_many_times_at_once_happens_once(house: IngestHouse) -> None:
+    service = make_service(house)
+    invitation_id = await invite(house, 1)
+    results = await asyncio.gather(
+        *(service.cancel(house.merchant, invitation_id, actor="key:shop") for _ in range(ROUNDS))
+    )
+    assert {result.status for result in results} == {InvitationStatus.CANCELLED}
+    events = await house.rows("SELECT event FROM timeline_entries WHERE merchant_id = $1 AND actor <> 'rule'")
+    assert events == [("invitation_cancelled",)]
+
+
+async def test_of_two_actions_at_once_the_second_sees_the_first(house: IngestHouse) -> None:
+    service = make_service(house)
+    for number in range(ROUNDS):
+        invitation_id = await invite(house, number)
+        cancelled, sent_now = await asyncio.gather(
+            service.cancel(house.merchant, invitation_id, actor="key:shop"),
+            service.send_now(house.merchant, invitation_id, actor="key:shop"),
+            return_exceptions=True,
+        )
+        stored = (await service.get(house.merchant, invitation_id)).invitation
+        assert not isinstance(cancelled, BaseException)
+        assert stored.status is InvitationStatus.CANCELLED
+        if isinstance(sent_now, BaseException):
+            assert isinstance(sent_now, ActionRefusedError)
+            assert sent_now.reason == "already_cancelled"
+
+
+async def test_enabling_while_the_customer_orders_again_asks_about_a_product_once(house: IngestHouse) -> None:
+    service = make_service(house)
+    for number in range(ROUNDS):
+        invitation_id = await invite(house, number)
+        await service.cancel(house.merchant, invitation_id, actor="key:shop")
+        again = make_order_event(
+            order_id=f"B{number}", email=f"c{number}@example.com", purchased_at=NOON - timedelta(days=1)
+        )
+        await asyncio.gather(
+            service.enable(house.merchant, invitation_id, actor="key:shop"), house.post(again), return_exceptions=True
+        )
+        asking = await house.rows(
+            """
+            SELECT count(*) FROM invitations i
+            JOIN invitation_products p ON p.merchant_id = i.merchant_id AND p.invitation_id = i.id
+            WHERE i.merchant_id = $1 AND i.status = 'scheduled' AND i.contact = $2 AND p.product_id = 'mug'
+              AND cardinality(p.brought_by) > 0
+            """,
+            f"c{number}@example.com",
+        )
+        assert asking == [(1,)], number
+
+
+async def test_cancelling_while_an_order_of_the_same_day_joins_leaves_no_order_behind(house: IngestHouse) -> None:
+    service = make_service(house)
+    for number in range(ROUNDS):
+        invitation_id = await invite(house, number)
+        joining = make_order_event(order_id=f"B{number}", email=f"c{number}@example.com", products=["cup"])
+        await asyncio.gather(service.cancel(house.merchant, invitation_id, actor="key:shop"), house.post(joining))
+        [(outcome, status)] = await house.rows(
+            """
+            SELECT o.outcome, i.status FROM orders o
+            JOIN invitations i ON i.merchant_id = o.merchant_id AND i.id = o.invitation_id
+            WHERE o.merchant_id = $1 AND o.order_id = $2
+            """,
+            f"B{number}",
+        )
+        assert (outcome, status) in {("merged", "cancelled"), ("invited", "scheduled")}
+
+
+async def test_an_invitation_of_another_merchant_is_not_found(house: IngestHouse) -> None:
+    service = make_service(house)
+    invitation_id = await invite(house, 1)
+    other = make_merchant(id="other")
+    with pytest.raises(InvitationNotFoundError):
+        await service.cancel(other, invitation_id, actor="key:shop")
+    with pytest.raises(InvitationNotFoundError):
+        await service.get(house.merchant, new_id())
+
+
+@pytest.mark.parametrize(
+    ("status", "allowed"),
+    [
+        (InvitationStatus.SCHEDULED, (Action.CANCEL, Action.SEND_NOW, Action.RESCHEDULE)),
+        (InvitationStatus.SENDING, ()),
+        (InvitationStatus.IN_DOUBT, (Action.RETRY, Action.MARK_SENT)),
+        (InvitationStatus.FAILED, (Action.RETRY,)),
+        (InvitationStatus.MISSED, (Action.RETRY,)),
+        (InvitationStatus.SENT, ()),
+        (InvitationStatus.CANCELLED, ()),
+        (InvitationStatus.RESPONDED, ()),
+        (InvitationStatus.ERASED, ()),
+    ],
+)
+def test_the_state_says_what_may_be_done(status: InvitationStatus, allowed: tuple[Action, ...]) -> None:
+    assert allowed_actions(make_invitation(status=status)) == allowed
+
+
+def test_what_the_merchant_ended_may_be_enabled() -> None:
+    for status in (InvitationStatus.CANCELLED, InvitationStatus.SENT):
+        ended = make_invitation(status=status, ended_reason="cancelled_by_merchant")
+        assert allowed_actions(ended) == (Action.ENABLE,)
+
+
+@pytest.mark.parametrize(
+    ("period", "start", "end"),
+    [
+        (Period.TODAY, "2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00"),
+        (Period.TOMORROW, "2026-03-30T00:00:00+02:00", "2026-03-31T00:00:00+02:00"),
+        (Period.NEXT_7_DAYS, "2026-03-29T00:00:00+01:00", "2026-04-05T00:00:00+02:00"),
+        (Period.NEXT_30_DAYS, "2026-03-29T00:00:00+01:00", "2026-04-28T00:00:00+02:00"),
+        (Period.LAST_7_DAYS, "2026-03-23T00:00:00+01:00", "2026-03-30T00:00:00+02:00"),
+        (Period.LAST_30_DAYS, "2026-02-28T00:00:00+01:00", "2026-03-30T00:00:00+02:00"),
+    ],
+)
+def test_periods_are_whole_days_of_the_zone_also_when_clocks_change(period: Period, start: str, end: str) -> None:
+    span = span_of(period, zone="Europe/Oslo", now=NOON.replace(month=3, day=28, hour=23, minute=30))
+    assert span.start is not None
+    assert span.end is not None
+    assert (span.start.isoformat(), span.end.isoformat()) == (start, end)
