@@ -87,18 +87,6 @@ def upgrade() -> None:
         comment="One row per contact: the lock of its history, and where its suppressions hang.",
     )
     op.create_table(
-        "idempotency_keys",
-        sa.Column("merchant_id", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("route", sa.Text(), nullable=False),
-        sa.Column("body_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("status", sa.SmallInteger(), nullable=True),
-        sa.Column("response", sa.LargeBinary(), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"], name=op.f("idempotency_keys_merchants_fkey")),
-        sa.PrimaryKeyConstraint("merchant_id", "key", "route", name=op.f("idempotency_keys_pkey")),
-    )
-    op.create_table(
         "mailbox_messages",
         sa.Column("merchant_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -554,7 +542,6 @@ def downgrade() -> None:
     op.drop_table("orders")
     op.drop_index(op.f("mailbox_messages_merchant_id_sent_at_id_idx"), table_name="mailbox_messages")
     op.drop_table("mailbox_messages")
-    op.drop_table("idempotency_keys")
     op.drop_table("contacts")
     op.drop_table("channels")
     op.drop_table("branding")

@@ -8,17 +8,21 @@ from invite_service.domain.errors import Fault
 from invite_service.domain.order import UNSET, Order, OrderEvent, UnsetType
 from invite_service.rules.contacts import ABSENT, ReadContact, read_email, read_phone
 
-MAX_PURCHASE_AHEAD = timedelta(hours=24)
-"""A purchase further in the future than this is an error of the order (RULES.md section 3)."""
+MAX_AHEAD = timedelta(hours=24)
+"""A purchase, or a state, further in the future than this is an error of the order (RULES.md section 3)."""
 
 _T = TypeVar("_T")
 
 
 def check_event(event: OrderEvent, *, now: datetime) -> list[Fault]:
     """Name what only the clock can tell to be wrong with an event; `now` is the merchant's time."""
-    if isinstance(event.purchased_at, datetime) and event.purchased_at > now + MAX_PURCHASE_AHEAD:
-        return [Fault("/purchased_at", "in_the_future", "The purchase lies more than 24 hours in the future.")]
-    return []
+    faults = []
+    if isinstance(event.purchased_at, datetime) and event.purchased_at > now + MAX_AHEAD:
+        faults.append(Fault("/purchased_at", "in_the_future", "The purchase lies more than 24 hours in the future."))
+    if isinstance(event.updated_at, datetime) and event.updated_at > now + MAX_AHEAD:
+        # Stored, it would make every event of the years between count as outdated.
+        faults.append(Fault("/updated_at", "in_the_future", "The state lies more than 24 hours in the future."))
+    return faults
 
 
 def is_outdated(stored: Order, event: OrderEvent) -> bool:

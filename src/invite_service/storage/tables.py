@@ -466,17 +466,3 @@ timeline_entries = Table(
     Index(None, "merchant_id", "invitation_id", "id", postgresql_where="invitation_id IS NOT NULL"),
     comment="Append-only: who did what to an order or an invitation, and why.",
 )
-
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    _merchant(),
-    _text("key"),
-    _text("route"),
-    Column("body_hash", LargeBinary, nullable=False),
-    Column("status", SmallInteger, nullable=True),
-    Column("response", LargeBinary, nullable=True),
-    _instant("created_at"),
-    PrimaryKeyConstraint("merchant_id", "key", "route"),
-    _of_merchant(),
-)
