@@ -80,7 +80,7 @@ class Shop:
         self.timeline: list[TimelineEntry] = []
         self.messages: list[HandedOver] = []
         self.verdicts: list[Judged] = []
-        self._provider = provider
+        self.provider = provider
         self._numbers = count(1)
         self._order_ids_by_contact: dict[str, set[str]] = defaultdict(set)
         self._invitation_ids_by_order: dict[str, set[UUID]] = defaultdict(set)
@@ -99,7 +99,7 @@ class Shop:
             self.merchant,
             policy=self.policy,
             policies=self.policies,
-            new_id=lambda: UUID(int=next(self._numbers)),
+            new_id=self.new_id,
         )
         contacts = {contact for event in events for contact in contacts_of(event, self.orders.get(event.order_id))}
         related = {event.order_id for event in events if event.order_id in self.orders}
@@ -114,18 +114,36 @@ class Shop:
         decided = ledger.post_batch(events, accepted_at=accepted_at)
         for order in ledger.changed_orders():
             self.orders[order.order_id] = order
-            for contact in order.contacts:
-                self._order_ids_by_contact[contact].add(order.order_id)
+            self._remember_contacts(order)
         for invitation in ledger.changed_invitations():
             self.keep(invitation)
         self.timeline.extend(ledger.timeline)
         return [self.orders[order.order_id] for order in decided]
+
+    def new_id(self) -> UUID:
+        """Give the next id; ids grow."""
+        return UUID(int=next(self._numbers))
+
+    def take_over(self, other: "Shop") -> None:
+        """Take over everything that another shop keeps, without touching it."""
+        self.policy, self.policies = other.policy, dict(other.policies)
+        self.orders = dict(other.orders)
+        self.suppressions = list(other.suppressions)
+        for order in self.orders.values():
+            self._remember_contacts(order)
+        for invitation in other.invitations.values():
+            self.keep(invitation)
+        self._numbers = count(len(self.invitations) + 1)
 
     def keep(self, invitation: Invitation) -> None:
         """Keep an invitation as it is now."""
         self.invitations[invitation.id] = invitation
         for order_id in invitation.order_ids:
             self._invitation_ids_by_order[order_id].add(invitation.id)
+
+    def _remember_contacts(self, order: Order) -> None:
+        for contact in order.contacts:
+            self._order_ids_by_contact[contact].add(order.order_id)
 
     def suppress(self, contacts: Iterable[str], reason: SuppressionReason) -> None:
         self.suppressions.extend(Suppression(contact, reason) for contact in contacts)
@@ -186,7 +204,7 @@ class Shop:
 
     def _hand_over(self, sending: Invitation, product_ids: tuple[str, ...], now: datetime) -> Invitation:
         assert sending.next_step is not None
-        outcome = self._provider(sending, now)
+        outcome = self.provider(sending, now)
         self.messages.append(HandedOver(sending.id, sending.next_step, now, sending.contact, product_ids, outcome))
         plan = self.plan_of(sending)
         match outcome:

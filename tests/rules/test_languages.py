@@ -49,7 +49,7 @@ def test_tag_is_read_as_a_supported_language_or_none(tag: str | None, language: 
 
 @pytest.mark.parametrize("language", SUPPORTED_LANGUAGES)
 def test_supported_language_is_read_in_any_case_and_with_any_separator(language: str) -> None:
-    primary = language.split("-")[0]
+    primary = language.split("-", maxsplit=1)[0]
     spellings = (
         language,
         language.upper(),

@@ -146,7 +146,7 @@ FIRST_PLANS = {
     "slot passed, inside the window: now": ("2026-03-02", {}, "2026-03-02 10:30", "2026-03-02 10:30"),
     "slot is now": ("2026-03-02", {}, "2026-03-02 10:10:57", "2026-03-02 10:10:57"),
     "long past, before today's window: today": ("2026-02-01", {}, "2026-03-02 08:00", "2026-03-02 10:10:57"),
-    "long past, before today's slot, inside the window: now": ("2026-02-01", {}, "2026-03-02 09:30", "2026-03-02 09:30"),
+    "long past, slot to come, inside the window: now": ("2026-02-01", {}, "2026-03-02 09:30", "2026-03-02 09:30"),
     "long past, after today's window: tomorrow": ("2026-02-01", {}, "2026-03-02 11:00", "2026-03-03 10:10:57"),
     "long past, inside the window of a day not allowed": (
         "2026-02-01", {"send_days": ("tue",)}, "2026-03-02 09:30", "2026-03-03 10:10:57",

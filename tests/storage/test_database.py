@@ -18,7 +18,7 @@ FAIL_WITH = "DO $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '{}'; END $$"
 
 async def count_merchants(database: Database) -> int:
     async with database.transaction() as stores:
-        count = (await stores._core.execute(select(func.count()).select_from(merchants))).scalar_one()
+        count = (await stores.core.execute(select(func.count()).select_from(merchants))).scalar_one()
     return int(count)
 
 
@@ -43,9 +43,9 @@ async def test_driver_and_core_are_in_one_transaction(database: Database) -> Non
     async def write_both_ways_and_fail() -> None:
         async with database.transaction() as stores:
             await stores.merchants.add(make_merchant())
-            seen = (await stores._core.execute(select(merchants.c.name))).scalar_one()
+            seen = (await stores.core.execute(select(merchants.c.name))).scalar_one()
             assert seen == make_merchant().name
-            await stores._core.execute(merchants.update().values(name="Renamed"))
+            await stores.core.execute(merchants.update().values(name="Renamed"))
             assert (await stores.merchants.get(make_merchant().id)).name == "Renamed"
             raise ZeroDivisionError
 
@@ -57,7 +57,7 @@ async def test_driver_and_core_are_in_one_transaction(database: Database) -> Non
 async def test_core_writes_are_committed_as_well(database: Database) -> None:
     async with database.transaction() as stores:
         await stores.merchants.add(make_merchant())
-        await stores._core.execute(merchants.update().values(name="Renamed"))
+        await stores.core.execute(merchants.update().values(name="Renamed"))
     async with database.transaction() as stores:
         assert (await stores.merchants.get(make_merchant().id)).name == "Renamed"
 
@@ -95,7 +95,7 @@ async def test_conflict_of_a_driver_statement_can_be_tried_again(database: Datab
 async def test_conflict_of_a_core_statement_can_be_tried_again(database: Database) -> None:
     with pytest.raises(TransactionConflictError):
         async with database.transaction() as stores:
-            await stores._core.execute(text(FAIL_WITH.format("40001")))
+            await stores.core.execute(text(FAIL_WITH.format("40001")))
 
 
 async def test_other_errors_pass_as_they_are(database: Database) -> None:

@@ -52,9 +52,9 @@ async def _stored(house: SendingHouse, invitations: list[Invitation]) -> dict[st
 async def test_killed_worker_leaves_each_message_accepted_once_or_in_doubt(
     ready: SendingHouse, smtp: ScriptedSmtpServer, database_url: str
 ) -> None:
-    invitations = await ready.invite_many(300)
+    invitations = await ready.invite_many(1000)
     first = await WorkerProcess.start(database_url, **smtp_settings(smtp.port))
-    await comes_true(lambda: len(smtp.messages) >= 100)
+    await comes_true(lambda: len(smtp.messages) >= 300)
     await first.kill()
     # What a minute would do by itself.
     await ready.rows("UPDATE invitations SET lease_until = lease_until - interval '1 hour' WHERE status = 'sending'")

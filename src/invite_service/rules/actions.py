@@ -16,8 +16,6 @@ from invite_service.rules.membership import (
 )
 from invite_service.rules.membership import cancel as end
 from invite_service.rules.sending import (
-    Later,
-    Send,
     SendFacts,
     Skip,
     drop_asked_elsewhere,
@@ -147,12 +145,11 @@ def retry(
         ended_reason=None,
     )
     planned = plan_again(scheduled, plan=plan, merchant=merchant, now=now)
-    match may_send(planned, facts=facts, policy=policy, plan=plan, now=now):
-        case Skip(reason=reason):
-            raise ActionRefusedError(reason.value, "may_send does not allow the message any more.")
-        case Send() | Later():
-            return _held_where_an_order_is(planned, facts, now=now)
-    raise ActionRefusedError("missed", "Its deadline has passed.")
+    verdict = may_send(planned, facts=facts, policy=policy, plan=plan, now=now)
+    if isinstance(verdict, Skip):
+        raise ActionRefusedError(verdict.reason.value, "may_send does not allow the message any more.")
+    # What else it may say is to wait, not that it was missed: the plan lies ahead again.
+    return _held_where_an_order_is(planned, facts, now=now)
 
 
 def mark_sent(

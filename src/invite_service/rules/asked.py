@@ -12,8 +12,8 @@ from invite_service.domain.invitation import Invitation, Kind
 class Asked:
     """Why a product (or the service) is not asked about again for one purchase.
 
-    `to_come` is an invitation about it that may still send; `until` is the instant from which on a purchase is asked
-    about again, set only where this purchase is earlier.
+    `to_come` is an invitation about it that may still send, of several the one of the lowest id; `until` is the
+    instant from which on a purchase is asked about again, set only where this purchase is earlier.
     """
 
     to_come: UUID | None = None
@@ -37,6 +37,11 @@ class AskedProducts:
             default=None,
         )
 
+    @property
+    def to_come(self) -> UUID | None:
+        """An invitation about one of them that may still send."""
+        return next((asked.to_come for asked in self.by_id.values() if asked.to_come is not None), None)
+
     def figures(self) -> dict[str, str]:
         """Tell for each product what it was asked by: the invitation to come, or the instant it is free again."""
         return {product_id: _figure(asked) for product_id, asked in self.by_id.items()}
@@ -52,8 +57,7 @@ def find_asked_products(
     product_ids: Iterable[str], invitations: Iterable[Invitation], *, purchased_at: datetime, repeat_days: int
 ) -> AskedProducts:
     """Find which products are asked for a purchase of that instant; only the purchase is compared, never `now`."""
-    wanted = set(product_ids)
-    found = AskedProducts()
+    found = {product_id: Asked() for product_id in product_ids}
     for invitation in invitations:
         if invitation.kind is not Kind.PRODUCT:
             continue
@@ -61,16 +65,14 @@ def find_asked_products(
         if until is None and not invitation.has_messages_to_come:
             continue
         for product in invitation.products:
-            if product.product_id not in wanted:
+            asked = found.get(product.product_id)
+            if asked is None:
                 continue
-            to_come = invitation.has_messages_to_come and bool(product.brought_by)
-            if to_come or (product.asked and until is not None):
-                asked = found.by_id.setdefault(product.product_id, Asked())
-                if to_come:
-                    asked.to_come = asked.to_come or invitation.id
-                if product.asked and until is not None:
-                    asked.until = max(asked.until or until, until)
-    return found
+            if invitation.has_messages_to_come and product.brought_by:
+                asked.to_come = min(asked.to_come or invitation.id, invitation.id)
+            if product.asked and until is not None:
+                asked.until = max(asked.until or until, until)
+    return AskedProducts({product_id: asked for product_id, asked in found.items() if asked})
 
 
 def find_asked_service(invitations: Iterable[Invitation], *, purchased_at: datetime, repeat_days: int) -> Asked:
@@ -80,7 +82,7 @@ def find_asked_service(invitations: Iterable[Invitation], *, purchased_at: datet
         if invitation.kind is not Kind.SERVICE:
             continue
         if invitation.has_messages_to_come:
-            found.to_come = found.to_come or invitation.id
+            found.to_come = min(found.to_come or invitation.id, invitation.id)
         until = _asked_until(invitation, purchased_at=purchased_at, repeat_days=repeat_days)
         if until is not None:
             found.until = max(found.until or until, until)

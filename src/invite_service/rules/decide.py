@@ -289,6 +289,8 @@ class _Deciding:
         }
         remaining = tuple(product_id for product_id in included if product_id not in asked.by_id)
         if not remaining:
+            if asked.eligible_at is None:
+                data["invitation_id"] = str(asked.to_come)
             reason = Reason.PRODUCTS_ASKED_RECENTLY
             return self._block("product_repeat", reason, data, eligible_at=asked.eligible_at)
         self._pass("product_repeat", data)

@@ -18,7 +18,7 @@ def draw_bucket(merchant_id: str, order_id: str) -> int:
 
 
 def kind_of(bucket: int, *, service_percent: int) -> Kind:
-    """Tell what a bucket is asked about: service for `service_percent` of a hundred; raising it never moves one back."""
+    """Tell what a bucket is asked about; raising the percentage never moves one from service to product."""
     return Kind.SERVICE if bucket < service_percent * (BUCKETS // 100) else Kind.PRODUCT
 
 

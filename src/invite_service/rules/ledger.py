@@ -46,11 +46,8 @@ def _has_arrived(reason: Reason, order: Order) -> bool:
     return is_there is not None and is_there(order)
 
 
-_JOINED = frozenset({OrderOutcome.INVITED, OrderOutcome.MERGED})
-
-
 def _is_member(order: Order, invitation_id: UUID) -> bool:
-    return order.is_live and order.invitation_id == invitation_id
+    return order.outcome in membership.JOINED and order.invitation_id == invitation_id
 
 
 class Ledger:
@@ -203,7 +200,7 @@ class Ledger:
         ):
             return self._decide(replace(order, triggered_at=None), now=now)
         order = self._store_only(order, now=now)
-        if order.invitation_id is None or order.outcome not in _JOINED:
+        if order.invitation_id is None or order.outcome not in membership.JOINED:
             return order
         invitation_id = order.invitation_id
         if brings_status:

@@ -6,12 +6,15 @@ from datetime import datetime
 
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, InvitedProduct, Kind
 from invite_service.domain.merchant import Merchant
-from invite_service.domain.order import Order
+from invite_service.domain.order import Order, OrderOutcome
 from invite_service.domain.policy import Policy
 from invite_service.rules.slots import SendPlan, next_slot
 
 ORDER_CANCELLED = "order_cancelled"
 """Why an invitation ends of which no product, or no live order, is left."""
+
+JOINED = frozenset({OrderOutcome.INVITED, OrderOutcome.MERGED})
+"""Outcomes of an order that is in an invitation; those that are, are its live orders."""
 
 _PAUSABLE = frozenset({InvitationStatus.SCHEDULED, InvitationStatus.SENDING, InvitationStatus.IN_DOUBT})
 

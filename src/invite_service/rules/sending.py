@@ -9,6 +9,7 @@ from invite_service.domain.invitation import Invitation, InvitationStatus, Kind
 from invite_service.domain.order import Order
 from invite_service.domain.policy import Policy
 from invite_service.rules.asked import find_asked_products, find_asked_service
+from invite_service.rules.membership import JOINED
 from invite_service.rules.slots import is_window_open, local_day, next_window_start
 from invite_service.rules.suppressions import NOTHING_SUPPRESSED, SuppressedContacts
 
@@ -79,7 +80,7 @@ class SendFacts:
     """What may_send looks at besides the invitation, read fresh."""
 
     orders: Sequence[Order]
-    """Every order that joined, cancelled ones included; `invitation_id` tells where one belongs, None: here."""
+    """Every order that ever joined; its outcome and `invitation_id` tell which are live in it."""
     suppressed: SuppressedContacts = NOTHING_SUPPRESSED
     """Of the invitation's own address and its orders' contacts."""
     has_feedback: bool = False
@@ -127,8 +128,8 @@ def _skip_reason(invitation: Invitation, facts: SendFacts) -> SkipReason | None:
 
 
 def _live_orders(invitation: Invitation, facts: SendFacts) -> list[Order]:
-    """Give the orders it asks for: one that was cancelled and decided anew belongs elsewhere."""
-    return [order for order in facts.orders if order.is_live and order.invitation_id in {None, invitation.id}]
+    """Give the orders it asks for: one that was cancelled and decided anew belongs elsewhere, or nowhere."""
+    return [order for order in facts.orders if order.outcome in JOINED and order.invitation_id == invitation.id]
 
 
 def has_order_on_hold(invitation: Invitation, facts: SendFacts) -> bool:

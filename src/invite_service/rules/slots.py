@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from invite_service.domain.invitation import Step
 from invite_service.domain.policy import Policy
 from invite_service.rules.draw import draw_spread
+from invite_service.rules.zones import load_zone
 
 _DAY = timedelta(days=1)
 _MAX_DAYS_AHEAD = 400
@@ -36,14 +37,9 @@ class Window(NamedTuple):
     end: datetime
 
 
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
 def local_day(instant: datetime, zone: str) -> date:
     """Tell the calendar day of an instant on the wall clock of an IANA zone."""
-    return instant.astimezone(_zone(zone)).date()
+    return instant.astimezone(load_zone(zone)).date()
 
 
 def _first_occurrence(wall: datetime, zone: ZoneInfo) -> tuple[datetime, bool]:
@@ -74,7 +70,7 @@ def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
 @lru_cache(maxsize=16_384)
 def day_window(day: date, *, start: time, end: time, zone: str) -> Window:
     """Give the window of a local day as instants, both bounds at their first occurrence."""
-    tz = _zone(zone)
+    tz = load_zone(zone)
     return Window(
         _first_occurrence(datetime.combine(day, start), tz)[0],
         _first_occurrence(datetime.combine(day, end), tz)[0],
@@ -100,7 +96,7 @@ def slot_of_day(plan: SendPlan, day: date) -> datetime | None:
     if window.end - window.start == timedelta(seconds=seconds):
         # As long on the clock of the world as on the wall: no change of clocks lies inside, and adding is enough.
         return window.start + spread
-    slot, _ = _first_occurrence(datetime.combine(day, plan.policy.send_window_start) + spread, _zone(plan.zone))
+    slot, _ = _first_occurrence(datetime.combine(day, plan.policy.send_window_start) + spread, load_zone(plan.zone))
     return slot if slot < window.end else None
 
 

@@ -4,8 +4,10 @@ A country with one zone has the zone that the tz database (zone.tab) gives it; f
 which most people live was chosen by hand.
 """
 
+import re
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from importlib.resources import files
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from invite_service.domain.policy import Policy, SendZone
 
@@ -261,17 +263,43 @@ MOST_POPULOUS_ZONE = {
 """IANA zone by ISO 3166 alpha-2 country."""
 
 
+_TZDATA = files("tzdata.zoneinfo")
+
+_NAME_PART = re.compile(r"[A-Za-z0-9_+-]+")
+
+
 @lru_cache(maxsize=1024)
+def find_zone(name: str) -> ZoneInfo | None:
+    """Load a zone of the pinned tz database, never the machine's own, which may be older or newer; None for no zone."""
+    parts = name.split("/")
+    if not all(_NAME_PART.fullmatch(part) for part in parts):
+        return None
+    file = _TZDATA.joinpath(*parts)
+    if not file.is_file():
+        return None
+    with file.open("rb") as data:
+        try:
+            return ZoneInfo.from_file(data, key=name)
+        except ValueError:
+            # Lists of the database itself lie between its zones.
+            return None
+
+
+def load_zone(name: str) -> ZoneInfo:
+    """Load a zone that must be there.
+
+    Raises:
+        ZoneInfoNotFoundError: the pinned tz database has none of that name.
+    """
+    zone = find_zone(name)
+    if zone is None:
+        raise ZoneInfoNotFoundError(f"No zone {name!r} in the tz database.")
+    return zone
+
+
 def is_known_zone(name: str) -> bool:
     """Say whether the pinned tz database knows an IANA zone of this name."""
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError):
-        # ZoneInfoNotFoundError is a KeyError; a directory or a hostile path is an OSError or a ValueError.
-        return False
-    except KeyError:
-        return False
-    return True
+    return find_zone(name) is not None
 
 
 def decide_zone(policy: Policy, *, merchant_zone: str, order_zone: str | None, country: str | None) -> str:

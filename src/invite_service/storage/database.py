@@ -10,10 +10,11 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import event
+from sqlalchemy import Connection, PoolProxiedConnection, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver
@@ -38,6 +39,15 @@ _CONFLICT_STATES: Final = frozenset({"40001", "40P01"})
 
 _CANNOT_CONNECT: Final = (OSError, PoolTimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _FAILED_STATEMENT: Final = (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+_STATEMENT_CACHE: Final = {
+    "statement_cache_size": 250,
+    # Seconds; preparing ingest's statements again would take longer than using them a few times.
+    "max_cached_statement_lifetime": 0,
+    # Characters; no limit.
+    "max_cacheable_statement_size": 0,
+}
+"""asyncpg's cache of prepared statements."""
 
 _SERVER_SETTINGS: Final = {
     "timezone": "UTC",
@@ -72,7 +82,7 @@ class Database:
         server, as PgBouncer in transaction mode needs it. `name` is what the server calls these connections.
         """
         connect_args: dict[str, Any] = (
-            {"server_settings": {**_SERVER_SETTINGS, "application_name": name}}
+            {"server_settings": {**_SERVER_SETTINGS, "application_name": name}, **_STATEMENT_CACHE}
             if statement_cache
             else {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
         )
@@ -84,6 +94,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=CHECKOUT_SECONDS,
+            # The connection used last has the plans: a quiet process works on one or two of its connections.
+            pool_use_lifo=True,
             json_serializer=_dump_json,
             json_deserializer=orjson.loads,
             connect_args=connect_args,
@@ -102,10 +114,11 @@ class Database:
             TransactionConflictError: another transaction came in between; nothing was written, do it again.
             DatabaseUnavailableError: the database cannot be reached, or went away.
         """
-        async with self._connection() as (driver, core):
+        async with self._connection() as connection:
+            driver = _driver_of(connection)
             try:
                 await driver.execute(BEGIN_BY_KEY if by_key else BEGIN)
-                yield self._stores(driver, core)
+                yield self._stores(connection)
                 await _commit(driver)
             except BaseException:
                 await _roll_back(driver)
@@ -122,8 +135,8 @@ class Database:
             TransactionConflictError: another transaction came in between; that statement wrote nothing.
             DatabaseUnavailableError: the database cannot be reached, or went away.
         """
-        async with self._connection() as (driver, core):
-            yield self._stores(driver, core)
+        async with self._connection() as connection:
+            yield self._stores(connection)
 
     async def check_schema(self, migrations: Path | None = None) -> None:
         """Refuse a schema that is not at the head of the migrations.
@@ -133,7 +146,8 @@ class Database:
             DatabaseUnavailableError: the database cannot be reached.
         """
         head = head_revisions(migrations or find_migrations())
-        async with self._connection() as (driver, _):
+        async with self._connection() as connection:
+            driver = _driver_of(connection)
             is_made = await driver.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
             rows = await driver.fetch("SELECT version_num FROM alembic_version") if is_made else ()
         require_head(frozenset(row["version_num"] for row in rows), head)
@@ -144,35 +158,44 @@ class Database:
         Raises:
             DatabaseUnavailableError: there is none.
         """
-        async with self._connection() as (driver, _):
-            await driver.execute("SELECT 1")
+        async with self._connection() as connection:
+            await _driver_of(connection).execute("SELECT 1")
 
     async def close(self) -> None:
         """Close the connections."""
         await self._engine.dispose()
 
-    def _stores(self, driver: Any, core: AsyncConnection) -> Stores:
-        return Stores(driver, core, contact_keys=self._contact_keys, new_id=self._new_id)
+    def _stores(self, connection: PoolProxiedConnection) -> Stores:
+        def open_core() -> AsyncConnection:
+            return AsyncConnection(self._engine, Connection(self._engine.sync_engine, connection))
+
+        return Stores(_driver_of(connection), open_core, contact_keys=self._contact_keys, new_id=self._new_id)
 
     @contextlib.asynccontextmanager
-    async def _connection(self) -> AsyncIterator[tuple[Any, AsyncConnection]]:
-        """Take a connection from the pool, and tell errors by whether trying again helps."""
+    async def _connection(self) -> AsyncIterator[PoolProxiedConnection]:
+        """Take a connection from the pool, and tell errors by whether trying again helps.
+
+        The pool's own connection: SQLAlchemy's objects around it cost as much as a short statement.
+        """
         try:
-            core = await self._engine.connect()
+            connection = await self._engine.raw_connection()
         except _CANNOT_CONNECT as error:
             raise DatabaseUnavailableError(f"The database cannot be reached: {type(error).__name__}.") from error
-        driver = core.sync_connection.connection.driver_connection  # type: ignore[union-attr]
-        assert driver is not None
         try:
-            yield driver, core
+            yield connection
         except _FAILED_STATEMENT as error:
             if _is_conflict(error):
                 raise TransactionConflictError("Another transaction came in between.") from error
-            if driver.is_closed():
+            if _driver_of(connection).is_closed():
                 raise DatabaseUnavailableError("The database went away.") from error
             raise
         finally:
-            await core.close()
+            await greenlet_spawn(connection.close)
+
+
+def _driver_of(connection: PoolProxiedConnection) -> Any:
+    """Give the asyncpg connection, which carries no types."""
+    return connection.driver_connection
 
 
 async def _commit(driver: Driver) -> None:

@@ -31,17 +31,27 @@ from invite_service.storage.timeline import TimelineStore
 class Stores:
     """Every store, made when it is first asked for, all on one connection and in one transaction.
 
-    `driver` is the connection as asyncpg knows it, `core` the same one as SQLAlchemy does; both are inside the same
-    transaction, so that a use case may go either way for each statement. Stores never commit.
+    `driver` is the connection as asyncpg knows it, `open_core` gives the same one as SQLAlchemy does; both are inside
+    the same transaction, so that a use case may go either way for each statement. Stores never commit.
     """
 
     def __init__(
-        self, driver: Driver, core: AsyncConnection, *, contact_keys: ContactKeys, new_id: Callable[[], UUID]
+        self,
+        driver: Driver,
+        open_core: Callable[[], AsyncConnection],
+        *,
+        contact_keys: ContactKeys,
+        new_id: Callable[[], UUID],
     ) -> None:
         self._driver = driver
-        self._core = core
+        self._open_core = open_core
         self._contact_keys = contact_keys
         self._new_id = new_id
+
+    @cached_property
+    def core(self) -> AsyncConnection:
+        """The connection for statements of SQLAlchemy Core; SQL that is short or hot is the stores' own text."""
+        return self._open_core()
 
     @cached_property
     def merchants(self) -> MerchantStore:

@@ -1,9 +1,9 @@
 """Random shops: policies, and histories of everything that can happen to one.
 
-A history is a list of steps, each some hours after the one before; a step is a function's name on Twin or Player with
-what it is given. It stays where RULES.md speaks, or where ADR 0010 and the second reading agree. They differ, so a
-history does not go there, in: a contact that cannot be read after one that could, a status that is cleared, orders of
-one customer from several zones, and a policy that changes its hold statuses or its steps.
+A history is a list of steps, each some hours after the one before; a step is the name of a function of
+`player.Played` with what it is given. It stays where RULES.md speaks, or where ADR 0010 and the second reading agree.
+They differ, so a history does not go there, in: a contact that cannot be read after one that could, a status that is
+cleared, orders of one customer from several zones, and a policy that changes its hold statuses or its steps.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+
+def law(*, max_examples: int) -> settings:
+    """Give the settings of a law: the same examples in every run, on a slow machine as on a fast one."""
+    return settings(
+        max_examples=max_examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
 
 START = datetime(2026, 3, 25, 6, 0, tzinfo=UTC)
 """Four days before clocks go forward in Europe."""
@@ -47,20 +60,21 @@ class HistoryPlan:
     steps: list[Step]
 
     def bodies_of(self, step: Step, now: datetime) -> list[dict[str, Any]]:
-        """Give what a step posts, with its hours before `now` as instants."""
-        return [
-            {name: value for name, value in body.items() if name != "_hours"}
-            | {name: (now - timedelta(hours=hours)).isoformat() for name, hours in body.get("_hours", {}).items()}
-            | self.place
-            for body in step.given
-        ]
+        """Give what a step posts."""
+        return [self.body_at(body, now) for body in step.given]
+
+    def body_at(self, body: dict[str, Any], now: datetime) -> dict[str, Any]:
+        """Give a body with its hours before `now` as instants."""
+        hours = body.get("_hours", {})
+        instants = {name: (now - timedelta(hours=ago)).isoformat() for name, ago in hours.items()}
+        return {name: value for name, value in body.items() if name != "_hours"} | instants | self.place
 
 
 @st.composite
 def changeable_settings(draw: st.DrawFn) -> dict[str, Any]:
     """Draw the settings that a shop changes while things go on."""
     start, end = draw(st.sampled_from(WINDOWS))
-    settings: dict[str, Any] = {
+    drawn: dict[str, Any] = {
         "product_delay_days": draw(st.sampled_from((0, 1, 3, 14))),
         "product_second_delay_days": draw(st.sampled_from((1, 5))),
         "service_delay_days": draw(st.sampled_from((0, 2, 7))),
@@ -75,16 +89,16 @@ def changeable_settings(draw: st.DrawFn) -> dict[str, Any]:
         "send_deadline_days": draw(st.sampled_from((1, 14))),
         "not_received_wait_days": draw(st.sampled_from((2, 14))),
     }
-    chosen = draw(st.sets(st.sampled_from(sorted(settings))))
+    chosen = draw(st.sets(st.sampled_from(sorted(drawn))))
     if chosen.intersection({"send_window_start", "send_window_end"}):
         chosen |= {"send_window_start", "send_window_end"}
-    return {name: value for name, value in settings.items() if name in chosen}
+    return {name: value for name, value in drawn.items() if name in chosen}
 
 
 @st.composite
 def fixed_settings(draw: st.DrawFn) -> dict[str, Any]:
     """Draw the settings that a history keeps."""
-    settings: dict[str, Any] = {
+    drawn: dict[str, Any] = {
         "delay_origin": draw(st.sampled_from(("scheduled", "purchased", "shipped", "delivered"))),
         "product_steps": draw(st.sampled_from(("both", "both", "first_only", "second_only"))),
         "send_zone": draw(st.sampled_from(("merchant", "recipient"))),
@@ -95,8 +109,8 @@ def fixed_settings(draw: st.DrawFn) -> dict[str, Any]:
         "max_order_age_days": draw(st.sampled_from((0, 2, 180))),
         "language": draw(st.sampled_from(("automatic", "de"))),
     }
-    chosen = draw(st.sets(st.sampled_from(sorted(settings))))
-    return {name: value for name, value in settings.items() if name in chosen}
+    chosen = draw(st.sets(st.sampled_from(sorted(drawn))))
+    return {name: value for name, value in drawn.items() if name in chosen}
 
 
 @st.composite

@@ -2,48 +2,65 @@
 
 import gzip
 import json
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.rules.builders import make_merchant
-from tests.rules.laws.strategies import START, HistoryPlan, histories
+from tests.rules.laws.player import play
+from tests.rules.laws.strategies import HistoryPlan, histories, law
 from tests.rules.laws.twin import Twin
 
 GIFT_SHOP = Path(__file__).parent.parent.parent / "data" / "gift-shop-300.jsonl.gz"
 
 
-def play(plan: HistoryPlan) -> None:
-    """Play a history on both sides, comparing after every step."""
-    twin = Twin(make_merchant(time_zone=plan.zone), plan.settings)
-    now = START
-    for step in plan.steps:
-        now += step.after
-        twin.advance(now)
-        match step.what:
-            case "post":
-                twin.post(plan.bodies_of(step, now), now)
-            case "save_policy":
-                twin.save_policy(step.given)
-            case "wait":
-                pass
-            case "reschedule":
-                number, days = step.given
-                if number in twin.reading.invitations:
-                    twin.reschedule(number, now, now.date() + timedelta(days=days))
-            case _:
-                if step.given in twin.reading.invitations:
-                    act = getattr(twin, step.what)
-                    _ = act(step.given) if step.what in {"unsubscribe", "bounce"} else act(step.given, now)
-        assert twin.differences() == []
-    twin.advance(now + timedelta(days=200))
-    assert twin.differences() == []
-
-
-@settings(max_examples=250)
+@law(max_examples=120)
 @given(histories())
 def test_random_histories_are_decided_alike(plan: HistoryPlan) -> None:
-    play(plan)
+    twin = Twin(make_merchant(time_zone=plan.zone), plan.settings)
+
+    def check() -> None:
+        assert twin.differences() == []
+
+    play(plan, twin, check=check)
+
+
+POLICIES: dict[str, dict[str, Any]] = {
+    "as it comes": {},
+    "both kinds": {"service_percent": 40, "service_repeat_days": 3, "block_days": 2},
+    "few days, from the purchase": {
+        "send_days": ["tue", "thu"],
+        "delay_origin": "purchased",
+        "product_delay_days": 1,
+        "product_repeat_days": 5,
+    },
+    "nothing is repeated, at night": {
+        "service_percent": 100,
+        "service_repeat_days": 0,
+        "send_window_start": "23:00",
+        "send_window_end": "23:59",
+        "service_delay_days": 0,
+    },
+}
+
+
+@pytest.mark.parametrize("settings", POLICIES.values(), ids=POLICIES)
+def test_real_orders_are_decided_alike(settings: dict[str, Any]) -> None:
+    with gzip.open(GIFT_SHOP, "rt") as lines:
+        orders = [json.loads(line) for line in lines]
+    twin = Twin(make_merchant(time_zone="Europe/London"), settings)
+
+    for order in orders:
+        now = datetime.fromisoformat(order["purchased_at"]) + timedelta(hours=3)
+        twin.advance(now)
+        twin.post([order], now)
+    twin.advance(now + timedelta(days=60))
+
+    assert twin.differences() == []
+    outcomes = Counter(order.outcome for order in twin.shop.orders.values())
+    assert outcomes.total() == len(orders) == 300
+    assert len(twin.shop.messages) > 100

@@ -9,20 +9,15 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from invite_service.domain.errors import ActionRefusedError
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order, OrderOutcome
-from invite_service.domain.suppression import SuppressionReason
-from invite_service.rules import actions, states
-from invite_service.rules.membership import CANCELLED_BY_MERCHANT, was_ended_by_merchant
+from invite_service.rules.membership import CANCELLED_BY_MERCHANT
 from invite_service.rules.zones import MOST_POPULOUS_ZONE
 from tests.reading import reading as second
 from tests.reading import records
 from tests.reading.zones import local_day
-from tests.rules.bodies import read_body
-from tests.rules.cases import make_policy
-from tests.rules.shop import Shop
+from tests.rules.laws.player import Player
 
 Snapshot = dict[str, dict[str, Any]]
 
@@ -42,7 +37,7 @@ class AgreedReading(second.Reading):
         return None if last is None else last + self.repeat_period(kind)
 
     def _merge_target(self, order: records.Order, history: list[records.Invitation]) -> records.Invitation | None:
-        """Rule 8 to the letter: of what is suppressed it asks about the address the invitation goes to, and no other."""
+        """Rule 8 to the letter: what must not be suppressed is the address the invitation goes to, and no other."""
         day = local_day(order.purchased_at, self.zone)
         for one in history:
             address = self.address_of(one)
@@ -53,99 +48,67 @@ class AgreedReading(second.Reading):
 
 
 class Twin:
-    """One merchant, decided by both; every call goes to both."""
+    """One merchant, decided by both; every step goes to both."""
 
     def __init__(self, merchant: Merchant, settings: dict[str, Any]) -> None:
-        self.shop = Shop(make_policy(settings), merchant=merchant)
+        self.ours = Player(merchant, settings)
+        self.shop = self.ours.shop
         self.reading = AgreedReading(merchant.id, merchant.time_zone, settings, country_zones=MOST_POPULOUS_ZONE)
 
+    def knows(self, number: int) -> bool:
+        assert self.ours.knows(number) == (number in self.reading.invitations)
+        return self.ours.knows(number)
+
     def post(self, bodies: Sequence[dict[str, Any]], now: datetime) -> None:
-        self.shop.post_batch([read_body(body) for body in bodies], now)
+        self.ours.post(bodies, now)
         plain = [{name: value for name, value in body.items() if not name.startswith("_")} for body in bodies]
         self.reading.post_batch(plain, now)
 
     def advance(self, until: datetime) -> None:
-        self.shop.advance(until)
+        self.ours.advance(until)
         self.reading.advance(until)
 
     def save_policy(self, settings: dict[str, Any]) -> None:
-        changes = make_policy(settings)
-        self.shop.save_policy(**{name: getattr(changes, name) for name in settings})
+        self.ours.save_policy(settings)
         self.reading.change_policy(**settings)
 
-    def bounce(self, number: int) -> None:
-        """Let the address of an invitation bounce."""
-        invitation = self.shop.invitations[UUID(int=number)]
-        self.shop.suppress([invitation.contact], SuppressionReason.HARD_BOUNCE)
-        self.reading.suppress(invitation.contact, "hard_bounce")
+    def bounce(self, number: int, now: datetime) -> None:
+        self.reading.suppress(self.shop.invitations[UUID(int=number)].contact, "hard_bounce")
+        self.ours.bounce(number, now)
 
-    def unsubscribe(self, number: int) -> None:
-        self.shop.unsubscribe(UUID(int=number))
+    def unsubscribe(self, number: int, now: datetime) -> None:
+        self.ours.unsubscribe(number, now)
         self.reading.unsubscribe(self.reading.invitations[number])
 
     def leave_feedback(self, number: int, now: datetime) -> None:
-        self._change(number, states.record_feedback(self.shop.invitations[UUID(int=number)]))
+        self.ours.leave_feedback(number, now)
         self.reading.feedback(self.reading.invitations[number], now)
 
     def report_not_received(self, number: int, now: datetime) -> None:
-        invitation = self.shop.invitations[UUID(int=number)]
-        plan = self.shop.plan_of(invitation)
-        reported = states.report_not_received(
-            invitation, policy=self.shop.policy, plan=plan, merchant=self.shop.merchant, now=now
-        )
-        self._change(number, reported)
+        self.ours.report_not_received(number, now)
         self.reading.not_received(self.reading.invitations[number], now)
 
-    def cancel(self, number: int, now: datetime) -> None:
-        invitation = self.shop.invitations[UUID(int=number)]
-        if was_ended_by_merchant(invitation):
-            return
-        self._act(
-            number, lambda: actions.cancel(invitation), self.reading.cancel(self.reading.invitations[number], now)
-        )
+    def cancel(self, number: int, now: datetime) -> bool:
+        # What the merchant cancelled already answers with that state (ADR 0010, point 23); the reading refuses it.
+        was_cancelled = self.reading.invitations[number].ended_reason == "merchant"
+        done = self.reading.cancel(self.reading.invitations[number], now) == "done"
+        return self._agree(self.ours.cancel(number, now), done or was_cancelled)
 
-    def enable(self, number: int, now: datetime) -> None:
-        invitation = self.shop.invitations[UUID(int=number)]
-        shop = self.shop
-        self._act(
-            number,
-            lambda: actions.enable(
-                invitation,
-                facts=shop.facts_of(invitation),
-                policy=shop.policy,
-                plan=shop.plan_of(invitation),
-                merchant=shop.merchant,
-                now=now,
-            ),
-            self.reading.enable(self.reading.invitations[number], now),
-        )
+    def enable(self, number: int, now: datetime) -> bool:
+        done = self.reading.enable(self.reading.invitations[number], now) == "done"
+        return self._agree(self.ours.enable(number, now), done)
 
-    def reschedule(self, number: int, now: datetime, day: date) -> None:
-        invitation = self.shop.invitations[UUID(int=number)]
-        shop = self.shop
-        self._act(
-            number,
-            lambda: actions.reschedule(invitation, day, policy=shop.policy, merchant=shop.merchant, now=now),
-            self.reading.reschedule(self.reading.invitations[number], now, day),
-        )
+    def send_now(self, number: int, now: datetime) -> bool:
+        done = self.reading.send_now(self.reading.invitations[number], now) == "done"
+        return self._agree(self.ours.send_now(number, now), done)
 
-    def send_now(self, number: int, now: datetime) -> None:
-        invitation = self.shop.invitations[UUID(int=number)]
-        answer = self.reading.send_now(self.reading.invitations[number], now)
-        self._act(number, lambda: actions.send_now(invitation, now=now), answer)
+    def reschedule(self, number: int, now: datetime, day: date) -> bool:
+        done = self.reading.reschedule(self.reading.invitations[number], now, day) == "done"
+        return self._agree(self.ours.reschedule(number, now, day), done)
 
-    def _act(self, number: int, act: Any, answer: str) -> None:
-        try:
-            changed = act()
-        except ActionRefusedError as refused:
-            assert answer != "done", (number, refused.reason, answer)
-            return
-        assert answer == "done", (number, answer)
-        self._change(number, changed)
-
-    def _change(self, number: int, changed: Invitation) -> None:
-        assert changed.id == UUID(int=number)
-        self.shop.keep(changed)
+    def _agree(self, ours: bool, theirs: bool) -> bool:
+        assert ours == theirs
+        return ours
 
     def snapshots(self) -> tuple[Snapshot, Snapshot]:
         """Show both sides in the same words: first ours, then the reading's."""
