@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from invite_service.domain.errors import ApiKeyInvalidError, DomainError, Fault, InvalidInputError, ScopeMissingError
 from invite_service.domain.merchant import Merchant, MerchantId
-from invite_service.services.key_text import KeyPrefix, KeyText, make_key, read_key
+from invite_service.services.key_text import KeyPrefix, KeyText, hash_key, make_key, read_key
 from invite_service.storage.database import Database
 from invite_service.storage.keys import StoredApiKey, StoredKey
 from invite_service.storage.stores import Stores
@@ -108,7 +108,7 @@ class AccessService:
         self._database = database
         self._clock = clock
         self._max_remembered = max_remembered
-        self._remembered: OrderedDict[str, tuple[datetime, StoredApiKey, Merchant]] = OrderedDict()
+        self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
 
     async def authenticate(self, text: str) -> Caller:
         """Tell who calls with this key.
@@ -116,11 +116,13 @@ class AccessService:
         Raises:
             ApiKeyInvalidError: it is no key, unknown, revoked or expired; the answer is the same for all of them.
         """
-        key = _read(text, KeyPrefix.LIVE, KeyPrefix.TEST)
         now = self._clock()
-        stored, merchant = self._recall(key.id, now) or await self._find(key, now)
-        _require_valid(stored, key, now)
-        return Caller(merchant, stored.id, stored.name, stored.scopes)
+        remembered = self._remembered.get(hash_key(text))
+        if remembered is None or remembered.until <= now:
+            remembered = await self._find(_read(text, KeyPrefix.LIVE, KeyPrefix.TEST), now)
+        if not remembered.key.is_valid(now):
+            raise _invalid()
+        return remembered.caller
 
     async def authenticate_operator(self, text: str) -> str:
         """Tell the name of the operator's key that this is.
@@ -170,7 +172,7 @@ class AccessService:
         async with self._database.transaction() as stores:
             if not await stores.api_keys.revoke(merchant_id, key_id, at=self._clock()):
                 raise ApiKeyNotFoundError("No key of that id exists.")
-        self._remembered.pop(key_id, None)
+        self._forget(key_id)
 
     async def create_operator_key(self, name: str, *, expires_at: datetime | None = None) -> NewKey:
         """Make a key for somebody who runs the installation.
@@ -187,25 +189,33 @@ class AccessService:
             await stores.operator_keys.add(stored)
         return NewKey(key.id, text)
 
-    def _recall(self, key_id: str, now: datetime) -> tuple[StoredApiKey, Merchant] | None:
-        remembered = self._remembered.get(key_id)
-        if remembered is None or remembered[0] <= now:
-            return None
-        return remembered[1:]
-
-    async def _find(self, key: KeyText, now: datetime) -> tuple[StoredApiKey, Merchant]:
+    async def _find(self, key: KeyText, now: datetime) -> "_Remembered":
         async with self._database.autocommit() as stores:
             stored = await stores.api_keys.find(key.id)
             if stored is None:
                 raise _invalid()
             _require_valid(stored, key, now)
             merchant = await stores.merchants.get(stored.merchant_id)
+        found = _Remembered(now + REMEMBERED_FOR, stored, Caller(merchant, stored.id, stored.name, stored.scopes))
         if not merchant.sandbox:
-            self._remembered[key.id] = (now + REMEMBERED_FOR, stored, merchant)
-            self._remembered.move_to_end(key.id)
+            self._remembered[key.secret_hash] = found
+            self._remembered.move_to_end(key.secret_hash)
             if len(self._remembered) > self._max_remembered:
                 self._remembered.popitem(last=False)
-        return stored, merchant
+        return found
+
+    def _forget(self, key_id: str) -> None:
+        for secret_hash in [found for found, remembered in self._remembered.items() if remembered.key.id == key_id]:
+            del self._remembered[secret_hash]
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """A key that was valid when it was looked up, by the hash of its text."""
+
+    until: datetime
+    key: StoredApiKey
+    caller: Caller
 
 
 async def add_api_key(

@@ -54,7 +54,7 @@ def make_key(prefix: KeyPrefix) -> tuple[str, KeyText]:
     key_id = _random(_ID_LENGTH)
     body = f"{prefix}_{key_id}_{_random(_SECRET_LENGTH)}"
     text = body + _checksum(body)
-    return text, KeyText(prefix, key_id, _hash(text))
+    return text, KeyText(prefix, key_id, hash_key(text))
 
 
 def read_key(text: str) -> KeyText | None:
@@ -62,11 +62,12 @@ def read_key(text: str) -> KeyText | None:
     match = _KEY.fullmatch(text)
     if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != match["checksum"]:
         return None
-    return KeyText(KeyPrefix(match["prefix"]), match["id"], _hash(text))
+    return KeyText(KeyPrefix(match["prefix"]), match["id"], hash_key(text))
 
 
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
+def hash_key(text: str) -> bytes:
+    """Return what is stored of a key's text, whether or not it is one."""
+    return hashlib.sha256(text.encode(errors="replace")).digest()
 
 
 def _random(length: int) -> str:

@@ -1,9 +1,9 @@
 """Contacts: the key each one is known by, the lock of its history, and the suppressions that hang there."""
 
-import hashlib
 import hmac
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from invite_service.domain.merchant import MerchantId
@@ -13,6 +13,9 @@ from invite_service.storage.driver import Driver
 _KEY_PURPOSE: Final = b"invite_service contact key v1"
 """Keeps these keys apart from everything else that is made from the same secret."""
 
+_REMEMBERED: Final = 4096
+"""Contacts whose key is not made again: those of a few batches."""
+
 
 class ContactKeys:
     """Makes the key a contact is looked up and locked by: HMAC-SHA256 of the normalised contact (DESIGN.md section 4).
@@ -21,11 +24,16 @@ class ContactKeys:
     """
 
     def __init__(self, secret: str) -> None:
-        self._pepper = hmac.digest(secret.encode(), _KEY_PURPOSE, hashlib.sha256)
+        self._pepper = hmac.digest(secret.encode(), _KEY_PURPOSE, "sha256")
+        # An order's contact is looked up, locked, and written with the order and its invitation.
+        self._made = lru_cache(_REMEMBERED)(self._make)
 
     def key(self, contact: str) -> bytes:
         """Return the 32 bytes that stand for a normalised contact."""
-        return hmac.digest(self._pepper, contact.encode(), hashlib.sha256)
+        return self._made(contact)
+
+    def _make(self, contact: str) -> bytes:
+        return hmac.digest(self._pepper, contact.encode(), "sha256")
 
     def find_key(self, contact: str | None) -> bytes | None:
         """Return the key of a contact that may be absent."""

@@ -2,9 +2,12 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
+
+from hypothesis import note
 
 from invite_service.domain.errors import ActionRefusedError
 from invite_service.domain.invitation import Invitation
@@ -57,6 +60,29 @@ def play(plan: HistoryPlan, played: Played, *, check: Callable[[], None]) -> Non
         check()
     played.advance(now + timedelta(days=200))
     check()
+
+
+def play_smallest(plan: HistoryPlan, run: Callable[[HistoryPlan], None]) -> None:
+    """Run a law on a history; when it fails, fail with the smallest history made of its steps that fails too."""
+    try:
+        run(plan)
+    except AssertionError:
+        smallest = plan
+        while (smaller := _next_smaller(smallest, run)) is not None:
+            smallest = smaller
+        note(f"The smallest history that fails: {smallest}")
+        run(smallest)
+        raise
+
+
+def _next_smaller(plan: HistoryPlan, run: Callable[[HistoryPlan], None]) -> HistoryPlan | None:
+    for number in range(len(plan.steps)):
+        smaller = replace(plan, steps=plan.steps[:number] + plan.steps[number + 1 :])
+        try:
+            run(smaller)
+        except AssertionError:
+            return smaller
+    return None
 
 
 class Player:

@@ -19,7 +19,7 @@ from invite_service.rules.suppressions import SuppressedContacts
 from tests.rules.bodies import read_body
 from tests.rules.builders import make_merchant
 from tests.rules.laws.player import Player, play
-from tests.rules.laws.strategies import START, HistoryPlan, histories, law, orders
+from tests.rules.laws.strategies import START, HistoryPlan, batches, histories, law, orders
 from tests.rules.shop import Shop
 
 _JOINED = {OrderOutcome.INVITED, OrderOutcome.MERGED}
@@ -150,11 +150,7 @@ def test_raising_the_percentage_never_moves_an_order_to_product(
 
 
 @law(max_examples=60)
-@given(
-    st.lists(orders(), min_size=2, max_size=6, unique_by=lambda body: body["order_id"]),
-    st.randoms(use_true_random=False),
-    histories(max_steps=6),
-)
+@given(batches(max_size=6), st.randoms(use_true_random=False), histories(max_steps=6))
 def test_order_of_a_batch_does_not_matter(
     bodies: list[dict[str, Any]], chance: random.Random, plan: HistoryPlan
 ) -> None:
@@ -202,16 +198,18 @@ def test_merging_is_idempotent(plan: HistoryPlan, product_ids: list[str], order_
 
 
 @law(max_examples=60)
-@given(st.lists(st.lists(orders(), min_size=1, max_size=3), min_size=1, max_size=6), histories(max_steps=2))
-def test_ledger_kept_decides_as_ledgers_loaded_anew(batches: list[list[dict[str, Any]]], plan: HistoryPlan) -> None:
+@given(histories())
+def test_ledger_kept_decides_as_ledgers_loaded_anew(plan: HistoryPlan) -> None:
     """A simulation keeps one ledger for everything; ingest loads one for each transaction."""
     shop = Player(make_merchant(time_zone=plan.zone), plan.settings).shop
     twin = Player(make_merchant(time_zone=plan.zone), plan.settings).shop
     kept = Ledger(twin.merchant, policy=twin.policy, policies=twin.policies, new_id=twin.new_id)
     now = START
-    for batch in batches:
+    for step in plan.steps:
         now += timedelta(hours=7)
-        events = [read_body(plan.body_at(body, now)) for body in batch]
+        if step.what != "post":
+            continue
+        events = [read_body(body) for body in plan.bodies_of(step, now)]
         shop.post_batch(events, now)
         kept.post_batch(events, accepted_at=now)
 

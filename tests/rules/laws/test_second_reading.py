@@ -11,22 +11,26 @@ import pytest
 from hypothesis import given
 
 from tests.rules.builders import make_merchant
-from tests.rules.laws.player import play
+from tests.rules.laws.player import play, play_smallest
 from tests.rules.laws.strategies import HistoryPlan, histories, law
 from tests.rules.laws.twin import Twin
 
 GIFT_SHOP = Path(__file__).parent.parent.parent / "data" / "gift-shop-300.jsonl.gz"
 
 
-@law(max_examples=120)
-@given(histories())
-def test_random_histories_are_decided_alike(plan: HistoryPlan) -> None:
+def play_twice(plan: HistoryPlan) -> None:
     twin = Twin(make_merchant(time_zone=plan.zone), plan.settings)
 
     def check() -> None:
         assert twin.differences() == []
 
     play(plan, twin, check=check)
+
+
+@law(max_examples=500)
+@given(histories())
+def test_random_histories_are_decided_alike(plan: HistoryPlan) -> None:
+    play_smallest(plan, play_twice)
 
 
 POLICIES: dict[str, dict[str, Any]] = {

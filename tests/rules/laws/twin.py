@@ -85,6 +85,9 @@ class Twin:
         self.reading.feedback(self.reading.invitations[number], now)
 
     def report_not_received(self, number: int, now: datetime) -> None:
+        # The link to report with comes with the first message.
+        if not self.reading.invitations[number].messages:
+            return
         self.ours.report_not_received(number, now)
         self.reading.not_received(self.reading.invitations[number], now)
 
@@ -99,6 +102,9 @@ class Twin:
         return self._agree(self.ours.enable(number, now), done)
 
     def send_now(self, number: int, now: datetime) -> bool:
+        # What goes now already keeps the instant it was first sent at; the reading plans it again.
+        if self.reading.invitations[number].send_now:
+            return True
         done = self.reading.send_now(self.reading.invitations[number], now) == "done"
         return self._agree(self.ours.send_now(number, now), done)
 
