@@ -31,6 +31,7 @@ UNREADABLE_EMAILS = {
     "no domain": "kari@",
     "one label": "kari@localhost",
     "one label, local part not ASCII": "kåre@localhost",
+    "one label for tests, local part not ASCII": "kåre@test",
     "trailing dot of the domain": "kari@example.no.",
     "trailing dot of the local part": "kari.@example.no",
     "leading dot": ".kari@example.no",

@@ -515,8 +515,8 @@ class BusyDatabase(Database):
         self.conflicts = conflicts
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Stores]:
-        async with super().transaction() as stores:
+    async def transaction(self, *, by_key: bool = False) -> AsyncIterator[Stores]:
+        async with super().transaction(by_key=by_key) as stores:
             yield stores
             if self.conflicts:
                 self.conflicts -= 1
