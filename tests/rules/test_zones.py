@@ -43,6 +43,7 @@ def test_every_zone_of_the_table_can_be_loaded() -> None:
         ("AU", "Australia/Sydney"),
         ("BR", "America/Sao_Paulo"),
         ("CA", "America/Toronto"),
+        ("CD", "Africa/Lubumbashi"),
         ("CL", "America/Santiago"),
         ("CN", "Asia/Shanghai"),
         ("ES", "Europe/Madrid"),

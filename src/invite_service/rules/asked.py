@@ -47,6 +47,10 @@ class AskedProducts:
         return {product_id: _figure(asked) for product_id, asked in self.by_id.items()}
 
 
+NOTHING_ASKED = AskedProducts()
+"""For those of whom nothing is."""
+
+
 def _figure(asked: Asked) -> str:
     if asked.to_come is not None:
         return f"messages to come in invitation {asked.to_come}"
@@ -57,7 +61,8 @@ def find_asked_products(
     product_ids: Iterable[str], invitations: Iterable[Invitation], *, purchased_at: datetime, repeat_days: int
 ) -> AskedProducts:
     """Find which products are asked for a purchase of that instant; only the purchase is compared, never `now`."""
-    found = {product_id: Asked() for product_id in product_ids}
+    wanted = dict.fromkeys(product_ids)
+    found: dict[str, Asked] = {}
     for invitation in invitations:
         if invitation.kind is not Kind.PRODUCT:
             continue
@@ -65,14 +70,16 @@ def find_asked_products(
         if until is None and not invitation.has_messages_to_come:
             continue
         for product in invitation.products:
-            asked = found.get(product.product_id)
-            if asked is None:
+            if product.product_id not in wanted:
                 continue
-            if invitation.has_messages_to_come and product.brought_by:
-                asked.to_come = min(asked.to_come or invitation.id, invitation.id)
-            if product.asked and until is not None:
-                asked.until = max(asked.until or until, until)
-    return AskedProducts({product_id: asked for product_id, asked in found.items() if asked})
+            is_to_come = invitation.has_messages_to_come and bool(product.brought_by)
+            if is_to_come or (product.asked and until is not None):
+                asked = found.setdefault(product.product_id, Asked())
+                if is_to_come:
+                    asked.to_come = min(asked.to_come or invitation.id, invitation.id)
+                if product.asked and until is not None:
+                    asked.until = max(asked.until or until, until)
+    return AskedProducts({product_id: found[product_id] for product_id in wanted if product_id in found})
 
 
 def find_asked_service(invitations: Iterable[Invitation], *, purchased_at: datetime, repeat_days: int) -> Asked:

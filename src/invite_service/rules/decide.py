@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from invite_service.domain.decision import JsonFigure, Reason, TraceEntry, TraceOutcome
@@ -11,7 +12,7 @@ from invite_service.domain.invitation import Channel, Invitation, Kind, Step
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order, OrderOutcome
 from invite_service.domain.policy import ConsentRequirement, DelayOrigin, Policy, ProductSteps
-from invite_service.rules.asked import AskedProducts, find_asked_products, find_asked_service
+from invite_service.rules.asked import NOTHING_ASKED, AskedProducts, find_asked_products, find_asked_service
 from invite_service.rules.draw import draw_bucket, kind_of
 from invite_service.rules.languages import decide_language
 from invite_service.rules.orders import live_product_ids
@@ -41,8 +42,7 @@ NO_HISTORY = History()
 """For a customer who was never seen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvitationPlan:
+class InvitationPlan(NamedTuple):
     """What an `invited` order's invitation will be."""
 
     kind: Kind
@@ -55,8 +55,7 @@ class InvitationPlan:
     time_zone: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """What was decided about an order, and the trace that tells why."""
 
     outcome: OrderOutcome
@@ -78,10 +77,23 @@ def decide(order: Order, *, policy: Policy, history: History, merchant: Merchant
     return _Deciding(order, policy=policy, history=history, merchant=merchant, now=now).run()
 
 
+Figure = str | int | bool | None
+"""A figure that can be looked up by."""
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _usual_entry(rule: str, **figures: Figure) -> TraceEntry:
+    """Give the one entry that all orders share for which a rule passed on the same figures."""
+    return TraceEntry(rule, TraceOutcome.PASSED, None, figures)
+
+
+_NOTHING_EXCLUDED = TraceEntry("exclusions", TraceOutcome.PASSED, None, {"excluded": []})
+
+
 class _Deciding:
     """One run down the list of rules; the trace grows as they are looked at."""
 
-    __slots__ = ("_history", "_merchant", "_now", "_order", "_policy", "_trace")
+    __slots__ = ("_history", "_merchant", "_now", "_order", "_policy", "_purchased_at", "_trace")
 
     def __init__(self, order: Order, *, policy: Policy, history: History, merchant: Merchant, now: datetime) -> None:
         self._order = order
@@ -89,6 +101,7 @@ class _Deciding:
         self._history = history
         self._merchant = merchant
         self._now = now
+        self._purchased_at = order.purchased_at.isoformat()
         self._trace: list[TraceEntry] = []
 
     def run(self) -> Decision:
@@ -98,7 +111,7 @@ class _Deciding:
         channel = self._choose_channel()
         if channel is None:
             return self._block("channel", Reason.SUPPRESSED, {"closed": "every channel"})
-        self._pass("channel", {"channel": channel.value})
+        self._pass_as_usual("channel", channel=channel.value)
         ended = self._by_same_day() or self._by_repeat_customer()
         if ended is not None:
             return ended
@@ -111,6 +124,10 @@ class _Deciding:
 
     def _pass(self, rule: str, data: dict[str, JsonFigure]) -> None:
         self._trace.append(TraceEntry(rule, TraceOutcome.PASSED, None, data))
+
+    def _pass_as_usual(self, rule: str, **figures: Figure) -> None:
+        """Leave an entry whose figures many orders have in common."""
+        self._trace.append(_usual_entry(rule, **figures))
 
     def _end(
         self, rule: str, outcome: OrderOutcome, reason: Reason | None, data: dict[str, JsonFigure]
@@ -129,25 +146,23 @@ class _Deciding:
         """Rules 1 to 3."""
         status = self._order.status
         folded = status.casefold() if status is not None else None
-        data: dict[str, JsonFigure] = {"status": status}
         if folded in self._policy.cancels:
-            trace = self._end("cancel_status", OrderOutcome.CANCELLED, None, data)
+            trace = self._end("cancel_status", OrderOutcome.CANCELLED, None, {"status": status})
             return Decision(outcome=OrderOutcome.CANCELLED, trace=trace)
-        self._pass("cancel_status", data)
-        before = self._order.outcome.value if self._order.trace else None
-        self._pass("decided_before", {"outcome": before})
+        self._pass_as_usual("cancel_status", status=status)
+        self._pass_as_usual("decided_before", outcome=self._order.outcome.value if self._order.trace else None)
         reason = waiting_reason(folded, self._policy)
         if reason is not None:
-            trace = self._end("trigger_status", OrderOutcome.WAITING, reason, data)
+            trace = self._end("trigger_status", OrderOutcome.WAITING, reason, {"status": status})
             return Decision(outcome=OrderOutcome.WAITING, reason=reason, trace=trace)
-        self._pass("trigger_status", data)
+        self._pass_as_usual("trigger_status", status=status)
         return None
 
     def _by_age(self) -> Decision | None:
         """Rule 4."""
         limit = self._policy.max_order_age_days
         data: dict[str, JsonFigure] = {
-            "purchased_at": self._order.purchased_at.isoformat(),
+            "purchased_at": self._purchased_at,
             "now": self._now.isoformat(),
             "max_order_age_days": limit,
         }
@@ -159,22 +174,22 @@ class _Deciding:
     def _by_contact(self) -> Decision | None:
         """Rule 5; the trace says why a contact that was posted counts as absent."""
         order = self._order
-        data: dict[str, JsonFigure] = {"email": order.email is not None, "phone": order.phone is not None}
+        figures: dict[str, Figure] = {"email": order.email is not None, "phone": order.phone is not None}
         if order.email_fault is not None:
-            data["email_fault"] = order.email_fault
+            figures["email_fault"] = order.email_fault
         if order.phone_fault is not None:
-            data["phone_fault"] = order.phone_fault
+            figures["phone_fault"] = order.phone_fault
         if order.email is None and order.phone is None:
-            return self._block("contact", Reason.NO_CONTACT, data)
-        self._pass("contact", data)
+            return self._block("contact", Reason.NO_CONTACT, {**figures})
+        self._pass_as_usual("contact", **figures)
         return None
 
     def _by_consent(self) -> Decision | None:
         """Rule 6."""
-        data: dict[str, JsonFigure] = {"consent": self._order.consent, "required": self._policy.consent.value}
-        if self._policy.consent is ConsentRequirement.REQUIRED and self._order.consent is not True:
-            return self._block("consent", Reason.NO_CONSENT, data)
-        self._pass("consent", data)
+        consent, required = self._order.consent, self._policy.consent
+        if required is ConsentRequirement.REQUIRED and consent is not True:
+            return self._block("consent", Reason.NO_CONSENT, {"consent": consent, "required": required.value})
+        self._pass_as_usual("consent", consent=consent, required=required.value)
         return None
 
     def _choose_channel(self) -> Channel | None:
@@ -209,7 +224,7 @@ class _Deciding:
         joining: tuple[str, ...] = ()
         data: dict[str, JsonFigure] = {"day": day.isoformat(), "invitation_id": str(target.id)}
         if target.kind is Kind.PRODUCT:
-            included = self._included_products()
+            included = self._included(live_product_ids(self._order))
             asked = self._find_asked(included, besides=target)
             joining = tuple(product_id for product_id in included if product_id not in asked.by_id)
             if asked.by_id:
@@ -220,9 +235,8 @@ class _Deciding:
     def _by_repeat_customer(self) -> Decision | None:
         """Rule 9."""
         days = self._policy.block_days
-        data: dict[str, JsonFigure] = {"block_days": days}
         if not days:
-            self._pass("repeat_customer", data)
+            self._pass_as_usual("repeat_customer", block_days=days)
             return None
         period = timedelta(days=days)
         purchase = self._order.purchased_at
@@ -232,10 +246,14 @@ class _Deciding:
             if other.is_live and abs(other.purchased_at - purchase) < period
         ]
         if not near:
-            self._pass("repeat_customer", data)
+            self._pass_as_usual("repeat_customer", block_days=days)
             return None
         latest = max(near)
-        data |= {"purchased_at": purchase.isoformat(), "other_purchased_at": latest.isoformat()}
+        data: dict[str, JsonFigure] = {
+            "block_days": days,
+            "purchased_at": self._purchased_at,
+            "other_purchased_at": latest.isoformat(),
+        }
         return self._block("repeat_customer", Reason.REPEAT_CUSTOMER_BLOCK, data, eligible_at=latest + period)
 
     def _choose_kind(self) -> Kind:
@@ -259,10 +277,7 @@ class _Deciding:
             purchased_at=self._order.purchased_at,
             repeat_days=days,
         )
-        data: dict[str, JsonFigure] = {
-            "purchased_at": self._order.purchased_at.isoformat(),
-            "service_repeat_days": days,
-        }
+        data: dict[str, JsonFigure] = {"purchased_at": self._purchased_at, "service_repeat_days": days}
         if not asked:
             self._pass("service_repeat", data)
             return None
@@ -276,18 +291,23 @@ class _Deciding:
         bought = live_product_ids(self._order)
         if not bought:
             return self._block("products", Reason.NO_PRODUCTS, {"lines": len(self._order.lines)})
-        self._pass("products", {"products": len(bought)})
-        included = self._included_products()
+        self._pass_as_usual("products", products=len(bought))
+        included = self._included(bought)
         if not included:
             return self._block("exclusions", Reason.PRODUCTS_EXCLUDED, {"excluded": list(bought)})
-        self._pass("exclusions", {"excluded": [product for product in bought if product not in included]})
+        if included is bought:
+            self._trace.append(_NOTHING_EXCLUDED)
+        else:
+            self._pass("exclusions", {"excluded": [product for product in bought if product not in included]})
         asked = self._find_asked(included)
         data: dict[str, JsonFigure] = {
-            "purchased_at": self._order.purchased_at.isoformat(),
+            "purchased_at": self._purchased_at,
             "product_repeat_days": self._policy.product_repeat_days,
             "dropped": asked.figures(),
         }
-        remaining = tuple(product_id for product_id in included if product_id not in asked.by_id)
+        remaining = included
+        if asked.by_id:
+            remaining = tuple(product_id for product_id in included if product_id not in asked.by_id)
         if not remaining:
             if asked.eligible_at is None:
                 data["invitation_id"] = str(asked.to_come)
@@ -296,21 +316,23 @@ class _Deciding:
         self._pass("product_repeat", data)
         return remaining
 
-    def _included_products(self) -> tuple[str, ...]:
+    def _included(self, bought: tuple[str, ...]) -> tuple[str, ...]:
         """Name the bought products that the policy does not exclude by id or category."""
         policy = self._policy
         if not policy.excluded_ids and not policy.excluded_category_names:
-            return live_product_ids(self._order)
+            return bought
         excluded_by_category = {
             line.id for line in self._order.lines if line.category in policy.excluded_category_names
         }
         return tuple(
             product_id
-            for product_id in live_product_ids(self._order)
+            for product_id in bought
             if product_id not in policy.excluded_ids and product_id not in excluded_by_category
         )
 
     def _find_asked(self, product_ids: Sequence[str], *, besides: Invitation | None = None) -> AskedProducts:
+        if not self._history.invitations:
+            return NOTHING_ASKED
         return find_asked_products(
             product_ids,
             (past.invitation for past in self._history.invitations if past.invitation is not besides),

@@ -19,8 +19,8 @@ from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rules import membership
 from invite_service.rules.decide import (
     NO_HISTORY,
-    Decision,
     History,
+    InvitationPlan,
     PastInvitation,
     awaited_date,
     decide,
@@ -220,29 +220,30 @@ class Ledger:
         """Decide an order now and carry the decision out."""
         decision = decide(order, policy=self._policy, history=self._history_of(order), merchant=self._merchant, now=now)
         is_triggered = decision.outcome is not OrderOutcome.WAITING
-        order = replace(
+        decided = replace(
             order,
             triggered_at=(order.triggered_at or now) if is_triggered else None,
             on_hold=decision.reason is Reason.ON_HOLD,
             outcome=decision.outcome,
             reason=decision.reason,
             eligible_at=decision.eligible_at,
-            invitation_id=None,
+            invitation_id=self._new_id() if decision.plan is not None else decision.merged_into,
             trace=decision.trace,
         )
+        self._set_order(decided)
         if decision.plan is not None:
-            return self._schedule(order, decision, now=now)
-        if decision.merged_into is not None:
-            return self._merge(order, decision, now=now)
-        self._set_order(order)
-        self._note(now, TimelineEvent.ORDER_DECIDED, order=order, reason=decision.reason or decision.outcome.value)
-        return order
+            self._schedule(decided, decision.plan, now=now)
+        elif decision.merged_into is not None:
+            self._merge(decided, decision.merged_into, decision.joining_product_ids, now=now)
+        else:
+            reason = decision.reason or decision.outcome.value
+            self._note(now, TimelineEvent.ORDER_DECIDED, order=decided, reason=reason)
+        return decided
 
-    def _schedule(self, order: Order, decision: Decision, *, now: datetime) -> Order:
-        plan = decision.plan
-        assert plan is not None
+    def _schedule(self, order: Order, plan: InvitationPlan, *, now: datetime) -> None:
+        assert order.invitation_id is not None
         invitation = Invitation(
-            id=self._new_id(),
+            id=order.invitation_id,
             kind=plan.kind,
             channel=plan.channel,
             language=plan.language,
@@ -260,8 +261,6 @@ class Ledger:
             order_ids=(order.order_id,),
             products=tuple(InvitedProduct(product_id, (order.order_id,)) for product_id in plan.product_ids),
         )
-        order = replace(order, invitation_id=invitation.id)
-        self._set_order(order)
         self._set_invitation(invitation)
         data: dict[str, JsonFigure] = {
             "kind": plan.kind.value,
@@ -269,19 +268,14 @@ class Ledger:
             "send_at": plan.send_at.isoformat(),
         }
         self._note(now, TimelineEvent.INVITATION_SCHEDULED, order=order, invitation=invitation, data=data)
-        return order
 
-    def _merge(self, order: Order, decision: Decision, *, now: datetime) -> Order:
-        assert decision.merged_into is not None
-        target = self._invitations[decision.merged_into]
-        before = target.product_ids
-        target = membership.join(target, order.order_id, decision.joining_product_ids)
-        order = replace(order, invitation_id=target.id)
-        self._set_order(order)
+    def _merge(self, order: Order, invitation_id: UUID, product_ids: Sequence[str], *, now: datetime) -> None:
+        before = self._invitations[invitation_id]
+        target = membership.join(before, order.order_id, product_ids)
         self._set_invitation(target)
-        added = [product_id for product_id in target.product_ids if product_id not in before]
+        known = set(before.product_ids)
+        added = [product_id for product_id in target.product_ids if product_id not in known]
         self._note(now, TimelineEvent.ORDER_JOINED, order=order, invitation=target, data={"products_added": added})
-        return order
 
     def _cancel_order(self, stored: Order, order: Order, *, now: datetime) -> Order:
         """Cancel an order: it takes out what only it brought, and passes the place of the invited one on."""

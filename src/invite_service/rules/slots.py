@@ -35,6 +35,8 @@ class Window(NamedTuple):
 
     start: datetime
     end: datetime
+    wall_seconds: int
+    """What lies between its bounds on the wall; as instants it is more or less where clocks change inside."""
 
 
 def local_day(instant: datetime, zone: str) -> date:
@@ -71,19 +73,13 @@ def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
 def day_window(day: date, *, start: time, end: time, zone: str) -> Window:
     """Give the window of a local day as instants, both bounds at their first occurrence."""
     tz = load_zone(zone)
-    return Window(
-        _first_occurrence(datetime.combine(day, start), tz)[0],
-        _first_occurrence(datetime.combine(day, end), tz)[0],
-    )
+    opens, closes = datetime.combine(day, start), datetime.combine(day, end)
+    wall_seconds = (closes - opens) // timedelta(seconds=1)
+    return Window(_first_occurrence(opens, tz)[0], _first_occurrence(closes, tz)[0], wall_seconds)
 
 
 def _window(plan: SendPlan, day: date) -> Window:
     return day_window(day, start=plan.policy.send_window_start, end=plan.policy.send_window_end, zone=plan.zone)
-
-
-def _wall_seconds(policy: Policy) -> int:
-    start, end = policy.send_window_start, policy.send_window_end
-    return (end.hour - start.hour) * 3600 + (end.minute - start.minute) * 60 + end.second - start.second
 
 
 def slot_of_day(plan: SendPlan, day: date) -> datetime | None:
@@ -91,7 +87,7 @@ def slot_of_day(plan: SendPlan, day: date) -> datetime | None:
     window = _window(plan, day)
     if window.start >= window.end:
         return None
-    seconds = _wall_seconds(plan.policy)
+    seconds = window.wall_seconds
     spread = timedelta(seconds=draw_spread(plan.merchant_id, plan.order_id, plan.step, window_seconds=seconds))
     if window.end - window.start == timedelta(seconds=seconds):
         # As long on the clock of the world as on the wall: no change of clocks lies inside, and adding is enough.

@@ -50,7 +50,7 @@ MOST_POPULOUS_ZONE = {
     "BZ": "America/Belize",
     "CA": "America/Toronto",
     "CC": "Indian/Cocos",
-    "CD": "Africa/Kinshasa",
+    "CD": "Africa/Lubumbashi",
     "CF": "Africa/Bangui",
     "CG": "Africa/Brazzaville",
     "CH": "Europe/Zurich",

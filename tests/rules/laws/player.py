@@ -26,6 +26,7 @@ class Played(Protocol):
     def knows(self, number: int) -> bool: ...
     def post(self, bodies: Sequence[dict[str, Any]], now: datetime) -> None: ...
     def advance(self, until: datetime) -> None: ...
+    def send_due(self, now: datetime) -> None: ...
     def save_policy(self, settings: dict[str, Any]) -> None: ...
     def bounce(self, number: int, now: datetime) -> None: ...
     def unsubscribe(self, number: int, now: datetime) -> None: ...
@@ -42,10 +43,13 @@ def play(plan: HistoryPlan, played: Played, *, check: Callable[[], None]) -> Non
     now = START
     for step in plan.steps:
         now += step.after
-        played.advance(now)
+        if step.what != "outage":
+            played.advance(now)
         match step.what:
             case "wait":
                 pass
+            case "outage":
+                played.send_due(now)
             case "post":
                 played.post(plan.bodies_of(step, now), now)
             case "save_policy":
@@ -99,6 +103,10 @@ class Player:
 
     def advance(self, until: datetime) -> None:
         self.shop.advance(until)
+
+    def send_due(self, now: datetime) -> None:
+        """Send what became due while nobody was sending."""
+        self.shop.send_due(now)
 
     def save_policy(self, settings: dict[str, Any]) -> None:
         changes = make_policy(settings)

@@ -30,8 +30,14 @@ OTHER_STATUSES = ("processing", "on_hold", "return_requested", "cancelled", "ref
 MERCHANT_ZONES = ("Europe/Oslo", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Tokyo")
 WINDOWS = (("10:00", "12:00"), ("00:00", "23:59"), ("02:10", "02:50"), ("23:15", "23:45"))
 ALL_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-ACTS = ("leave_feedback", "report_not_received", "cancel", "enable", "send_now", "unsubscribe", "bounce")
-STEPS = ("post", "post", "post", "change", "change", "change", "wait", "act", "act", "reschedule", "save_policy")
+ACTS = (
+    "cancel", "cancel", "enable", "enable", "enable", "send_now", "leave_feedback", "report_not_received",
+    "unsubscribe", "bounce",
+)  # fmt: skip
+STEPS = (
+    "post", "post", "post", "change", "change", "change", "wait", "outage", "act", "act", "act", "reschedule",
+    "save_policy",
+)  # fmt: skip
 
 _T = TypeVar("_T")
 
@@ -188,7 +194,7 @@ def _random_hours(chance: random.Random) -> dict[str, int]:
 
 def _random_step(chance: random.Random) -> Step:
     after = timedelta(hours=chance.randint(0, 30), minutes=7)
-    number = chance.randint(1, 4)
+    number = chance.choice((1, 1, 2, 3, 4))
     match chance.choice(STEPS):
         case "post":
             return Step(after, "post", [random_order(chance) for _ in range(chance.randint(1, 3))])
@@ -196,6 +202,8 @@ def _random_step(chance: random.Random) -> Step:
             return Step(after, "post", [_random_change(chance) for _ in range(chance.randint(1, 2))])
         case "wait":
             return Step(timedelta(days=chance.randint(1, 20)), "wait")
+        case "outage":
+            return Step(timedelta(days=chance.randint(0, 16), hours=chance.randint(0, 23)), "outage")
         case "act":
             return Step(after, chance.choice(ACTS), number)
         case "reschedule":

@@ -68,6 +68,10 @@ class Twin:
         self.ours.advance(until)
         self.reading.advance(until)
 
+    def send_due(self, now: datetime) -> None:
+        self.ours.send_due(now)
+        self.reading.send_due(now)
+
     def save_policy(self, settings: dict[str, Any]) -> None:
         self.ours.save_policy(settings)
         self.reading.change_policy(**settings)
@@ -93,7 +97,8 @@ class Twin:
 
     def cancel(self, number: int, now: datetime) -> bool:
         # What the merchant cancelled already answers with that state (ADR 0010, point 23); the reading refuses it.
-        was_cancelled = self.reading.invitations[number].ended_reason == "merchant"
+        before = self.reading.invitations[number]
+        was_cancelled = before.ended_reason == "merchant" and before.status in {"cancelled", "sent"}
         done = self.reading.cancel(self.reading.invitations[number], now) == "done"
         return self._agree(self.ours.cancel(number, now), done or was_cancelled)
 
