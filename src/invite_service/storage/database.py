@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 from sqlalchemy import Connection, PoolProxiedConnection, event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -37,7 +38,15 @@ CHECKOUT_SECONDS: Final = 30.0
 _CONFLICT_STATES: Final = frozenset({"40001", "40P01"})
 """SQLSTATEs serialization_failure and deadlock_detected (PostgreSQL manual, appendix A)."""
 
-_CANNOT_CONNECT: Final = (OSError, PoolTimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_CANNOT_CONNECT: Final = (
+    OSError,
+    PoolTimeoutError,
+    DBAPIError,
+    # A raw connection's errors come as the dialect's own, not yet as SQLAlchemy's.
+    AsyncAdapt_asyncpg_dbapi.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
 _FAILED_STATEMENT: Final = (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _STATEMENT_CACHE: Final = {
@@ -186,11 +195,18 @@ class Database:
         except _FAILED_STATEMENT as error:
             if _is_conflict(error):
                 raise TransactionConflictError("Another transaction came in between.") from error
-            if _driver_of(connection).is_closed():
+            if _driver_of(connection).is_closed() or _says_goodbye(error):
                 raise DatabaseUnavailableError("The database went away.") from error
             raise
         finally:
             await greenlet_spawn(connection.close)
+
+
+def _says_goodbye(error: BaseException) -> bool:
+    """Say whether the server, or the connection, told that it is gone; asyncpg may not have closed its end yet."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    sqlstate = str(getattr(origin, "sqlstate", None) or "")
+    return sqlstate.startswith("08") or sqlstate in {"57P01", "57P02", "57P03"}
 
 
 def _driver_of(connection: PoolProxiedConnection) -> Any:
@@ -219,6 +235,9 @@ async def _roll_back(driver: Any) -> None:
 
 
 def _is_conflict(error: Exception) -> bool:
+    # A migration came in between a statement's preparation and its use; asyncpg has forgotten the old one by now.
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        return True
     origin = error.orig if isinstance(error, DBAPIError) else error
     return getattr(origin, "sqlstate", None) in _CONFLICT_STATES
 
