@@ -21,7 +21,7 @@ MAX_GROUP: Final = 200
 MAX_WAITING: Final = 2000
 """Events of all merchants that wait in this process at most."""
 
-MAX_GROUPS_AT_ONCE: Final = 2
+MAX_GROUPS_AT_ONCE: Final = 1
 """Groups of one merchant under way at once in this process. A second one was measured to make both smaller and, as they
 share hot rows, no faster."""
 
