@@ -78,7 +78,8 @@ class MerchantClient:
         return await self.api.call(method, path, key=self.key, **request)
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
-        return await self.request("GET", path, params=params)
+        # Empty parameters would take the place of those in the path.
+        return await self.request("GET", path, **({"params": params} if params else {}))
 
     async def post(self, path: str, body: object = None, **request: Any) -> httpx.Response:
         return await self.request("POST", path, **({"json": body} if body is not None else {}), **request)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from invite_service.config import Settings
 from invite_service.domain.errors import SchemaOutdatedError
 from invite_service.main import create_app
-from tests.api.conftest import SECRET, Api, Clock, MerchantClient, make_problem, serve
+from tests.api.conftest import SECRET, Api, Clock, MerchantClient, make_order, make_problem, serve
 
 
 async def test_a_process_that_answers_is_alive(api: Api) -> None:
@@ -125,3 +125,55 @@ async def test_unknown_addresses_and_methods_are_problems(api: Api) -> None:
         answer = await api.http.request(method, path)
         assert (answer.status_code, answer.json()["code"]) == (status, code), (method, path)
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/orders", "GET, POST"),
+        ("/v1/orders/batch", "GET, POST"),
+        ("/v1/policy", "GET, PATCH"),
+        ("/v1/api-keys/abc", "DELETE"),
+        ("/livez", "GET, HEAD"),
+        ("/public/v1/invitations/abc", "GET, OPTIONS"),
+    ],
+)
+async def test_a_wrong_method_is_told_every_right_one(api: Api, path: str, methods: str) -> None:
+    answer = await api.http.put(path)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == methods
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+async def test_a_load_balancer_may_ask_by_head(api: Api, path: str) -> None:
+    answer = await api.http.head(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+
+
+async def test_parameters_are_refused_where_none_are_taken(api: Api, merchant: MerchantClient) -> None:
+    for method, path in (
+        ("PATCH", "/v1/policy?replan=preview"),
+        ("POST", "/v1/orders?replan=preview"),
+        ("GET", "/public/v1/invitations/abc?replan=preview"),
+    ):
+        answer = await merchant.request(method, path, json={}, headers={"If-Match": "*"})
+        assert answer.status_code == 422, path
+        assert answer.json() == make_problem(
+            "invalid_input",
+            422,
+            "The request has faults.",
+            ("?replan", "unknown_field", "There is no field of this name here."),
+            request_id=ANY,
+        )
+    several = await merchant.get("/v1/ratings/summary?b&a=SECRET&b=2&")
+    assert [fault["pointer"] for fault in several.json()["errors"]] == ["?b", "?a"]
+    assert "SECRET" not in several.text
+    assert (await api.http.get("/livez?verbose")).status_code == 200
+
+
+async def test_orders_that_cannot_be_stored_in_time_are_to_be_sent_again(api: Api, merchant: MerchantClient) -> None:
+    await api.context.ingest_queue.close()
+    answer = await merchant.post("/v1/orders", make_order())
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json() == make_problem("overloaded", 503, "The service is about to stop; try again.", request_id=ANY)

@@ -10,10 +10,11 @@ from invite_service.api.dependencies import ReadsBranding, Services, WritesBrand
 from invite_service.api.errors import OK
 from invite_service.api.openapi import documented
 from invite_service.api.preconditions import etag_of, read_if_match
+from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.branding import BrandingRequest, BrandingResponse, WarningResponse
 from invite_service.services.branding import SavedBranding
 
-router = APIRouter(tags=["branding"])
+router = APIRouter(tags=["branding"], route_class=StrictRoute)
 
 _BRANDING = TypeAdapter(BrandingRequest)
 

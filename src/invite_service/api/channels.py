@@ -7,9 +7,10 @@ from invite_service.api.answers import JsonAnswer
 from invite_service.api.dependencies import ChannelName, OperatesInvitations, ReadsInvitations, Services
 from invite_service.api.errors import OK
 from invite_service.api.openapi import documented
+from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.channel import ChannelResponse
 
-router = APIRouter(tags=["channels"])
+router = APIRouter(tags=["channels"], route_class=StrictRoute)
 
 
 @router.get(

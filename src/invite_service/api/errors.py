@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from invite_service.api.answers import JsonAnswer
@@ -58,11 +59,17 @@ OK: Final = HTTPStatus.OK.value
 NOT_READY: Final = HTTPStatus.SERVICE_UNAVAILABLE.value
 """For a readiness check that fails."""
 
+FAULTY_REQUEST: Final = "The request has faults."
+"""Says of a request what its faults then tell one by one."""
+
 RETRY_SECONDS = 1
 """After which a request that met a busy or unreachable database is worth sending again."""
 
 MAX_FAULTS = 1000
 """Faults listed in one problem: a body of nothing but unknown fields must not come back a hundred times its size."""
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Methods that an address may take, and that are counted by name."""
 
 _CODE_BY_ROUTING_STATUS = {
     HTTPStatus.NOT_FOUND: "not_found",
@@ -196,14 +203,25 @@ async def _answer_routing_error(request: Request, error: Exception) -> Response:
     # Starlette's own words may quote the request; only ours are passed on.
     detail = error.detail if isinstance(error, BodyTooLargeError) else _DETAIL_BY_CODE.get(code, "")
     problem = make_problem(code, detail, request_id=request_id_of(request.scope), status=STATUS_BY_CODE[code])
-    return answer_problem(problem, headers=error.headers)
+    headers = {"Allow": ", ".join(_methods_at(request))} if code == "method_not_allowed" else error.headers
+    return answer_problem(problem, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Name every method that the address takes; the route that refused knows its own only (RFC 9110 section 15.5.6)."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _answer_parameter_faults(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problem = make_problem(
         "invalid_input",
-        "The request has faults.",
+        FAULTY_REQUEST,
         request_id=request_id_of(request.scope),
         status=STATUS_BY_CODE["invalid_input"],
         faults=faults_of_parameters(error.errors()),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 
@@ -61,6 +62,12 @@ def faults_of(error: ValidationError, *, under: str = "") -> list[Fault]:
 def faults_of_parameters(details: Iterable[Mapping[str, Any]]) -> list[Fault]:
     """Name what is wrong with the parameters of a URL, as FastAPI reports it: where they stand, then their name."""
     return [_fault(detail, pointer=f"?{_spell(str(detail['loc'][1]))}") for detail in details]
+
+
+def unknown_parameters(query_string: bytes) -> list[Fault]:
+    """Name the parameters of an address that takes none."""
+    names = [name for name, _ in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)]
+    return [Fault(f"?{_spell(name)}", *_CODES["extra_forbidden"]) for name in dict.fromkeys(names)]
 
 
 def pointer_to(path: Sequence[str | int]) -> str:

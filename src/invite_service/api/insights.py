@@ -9,9 +9,10 @@ from invite_service.api.answers import JsonAnswer
 from invite_service.api.dependencies import ReadsInsights, Services
 from invite_service.api.errors import OK
 from invite_service.api.openapi import documented
+from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.insight import ReconciliationResponse, SpanParameters
 
-router = APIRouter(tags=["insights"])
+router = APIRouter(tags=["insights"], route_class=StrictRoute)
 
 
 @router.get(

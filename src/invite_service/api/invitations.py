@@ -16,11 +16,12 @@ from invite_service.api.dependencies import (
 )
 from invite_service.api.errors import OK
 from invite_service.api.openapi import documented
+from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.invitation import RESCHEDULE, InvitationResponse, RescheduleRequest
 from invite_service.api.schemas.invitation_detail import InvitationDetailResponse
 from invite_service.api.schemas.listing import InvitationListParameters, InvitationListResponse
 
-router = APIRouter(tags=["invitations"])
+router = APIRouter(tags=["invitations"], route_class=StrictRoute)
 
 _CHANGES: dict[str, Any] = {"answers": {OK: InvitationResponse}, "problems": ["invitation_not_found", "action_refused"]}
 """What every action answers: the invitation's new state, or why its state does not allow it."""

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from invite_service.api.errors import (
+    METHODS,
     BodyTooLargeError,
     answer_crash,
     answer_too_large,
@@ -34,8 +35,6 @@ UNROUTED = "unrouted"
 
 _REQUEST_ID: Final = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 """A UUID, with or without hyphens: nothing else of the client's is taken into our logs."""
-
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestMiddleware:
@@ -90,7 +89,7 @@ class RequestMiddleware:
 
     def _record(self, scope: Scope, *, status: int, seconds: float) -> None:
         route = _route_of(scope)
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
         metrics = self._find_metrics()
         metrics.http_requests.labels(route, method, str(status)).inc()
         metrics.http_seconds.labels(route, method).observe(seconds)

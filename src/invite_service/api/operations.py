@@ -22,6 +22,11 @@ async def get_livez() -> Response:
     return JsonAnswer(AliveResponse())
 
 
+@router.head("/livez", include_in_schema=False)
+async def head_livez() -> Response:
+    return await get_livez()
+
+
 @router.get(
     "/readyz",
     **documented(
@@ -36,6 +41,11 @@ async def get_readyz(services: Services) -> Response:
     readiness = await services.create_health().check()
     answer = ReadinessResponse.of(readiness)
     return JsonAnswer(answer, status_code=OK if readiness.is_ready else NOT_READY)
+
+
+@router.head("/readyz", include_in_schema=False)
+async def head_readyz(services: Services) -> Response:
+    return await get_readyz(services)
 
 
 @router.get(

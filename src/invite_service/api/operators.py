@@ -11,6 +11,7 @@ from invite_service.api.bodies import read_body
 from invite_service.api.dependencies import Operator, Services
 from invite_service.api.errors import CREATED, NO_CONTENT, OK
 from invite_service.api.openapi import OPERATOR_KEY, documented
+from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.merchant import (
     ApiKeyListParameters,
     ApiKeyListResponse,
@@ -26,7 +27,7 @@ from invite_service.api.schemas.merchant import (
 from invite_service.domain.merchant import MerchantId
 from invite_service.services.access import ALL_SCOPES
 
-router = APIRouter(tags=["operators"])
+router = APIRouter(tags=["operators"], route_class=StrictRoute)
 
 _MERCHANT = TypeAdapter(MerchantRequest)
 _API_KEY = TypeAdapter(ApiKeyRequest)

@@ -11,6 +11,7 @@ from invite_service.api.bodies import read_body_and_document
 from invite_service.api.dependencies import ReadsOrders, Services, WritesOrders, authorise, factory_of
 from invite_service.api.errors import CREATED, OK, request_id_of
 from invite_service.api.openapi import documented
+from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.batch import BatchRequest
 from invite_service.api.schemas.decision import BatchResponse, DecisionResponse
 from invite_service.api.schemas.listing import OrderListParameters, OrderListResponse
@@ -20,7 +21,7 @@ from invite_service.domain.errors import InvalidInputError
 from invite_service.services.access import Scope
 from invite_service.services.ingest import IngestedOrder, IngestItem, IngestResult
 
-router = APIRouter(tags=["orders"])
+router = APIRouter(tags=["orders"], route_class=StrictRoute)
 
 
 @router.post(
@@ -32,6 +33,7 @@ router = APIRouter(tags=["orders"])
         "201 for the first event of an order, 200 for further ones. The same event again changes nothing.",
         takes=OrderRequest,
         answers={CREATED: DecisionResponse, OK: DecisionResponse},
+        problems=["overloaded"],
         scope="orders:write",
     ),
 )

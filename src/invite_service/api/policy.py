@@ -12,6 +12,7 @@ from invite_service.api.dependencies import ReadsPolicy, Services, WritesPolicy
 from invite_service.api.errors import OK
 from invite_service.api.openapi import documented
 from invite_service.api.preconditions import etag_of, read_if_match
+from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.policy import (
     PolicyPatch,
     PolicyResponse,
@@ -24,7 +25,7 @@ from invite_service.api.schemas.policy import (
 from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.policy import Policy
 
-router = APIRouter(tags=["policy"])
+router = APIRouter(tags=["policy"], route_class=StrictRoute)
 
 _PATCH = TypeAdapter(PolicyPatch)
 

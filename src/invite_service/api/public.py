@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
@@ -16,6 +15,7 @@ from invite_service.api.bodies import read_body
 from invite_service.api.dependencies import Services
 from invite_service.api.errors import NO_CONTENT, OK, answer_problem, problem_of, request_id_of
 from invite_service.api.openapi import documented
+from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.public import (
     FeedbackRequest,
     FeedbackResponse,
@@ -40,7 +40,7 @@ _PREFLIGHT: Final = {
 }
 
 
-class PublicRoute(APIRoute):
+class PublicRoute(StrictRoute):
     """A route whose every answer, problems too, may be read by a page of any site."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -7,9 +7,10 @@ from invite_service.api.answers import JsonAnswer
 from invite_service.api.dependencies import ReadsRatings, Services
 from invite_service.api.errors import OK
 from invite_service.api.openapi import documented
+from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.rating import RatingSummaryResponse
 
-router = APIRouter(tags=["ratings"])
+router = APIRouter(tags=["ratings"], route_class=StrictRoute)
 
 
 @router.get(

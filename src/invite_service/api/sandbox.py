@@ -11,6 +11,7 @@ from invite_service.api.bodies import read_body
 from invite_service.api.dependencies import Services, UsesSandbox
 from invite_service.api.errors import OK
 from invite_service.api.openapi import documented
+from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.paging import write_cursors
 from invite_service.api.schemas.sandbox import (
     ClockRequest,
@@ -22,7 +23,7 @@ from invite_service.api.schemas.sandbox import (
     SendReportResponse,
 )
 
-router = APIRouter(tags=["sandbox"])
+router = APIRouter(tags=["sandbox"], route_class=StrictRoute)
 
 _CLOCK = TypeAdapter(ClockRequest)
 
