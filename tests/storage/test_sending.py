@@ -145,6 +145,46 @@ async def test_hastening_makes_due_what_only_waited(house: SendingHouse) -> None
     assert (await house.invitation(planned.id)).next_attempt_at == now + timedelta(days=1)
 
 
+async def _waits_for_a_lock(house: SendingHouse) -> None:
+    """Wait until another statement does."""
+    async with asyncio.timeout(10):
+        while not await house.rows("SELECT FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("changes", ["hasten", "renew_leases"])
+async def test_many_invitations_are_changed_in_the_order_in_which_others_lock_them(
+    house: SendingHouse, changes: str
+) -> None:
+    low, high = sorted(invitation.id for invitation in await house.invite_many(2))
+    token = new_id()
+    if changes == "renew_leases":
+        await _claim(house, 2, token=token)
+
+    async def change() -> None:
+        async with house.database.autocommit() as stores:
+            if changes == "hasten":
+                await stores.sending.hasten(house.merchant.id, "email", now=house.clock.now)
+            else:
+                lease = Lease(token, house.clock.now + timedelta(hours=1))
+                await stores.sending.renew_leases(house.merchant.id, [high, low], lease=lease)
+
+    # The lower id comes last, whether the table is walked or an index on any of the instants.
+    for number, invitation_id in enumerate((high, low)):
+        await house.rows(
+            "UPDATE invitations SET send_at = $2, next_attempt_at = $3 WHERE id = $1",
+            invitation_id,
+            house.clock.now - timedelta(hours=2 - number),
+            house.clock.now + timedelta(hours=1 + number),
+        )
+    async with house.database.transaction() as stores:
+        await stores.invitations.lock(house.merchant.id, [low])
+        changing = asyncio.create_task(change())
+        await _waits_for_a_lock(house)
+        await stores.invitations.lock(house.merchant.id, [high])
+    await changing
+
+
 async def test_contents_tell_the_other_invitations_of_the_history(house: SendingHouse) -> None:
     """By the e-mail address, by the phone number, and by an order that belongs elsewhere by now."""
     [mine] = await house.post(make_order_event(order_id="1", email="a@example.com", phone="+4790000001"))

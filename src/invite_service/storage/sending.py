@@ -96,10 +96,18 @@ WHERE invitations.merchant_id = $1 AND invitations.id = ANY(ARRAY(SELECT due.id 
 RETURNING invitations.id
 """
 
+# Rows are locked in the order of their ids, as everybody locks them, before any of them is changed.
 RENEW_LEASES: Final = """
+WITH held AS (
+    SELECT i.id
+    FROM invitations AS i
+    WHERE i.merchant_id = $1 AND i.id = ANY($2::uuid[]) AND i.status = 'sending' AND i.lease_token = $3
+    ORDER BY i.id
+    FOR NO KEY UPDATE
+)
 UPDATE invitations
 SET lease_until = $4
-WHERE merchant_id = $1 AND id = ANY($2::uuid[]) AND status = 'sending' AND lease_token = $3
+WHERE invitations.merchant_id = $1 AND invitations.id = ANY(ARRAY(SELECT held.id FROM held))
 """
 
 # FOR UPDATE, unlike the locks of those who change an invitation, also waits for an attempt that is being opened.
@@ -180,9 +188,17 @@ WHERE merchant_id = $1 AND id > $2 AND actor = 'worker'
 """
 
 HASTEN: Final = """
+WITH waiting AS (
+    SELECT i.id
+    FROM invitations AS i
+    WHERE i.merchant_id = $1 AND i.status = 'scheduled' AND i.channel = $2
+      AND i.send_at <= $3 AND i.next_attempt_at > $3
+    ORDER BY i.id
+    FOR NO KEY UPDATE
+)
 UPDATE invitations
 SET next_attempt_at = $3
-WHERE merchant_id = $1 AND status = 'scheduled' AND channel = $2 AND send_at <= $3 AND next_attempt_at > $3
+WHERE invitations.merchant_id = $1 AND invitations.id = ANY(ARRAY(SELECT waiting.id FROM waiting))
 """
 
 PAUSE_CHANNEL: Final = """
