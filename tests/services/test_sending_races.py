@@ -274,6 +274,29 @@ async def test_hanging_call_keeps_its_lease(house: SendingHouse) -> None:
     assert (await house.invitation(invitation.id)).message_count == 1
 
 
+async def test_hanging_call_keeps_its_lease_though_others_end(house: SendingHouse) -> None:
+    await house.invite_many(4)
+    started: list[UUID] = []
+
+    async def meanwhile(message: Message) -> None:
+        started.append(message.invitation_id)
+        match len(started):
+            case 1:
+                await asyncio.sleep(0.5)
+                assert (await house.invitation(message.invitation_id)).status is InvitationStatus.SENDING
+            case 2 | 3 as place:
+                await asyncio.sleep(0.1 * place)
+                house.clock.advance(timedelta(seconds=LEASE_SECONDS / 2 - 1))
+            case _:
+                await asyncio.sleep(0.4)
+                house.clock.advance(timedelta(seconds=LEASE_SECONDS / 2 - 1))
+                assert await house.leases.sweep() == SendReport()
+
+    service = house.sending(BusySender(meanwhile, max_in_flight=4), patience=Patience(call=0.15))
+    assert await service.send_due(house.merchant.id, turn=OpenTurn()) == SendReport(sent=4)
+    assert not await house.rows("SELECT FROM timeline_entries WHERE event = 'message_in_doubt'")
+
+
 async def test_two_services_send_no_message_twice(house: SendingHouse) -> None:
     invitations = await house.invite_many(120)
     senders = [RecordingSender(), RecordingSender()]
@@ -422,7 +445,16 @@ async def test_two_merchants_share_a_sender_that_takes_one_call_at_a_time(house:
     await house.invite_many(8)
     await other.invite_many(8)
     house.clock.now = max(house.clock.now, other.clock.now)
-    sender = BusySender(_wait_a_moment)
+    both_claimed = asyncio.Event()
+
+    async def meanwhile(message: Message) -> None:
+        while not both_claimed.is_set():
+            sending = await house.rows("SELECT FROM invitations WHERE status = 'sending' GROUP BY merchant_id")
+            if len(sending) == 2:
+                both_claimed.set()
+        await asyncio.sleep(0.02)
+
+    sender = BusySender(meanwhile)
     service = house.sending(sender, patience=Patience(place=0.001))
 
     reports = await asyncio.gather(*(service.send_due(each.merchant.id, turn=OpenTurn()) for each in (house, other)))
@@ -430,10 +462,6 @@ async def test_two_merchants_share_a_sender_that_takes_one_call_at_a_time(house:
     assert reports == [SendReport(sent=8), SendReport(sent=8)]
     first_half = {message.merchant_id for message in sender.messages[:8]}
     assert first_half == {house.merchant.id, other.merchant.id}
-
-
-async def _wait_a_moment(message: Message) -> None:
-    await asyncio.sleep(0.005)
 
 
 async def test_opening_that_nobody_can_tell_of_is_never_called_and_given_back(

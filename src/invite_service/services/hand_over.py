@@ -54,7 +54,7 @@ class Patience:
     place: float = 0.25
     """For a place, before it looks whether anything may still be started."""
     call: float = 20.0
-    """For any call to end, before the lease of those that hang is renewed: a third of it."""
+    """For calls, before the leases of those still open are renewed: a third of a lease."""
     database: tuple[float, ...] = (0.2, 1.0, 2.0, 4.0, 8.0)
     """Between tries to record what has ended, while the database is away."""
     same_key: float = 0.2
@@ -114,6 +114,7 @@ class HandOver:
         self._is_refused = False
         self._has_more = has_more
         self._patience = patience
+        self._renew_at = self._next_renewal()
 
     async def run(self) -> None:
         """Send all that waits, or give it back."""
@@ -280,16 +281,25 @@ class HandOver:
         return receipt
 
     async def _await_calls(self) -> None:
-        done, running = await asyncio.wait(
-            self._calls, timeout=self._patience.call, return_when=asyncio.FIRST_COMPLETED
-        )
+        timeout = max(0.0, self._renew_at - asyncio.get_running_loop().time())
+        done, running = await asyncio.wait(self._calls, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if done and running:
             done, _ = await asyncio.wait(self._calls, timeout=self._patience.others)
         for task in done:
             tried = self._calls.pop(task)
             await self._conclude(tried, self._receipt_of(task, tried))
-        if not done:
+        await self._renew_leases()
+
+    async def _renew_leases(self) -> None:
+        """Keep the leases of open calls, however many others end meanwhile; what nobody started has no need of it."""
+        if asyncio.get_running_loop().time() < self._renew_at:
+            return
+        self._renew_at = self._next_renewal()
+        if self._calls:
             await _bear(self._claim.renew([tried.invitation.id for tried in self._calls.values()]))
+
+    def _next_renewal(self) -> float:
+        return asyncio.get_running_loop().time() + self._patience.call
 
     async def _conclude(self, tried: Tried, receipt: Receipt) -> None:
         if receipt.outcome is OutcomeWord.RATE_LIMITED and receipt.retry_after is not None:
