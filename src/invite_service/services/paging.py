@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from invite_service.storage.listing import Slice
+from invite_service.storage.choosing import Slice
 
 T = TypeVar("T")
 

@@ -1,19 +1,17 @@
 """Pages of orders and invitations: keyset, both ways, with any combination of filters.
 
-A page costs the same wherever it lies: it starts at an index entry, never at an offset. Filters become conditions with
-numbered parameters, so that each combination is one statement text, prepared once per connection.
+A page costs the same wherever it lies: it starts at an index entry, never at an offset.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from invite_service.domain.invitation import Channel, Invitation, Step
-from invite_service.domain.listing import AttemptRecord, InvitationFilter, InvitationSorting, OrderFilter, Span
+from invite_service.domain.listing import AttemptRecord, InvitationFilter, InvitationSorting, OrderFilter
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import Order
 from invite_service.domain.receipt import OutcomeWord
+from invite_service.storage.choosing import Slice, invitations_chosen, orders_chosen
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
 from invite_service.storage.invitations import READ_INVITATION_COLUMNS, READ_PRODUCTS, invitation_from_row
@@ -36,25 +34,6 @@ ORDER BY o.received_at {direction}, o.order_id {direction}
 LIMIT {limit}
 """
 
-OF_PRODUCT: Final = """i.id IN (
-    SELECT p.invitation_id FROM invitation_products p WHERE p.merchant_id = $1 AND p.product_id = {}
-)"""
-
-OF_ORDER: Final = """i.id IN (
-    SELECT j.invitation_id FROM invitation_orders j WHERE j.merchant_id = $1 AND j.order_id = {}
-)"""
-
-# The address it goes to, and those of every order that joined: a customer asked by SMS is found by e-mail as well.
-OF_CONTACT: Final = """i.id IN (
-    SELECT a.id FROM invitations a WHERE a.merchant_id = $1 AND a.contact_key = {0}
-    UNION ALL
-    SELECT j.invitation_id
-    FROM orders o
-    JOIN invitation_orders j ON j.merchant_id = $1 AND j.order_id = o.order_id
-    WHERE o.merchant_id = $1 AND (o.email_key = {0} OR o.phone_key = {0})
-)"""
-
-
 ORDERS_OF_INVITATION: Final = f"""
 SELECT {READ_ORDER_COLUMNS}, NULL AS trace, NULL AS lines
 FROM invitation_orders j
@@ -72,44 +51,6 @@ ORDER BY id
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
-    """Which part of a list is read: up to `limit` items, beyond a place (an instant and an id) or from an end."""
-
-    limit: int
-    ascending: bool
-    beyond: tuple[datetime, UUID | str] | None = None
-
-
-class _Conditions:
-    """Conditions with the parameters they are numbered after; `$1` is the merchant."""
-
-    def __init__(self, merchant_id: MerchantId) -> None:
-        self.parameters: list[object] = [merchant_id]
-        self._conditions: list[str] = []
-
-    def add(self, condition: str, *parameters: object) -> None:
-        """Add a condition; its braces stand for its own parameters."""
-        first = len(self.parameters) + 1
-        self._conditions.append(condition.format(*(f"${first + index}" for index in range(len(parameters)))))
-        self.parameters += parameters
-
-    def add_span(self, column: str, span: Span) -> None:
-        """Add that an instant lies in a span."""
-        if span.start is not None:
-            self.add(column + " >= {}", span.start)
-        if span.end is not None:
-            self.add(column + " < {}", span.end)
-
-    def add_slice(self, columns: str, part: Slice) -> None:
-        """Add that a pair of an instant and an id lies beyond the place where the page starts."""
-        if part.beyond is not None:
-            self.add(f"{columns} {'>' if part.ascending else '<'} ({{}}, {{}})", *part.beyond)
-
-    def __str__(self) -> str:
-        return "".join(f" AND {condition}" for condition in self._conditions)
-
-
 class ListingStore:
     """A merchant's lists; an item more than the caller shows tells it whether there is a further page."""
 
@@ -121,22 +62,7 @@ class ListingStore:
         self, merchant_id: MerchantId, chosen: InvitationFilter, *, sorted_by: InvitationSorting, part: Slice
     ) -> list[Invitation]:
         """List invitations in the slice's order."""
-        conditions = _Conditions(merchant_id)
-        if chosen.statuses:
-            conditions.add("i.status = ANY({}::text[])", list(chosen.statuses))
-        if chosen.kind is not None:
-            conditions.add("i.kind = {}", chosen.kind)
-        if chosen.channel is not None:
-            conditions.add("i.channel = {}", chosen.channel)
-        if chosen.product_id is not None:
-            conditions.add(OF_PRODUCT, chosen.product_id)
-        if chosen.order_id is not None:
-            conditions.add(OF_ORDER, chosen.order_id)
-        if chosen.contact is not None:
-            conditions.add(OF_CONTACT, self._keys.key(chosen.contact))
-        conditions.add_span("i.created_at", chosen.created)
-        for span in chosen.sends:
-            conditions.add_span("i.send_at", span)
+        conditions = invitations_chosen(merchant_id, chosen, self._keys)
         conditions.add_slice(f"(i.{sorted_by}, i.id)", part)
         statement = LIST_INVITATIONS.format(
             columns=READ_INVITATION_COLUMNS,
@@ -150,12 +76,7 @@ class ListingStore:
 
     async def list_orders(self, merchant_id: MerchantId, chosen: OrderFilter, *, part: Slice) -> list[Order]:
         """List orders by when they were received, in the slice's order, without lines and traces."""
-        conditions = _Conditions(merchant_id)
-        conditions.add_span("o.received_at", chosen.received)
-        if chosen.outcome is not None:
-            conditions.add("o.outcome = {}", chosen.outcome)
-        if chosen.reason is not None:
-            conditions.add("o.reason = {}", chosen.reason)
+        conditions = orders_chosen(merchant_id, chosen)
         conditions.add_slice("(o.received_at, o.order_id)", part)
         statement = LIST_ORDERS.format(
             columns=READ_ORDER_COLUMNS, conditions=conditions, direction=_direction(part), limit=part.limit
