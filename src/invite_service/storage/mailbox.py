@@ -11,8 +11,8 @@ import orjson
 from invite_service.domain.invitation import Channel, Step
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.message import Message
-from invite_service.storage.driver import Driver, Row
 from invite_service.storage.choosing import Slice
+from invite_service.storage.driver import Driver, Row
 
 # An attempt's row tells when its customer was written to; a message without one is kept at the merchant's time.
 KEEP_MESSAGE: Final = """
