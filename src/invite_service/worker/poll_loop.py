@@ -1,7 +1,7 @@
 """The loop that looks into PostgreSQL every second, whatever Redis says (DESIGN.md section 6)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -47,16 +47,21 @@ class PollLoop:
         self._on_backlog = on_backlog
 
     async def run(self) -> None:
-        """Turn until cancelled; what fails is logged and tried again at the next turn."""
+        """Turn until cancelled; what fails is logged and tried again at the next turn.
+
+        Settling goes beside looking: however long it takes after a crash, nobody's message waits for it.
+        """
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._turn(self._look, every=self._interval, beats=True))
+            loops.create_task(self._turn(self._sweep, every=SWEEP_SECONDS))
+
+    async def _turn(self, step: Callable[[], Awaitable[None]], *, every: float, beats: bool = False) -> None:
         loop = asyncio.get_running_loop()
-        sweep_at = loop.time()
         while True:
-            next_turn = loop.time() + self._interval
-            self._heartbeat.beat()
-            await self._look()
-            if loop.time() >= sweep_at:
-                sweep_at = loop.time() + SWEEP_SECONDS
-                await self._sweep()
+            next_turn = loop.time() + every
+            if beats:
+                self._heartbeat.beat()
+            await step()
             await asyncio.sleep(max(0.0, next_turn - loop.time()))
 
     async def _look(self) -> None:
