@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 from arq.connections import ArqRedis
@@ -34,6 +35,18 @@ def deserialize_job(body: bytes) -> dict[str, Any]:
     return job
 
 
+def open_pool(redis_url: str, *, seconds: float) -> ConnectionPool:
+    """Make a pool for a Redis that need not be there yet; `seconds` limit connecting and each answer.
+
+    Over TLS a certificate has to be of the host that the URL names, which the library would not look at by itself. A
+    URL that asks for no certificate (`ssl_cert_reqs=none`) gets what it asks for.
+    """
+    parts = urlsplit(redis_url)
+    is_checked = parts.scheme == "rediss" and dict(parse_qsl(parts.query)).get("ssl_cert_reqs") != "none"
+    tls = {"ssl_check_hostname": True} if is_checked else {}
+    return ConnectionPool.from_url(redis_url, socket_connect_timeout=seconds, socket_timeout=seconds, **tls)
+
+
 class Bell(Protocol):
     """What a service rings after its commit, when something is due at once."""
 
@@ -60,7 +73,7 @@ class ArqBell:
     @classmethod
     def connect(cls, redis_url: str, *, on_dropped: Callable[[], None]) -> "ArqBell":
         """Make a bell for a Redis that need not be there yet."""
-        pool = ConnectionPool.from_url(redis_url, socket_connect_timeout=RING_SECONDS, socket_timeout=RING_SECONDS)
+        pool = open_pool(redis_url, seconds=RING_SECONDS)
         redis = ArqRedis(pool, job_serializer=serialize_job, job_deserializer=deserialize_job)
         return cls(redis, on_dropped=on_dropped)
 

@@ -1,6 +1,9 @@
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
+import pytest
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
 
@@ -15,6 +18,7 @@ from invite_service.bell import (
     serialize_job,
 )
 from invite_service.domain.merchant import MerchantId
+from tests.support.certificates import make_certificate
 
 SHOP, OTHER = MerchantId("gift-shop"), MerchantId("other")
 
@@ -62,6 +66,36 @@ async def test_ring_after_the_job_was_taken_makes_another(redis_url: str) -> Non
         await redis.flushdb()
     await bell.close()
     await redis.aclose(close_connection_pool=True)
+
+
+@pytest.mark.parametrize(
+    ("certified_host", "option", "is_heard"),
+    [
+        ("127.0.0.1", "", True),
+        ("redis.example.com", "", False),
+        ("redis.example.com", "&ssl_check_hostname=false", True),
+        ("redis.example.com", "&ssl_cert_reqs=none", True),
+    ],
+)
+async def test_certificate_of_another_host_is_not_talked_to_unless_the_url_says_so(
+    tmp_path: Path, certified_host: str, option: str, *, is_heard: bool
+) -> None:
+    authority, context = make_certificate(tmp_path, host=certified_host)
+    server = await asyncio.start_server(_answer_every_command, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority}{option}"
+    bell = ArqBell.connect(url, on_dropped=lambda: None)
+    assert await bell.is_heard() is is_heard
+    await bell.close()
+    server.close()
+
+
+async def _answer_every_command(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        async for line in reader:
+            if line.startswith(b"*"):
+                writer.write(b"+PONG\r\n")
+    writer.close()
 
 
 async def test_without_redis_ringing_neither_waits_nor_fails_and_is_counted(unused_tcp_port: int) -> None:

@@ -12,9 +12,8 @@ import structlog
 from arq import func
 from arq.connections import ArqRedis
 from arq.worker import Worker
-from redis.asyncio import ConnectionPool
 
-from invite_service.bell import SEND_DUE_JOB, deserialize_job, serialize_job
+from invite_service.bell import SEND_DUE_JOB, deserialize_job, open_pool, serialize_job
 from invite_service.domain.merchant import MerchantId
 from invite_service.worker.jobs.send_due import WAKE, send_due
 
@@ -73,9 +72,7 @@ class BellListener:
                 await asyncio.sleep(pause)
 
     async def _listen(self) -> None:
-        pool = ConnectionPool.from_url(
-            self._redis_url, socket_connect_timeout=CONNECTION_SECONDS, socket_timeout=CONNECTION_SECONDS
-        )
+        pool = open_pool(self._redis_url, seconds=CONNECTION_SECONDS)
         redis = ArqRedis(pool, job_serializer=serialize_job, job_deserializer=deserialize_job)
         worker = Worker(
             functions=[
