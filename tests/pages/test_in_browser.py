@@ -135,7 +135,7 @@ async def test_browser_that_only_looks_records_nothing(shop: PageShop) -> None:
     await shop.brand()
     invitation = await shop.invite()
     page_token, unsubscribe_token = shop.token(invitation), shop.unsubscribe_token(invitation)
-    queries = ("", "?received=no", *(f"?stars={stars}" for stars in range(1, 6)))
+    queries = ("", "?received=yes", "?received=no", *(f"?stars={stars}" for stars in range(1, 6)))
     async with served(shop.app) as base, started_browser() as browser, opened(browser, width=360) as page:
         for address in (*(f"/i/{page_token}{query}" for query in queries), f"/u/{unsubscribe_token}"):
             await page.goto(base + address, wait_until="load")

@@ -83,6 +83,17 @@ async def test_report_is_noted_once_the_form_is_sent(shop: PageShop) -> None:
     assert (await confirmed(shop, token)).headings == ["Hva synes du?"]
 
 
+async def test_yes_in_the_mail_is_not_asked_again_and_records_nothing(shop: PageShop) -> None:
+    invitation = await shop.invite()
+    token = shop.token(invitation)
+    page = Document.of(await shop.client.get(f"/i/{token}?received=yes"))
+    assert page.headings == ["Hva synes du?"]
+    assert page.links["Mangler det noe i bestillingen?"] == "?received=no"
+    assert await shop.recorded() == NOTHING
+    # Whoever comes back by the bare address is still asked.
+    assert Document.of(await shop.client.get(f"/i/{token}")).headings == ["Har bestillingen kommet frem?"]
+
+
 @pytest.mark.parametrize("step", [Step.PRODUCT_2, Step.SERVICE])
 async def test_other_messages_lead_straight_to_the_stars(shop: PageShop, step: Step) -> None:
     invitation = await shop.invite()

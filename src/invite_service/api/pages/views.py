@@ -65,7 +65,7 @@ def view_page(page: FeedbackPage, token: str, query: QueryParams) -> Page:
         return not_received_page(frame, page.invitation.customer_name, is_noted=is_noted)
     if query.get("thanks") == "yes" and page.ratings:
         return _view_thanks(page, frame)
-    if _asks_about_delivery(page):
+    if _asks_about_delivery(page) and query.get("received") != "yes":
         return ask_page(frame, page.products)
     return _view_rating(page, frame, query)
 
