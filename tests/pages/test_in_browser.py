@@ -81,11 +81,11 @@ async def test_faults_are_accessible_and_lead_to_their_fields(shop: PageShop) ->
         await page.get_by_text("Skriv en omtale").first.click()
         await page.get_by_label("Omtalen din").first.fill("Fin kopp")
         await page.get_by_role("button", name="Publiser").click()
-        await expect(page.get_by_role("alert")).to_contain_text("The mug: Velg antall stjerner først.")
+        await expect(page.get_by_role("alert")).to_contain_text("The mug: Velg hvor mange stjerner du vil gi.")
         assert await violations_of(page) == []
         assert await scroll_width(page) <= 320
         assert await page.get_by_label("Omtalen din").first.input_value() == "Fin kopp"
-        await page.get_by_role("link", name="The mug: Velg antall stjerner først.").click()
+        await page.get_by_role("link", name="The mug: Velg hvor mange stjerner du vil gi.").click()
         await expect(page.locator("#item-0")).to_be_in_viewport()
     assert await shop.recorded() == NOTHING
 
@@ -99,7 +99,7 @@ async def test_customer_goes_the_whole_way(shop: PageShop, *, scripts: bool) -> 
         opened(browser, width=360, scripts=scripts) as page,
     ):
         await page.goto(f"{base}/i/{shop.token(invitation)}")
-        await page.get_by_role("button", name="Ja, den har kommet").click()
+        await page.get_by_role("button", name="Ja, jeg har fått alt").click()
         await page.get_by_role("group", name="The mug").get_by_text("4 stjerner").locator("..").click()
         await page.get_by_text("Skriv en omtale").first.click()
         await page.get_by_label("Omtalen din").first.fill("Nydelig kopp!")

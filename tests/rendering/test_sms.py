@@ -17,7 +17,7 @@ from tests.support.builders import make_branding, make_merchant
 def test_product_text_says_who_asks_and_where_to_answer() -> None:
     message = render_message(make_sms(language="en"))
     assert message.text == (
-        f"The Gift Shop: How do you like what you bought? Tell us here: {LINKS.page}\nNo more: {LINKS.unsubscribe}"
+        f"The Gift Shop: How do you like what you bought? Tell us here: {LINKS.page}\nOpt out: {LINKS.unsubscribe}"
     )
     assert (message.channel, message.to_address, message.from_address, message.subject, message.html, message.raw) == (
         Channel.SMS,
@@ -34,7 +34,7 @@ def test_service_text_asks_about_the_shop() -> None:
     invitation = make_service_invitation(channel=Channel.SMS, contact="+4791234567")
     message = render_message(invitation, step=Step.SERVICE)
     assert message.text == (
-        f"The Gift Shop: Hvordan var det å handle hos oss? Si det her: {LINKS.page}\nIkke flere: {LINKS.unsubscribe}"
+        f"The Gift Shop: Hvordan var det å handle hos oss? Svar her: {LINKS.page}\nMeld deg av: {LINKS.unsubscribe}"
     )
 
 
