@@ -1,4 +1,4 @@
-"""No statement of ingest reads a whole table, or all rows of a merchant, by the plan that connections keep."""
+"""No statement reads a whole table, or all rows of a merchant, by the plan that connections keep."""
 
 import asyncio
 import re
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from invite_service.storage.attempts import FIND_LAST, RECORD
 from invite_service.storage.contacts import LIST_SUPPRESSIONS, LOCK_CONTACTS
 from invite_service.storage.database import Database
 from invite_service.storage.decisions import Decisions, DecisionStore
@@ -17,7 +18,15 @@ from invite_service.storage.history import (
     READ_HISTORY,
 )
 from invite_service.storage.invitations import FIND_INVITATION, LIST_INVITATIONS, LOCK_INVITATIONS
+from invite_service.storage.mailbox import KEEP_MESSAGE
 from invite_service.storage.orders import FIND_ORDER
+from invite_service.storage.sending import (
+    CLAIM_DUE,
+    LOCK_EXPIRED,
+    READ_CONTENTS,
+    READ_INVITATIONS,
+    RENEW_LEASES,
+)
 from invite_service.storage.tables import REFERENCE_TABLES, metadata
 from invite_service.storage.timeline import LIST_OF_INVITATION, LIST_OF_ORDER
 from tests.support.builders import (
@@ -33,6 +42,16 @@ from tests.support.databases import DatabaseMaker
 from tests.support.ingesting import KEYS, add_merchant, driver_of, make_database
 
 ORDERS = 20_000
+
+ATTEMPTS = f"""
+INSERT INTO attempts (
+    merchant_id, id, invitation_id, step, channel, language, provider, message_id, idempotency_key, content_hash,
+    product_ids, asked_at, started_at, ended_at, outcome, reason
+)
+SELECT $1, md5(n::text)::uuid, md5(n::text)::uuid, 'product_1', 'email', 'nb', 'smtp', '', '', '', '{{}}', $2, $2, $2,
+    'accepted', 'accepted'
+FROM generate_series(1, {ORDERS}, 10) n
+"""
 
 FILL = f"""
 INSERT INTO contacts SELECT $1, decode(md5('c' || n), 'hex') FROM generate_series(1, {ORDERS}) n;
@@ -68,6 +87,12 @@ SELECT $1, decode(md5('c' || n), 'hex'), 'unsubscribed', 'customer', $2 FROM gen
 
 INSERT INTO timeline_entries (merchant_id, id, order_id, invitation_id, at, actor, event, data)
 SELECT $1, md5(n::text)::uuid, 'o' || n, md5(n::text)::uuid, $2, 'rule', 'order_decided', '{{}}'
+FROM generate_series(1, {ORDERS}) n;
+
+{ATTEMPTS.strip()};
+
+INSERT INTO ratings (merchant_id, id, invitation_id, product_id, stars, state, created_at, updated_at)
+SELECT $1, md5(n::text)::uuid, md5(n::text)::uuid, 'p' || n % 5000 + 1, 5, 'published', $2, $2
 FROM generate_series(1, {ORDERS}) n
 """.split(";\n\n")
 
@@ -90,6 +115,18 @@ STATEMENTS = {
     "list invitations": LIST_INVITATIONS,
     "list timeline of order": LIST_OF_ORDER,
     "list timeline of invitation": LIST_OF_INVITATION,
+}
+
+
+SENDING_STATEMENTS = {
+    "claim what is due": CLAIM_DUE,
+    "read contents": READ_CONTENTS,
+    "read invitations": READ_INVITATIONS,
+    "record": RECORD,
+    "renew leases": RENEW_LEASES,
+    "lock expired": LOCK_EXPIRED,
+    "find last attempt": FIND_LAST,
+    "keep message": KEEP_MESSAGE,
 }
 
 
@@ -132,6 +169,29 @@ async def test_statement_finds_its_rows_by_their_keys(database: Database, statem
     async with database.transaction(by_key=True) as stores:
         plan = await explain(driver_of(stores), statement)
     assert READ_TOO_MUCH.search(plan) is None, plan
+
+
+@pytest.mark.parametrize("statement", SENDING_STATEMENTS.values(), ids=SENDING_STATEMENTS)
+async def test_statement_of_sending_finds_its_rows_by_their_keys(database: Database, statement: str) -> None:
+    async with database.transaction() as stores:
+        await driver_of(stores).execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        plan = await explain(driver_of(stores), statement)
+    assert READ_TOO_MUCH.search(plan) is None, plan
+
+
+async def test_attempts_are_closed_by_their_keys_where_the_planner_takes_the_table_for_empty(database_url: str) -> None:
+    fresh = make_database(database_url, pool_size=1)
+    await add_merchant(fresh, make_merchant())
+    async with fresh.transaction() as stores:
+        driver = driver_of(stores)
+        await driver.execute("ANALYZE")
+        await driver.execute("SET LOCAL session_replication_role = replica")
+        await driver.execute(ATTEMPTS, MERCHANT_ID, NOON)
+        await driver.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        plan = await explain(driver, RECORD)
+    await fresh.close()
+    closing = plan[plan.index("CTE closed") : plan.index("CTE changed")]
+    assert READ_TOO_MUCH.search(closing) is None, plan
 
 
 class ExplainingDriver:

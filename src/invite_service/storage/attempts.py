@@ -24,6 +24,8 @@ from invite_service.storage.driver import Driver, Row
 # known after all replaces the "nobody knows" of whoever swept the lease.
 # Rows are found by their keys and judged once they are locked. OFFSET 0 keeps the planner from walking the index of the
 # few rows that are `sending` instead: it is full of dead entries.
+# Attempts are looked for by both their keys: while the table is new to the planner it takes any index on it for as good
+# as any other, and one that was of use for the merchant alone would read all that this merchant ever sent.
 # A hold that was put on, or taken off, during the call stays as it is now.
 RECORD: Final = """
 WITH given AS MATERIALIZED (
@@ -56,7 +58,8 @@ closed AS (
         provider_message_id = given.provider_message_id, raw_answer = given.raw_answer, price = given.price,
         currency = given.currency
     FROM given
-    WHERE a.merchant_id = $1 AND a.id = ANY($8::uuid[]) AND a.id = given.attempt_id
+    WHERE a.merchant_id = $1 AND a.invitation_id = ANY($2::uuid[]) AND a.id = ANY($8::uuid[])
+      AND a.id = given.attempt_id
       AND (SELECT count(*) FROM kept) >= 0
       AND (a.ended_at IS NULL OR (a.outcome = 'unknown' AND a.reason = 'lease_lost'))
 ),

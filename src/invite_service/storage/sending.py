@@ -99,11 +99,16 @@ RETURNING invitations.id
 # Rows are locked in the order of their ids, as everybody locks them, before any of them is changed.
 RENEW_LEASES: Final = """
 WITH held AS (
-    SELECT i.id
-    FROM invitations AS i
-    WHERE i.merchant_id = $1 AND i.id = ANY($2::uuid[]) AND i.status = 'sending' AND i.lease_token = $3
-    ORDER BY i.id
-    FOR NO KEY UPDATE
+    SELECT locked.id
+    FROM (
+        SELECT i.id, i.status, i.lease_token
+        FROM invitations AS i
+        WHERE i.merchant_id = $1 AND i.id = ANY($2::uuid[])
+        ORDER BY i.id
+        OFFSET 0
+        FOR NO KEY UPDATE
+    ) AS locked
+    WHERE locked.status = 'sending' AND locked.lease_token = $3
 )
 UPDATE invitations
 SET lease_until = $4
