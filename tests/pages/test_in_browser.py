@@ -16,7 +16,7 @@ from tests.pages.browser import (
 )
 from tests.pages.shop import NOTHING, PageShop
 from tests.rendering.messages import MUG, TENT, render_message
-from tests.support.builders import make_branding, make_line
+from tests.support.builders import make_branding, make_line, make_merchant
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -149,12 +149,13 @@ async def test_browser_that_only_looks_records_nothing(shop: PageShop) -> None:
     [("light", make_branding()), ("dark", Branding(primary_color="#ffe14d", background_color="#20242b"))],
 )
 async def test_mails_are_accessible_and_fit(step: Step, scheme: str, branding: Branding) -> None:
-    message = render_message(step=step, products=(MUG, TENT), branding=branding)
+    merchant = make_merchant(name=LONG_NAME[:58] + " & Co")
+    message = render_message(step=step, products=(MUG, TENT), branding=branding, merchant=merchant)
     assert message.html is not None
     async with started_browser() as browser, opened(browser, width=360, scheme=scheme) as page:
         await page.set_content(message.html)
         # A mail is shown inside a program that has landmarks of its own.
         assert [found for found in await violations_of(page) if not found.startswith(("region", "landmark"))] == []
-        for width in (360, 800):
+        for width in (320, 360, 800):
             await page.set_viewport_size({"width": width, "height": 700})
             assert await scroll_width(page) <= width
