@@ -5,7 +5,7 @@ joins those pieces with the few that differ. The result is, header by header and
 `email.message.EmailMessage` would have built (a test holds the two equal).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -117,7 +117,7 @@ def render_email(
     list_unsubscribe = f"<{links.unsubscribe}>"
     message_id = f"<{attempt_id}@{prepared.from_address.rpartition('@')[2]}>"
     head = (
-        f"Message-ID: {message_id}\r\nDate: {format_datetime(at.astimezone(UTC))}\r\n"
+        f"Message-ID: {message_id}\r\nDate: {_date_header(at.replace(microsecond=0))}\r\n"
         f"To: {encode_mailbox(to_name, invitation.contact)}\r\nList-Unsubscribe: {list_unsubscribe}\r\n"
     ).encode()
     return Message(
@@ -139,6 +139,12 @@ def render_email(
         idempotency_key=str(attempt_id),
         raw=b"".join((head, prepared.head, _TEXT_HEAD, text.encoded, _HTML_HEAD, html.encoded, _END)),
     )
+
+
+@lru_cache(maxsize=16)
+def _date_header(at: datetime) -> str:
+    """Write an instant of whole seconds as RFC 5322 does; many mails leave in one."""
+    return format_datetime(at.astimezone(UTC))
 
 
 @lru_cache(maxsize=256)
@@ -210,20 +216,16 @@ def _fill_bodies(
     """Fill in the plain text and the HTML, which say the same and show the same products."""
     texts = prepared.texts
     greeting = texts("greeting", name=to_name) if to_name else texts("greeting_unnamed")
-    text_values = _values(greeting, links, piece_of)
-    html_values = _values(greeting, links, _escaped_piece)
+    text_values = {
+        "greeting": piece_of(greeting),
+        "page": piece_of(links.page),
+        "page_query": piece_of(links.page + links.query_mark),
+        "unsubscribe": piece_of(links.unsubscribe),
+    }
+    html_values = {name: _escaped(piece) for name, piece in text_values.items()}
     if "product" in prepared.html.parts:
         text_values["products"], html_values["products"] = _fill_products(prepared, products, text_values, html_values)
     return prepared.text.whole.fill(text_values), prepared.html.whole.fill(html_values)
-
-
-def _values(greeting: str, links: Links, write: Callable[[str], Piece]) -> dict[str, Piece]:
-    return {
-        "greeting": write(greeting),
-        "page": write(links.page),
-        "page_query": write(links.page + links.query_mark),
-        "unsubscribe": write(links.unsubscribe),
-    }
 
 
 def _fill_products(
@@ -246,7 +248,7 @@ def _fill_products(
     if len(html_rows) < len(products):
         more = prepared.texts("more_products", count=len(products) - len(html_rows))
         text_rows.append(prepared.text.parts["more"].fill({**text_values, "more": piece_of(more)}))
-        html_rows.append(prepared.html.parts["more"].fill({**html_values, "more": _escaped_piece(more)}))
+        html_rows.append(prepared.html.parts["more"].fill({**html_values, "more": _escaped(piece_of(more))}))
     return joined(text_rows), joined(html_rows)
 
 
@@ -258,15 +260,16 @@ def _fill_product(
 ) -> tuple[Piece, Piece]:
     name = one_line(product.name, limit=PRODUCT_NAME_LIMIT) or prepared.texts("unnamed_product")
     query = product_query(product.product_id)
-    text_row = prepared.text.parts["product"].fill(
-        {**text_values, "name": piece_of(name), "product_query": piece_of(query)}
-    )
-    values = {**html_values, "name": _escaped_piece(name), "product_query": _escaped_piece(query)}
+    named = {"name": piece_of(name), "product_query": piece_of(query)}
+    text_row = prepared.text.parts["product"].fill({**text_values, **named})
+    values = {**html_values, **{key: _escaped(piece) for key, piece in named.items()}}
     picture = picture_address(product.image_url)
     if picture is None or len(picture) > PICTURE_ADDRESS_LIMIT:
         return text_row, prepared.html.parts["product"].fill(values)
-    return text_row, prepared.html.parts["pictured_product"].fill({**values, "picture": _escaped_piece(picture)})
+    return text_row, prepared.html.parts["pictured_product"].fill({**values, "picture": _escaped(piece_of(picture))})
 
 
-def _escaped_piece(text: str) -> Piece:
-    return piece_of(str(escape(text)))
+def _escaped(piece: Piece) -> Piece:
+    """Escape a piece of plain text for HTML; most of them, links above all, have nothing to escape."""
+    escaped = str(escape(piece.text))
+    return piece if escaped == piece.text else piece_of(escaped)

@@ -65,16 +65,19 @@ class Skeleton:
     """Content with named gaps."""
 
     def __init__(self, content: str) -> None:
-        literals, self._gaps = _GAP.split(content)[::2], _GAP.findall(content)
-        self._literals = [piece_of(literal) for literal in literals]
+        # Literals stand at the even places, gaps at the odd ones.
+        parts = _GAP.split(content)
+        literals = [piece_of(part) if place % 2 == 0 else EMPTY for place, part in enumerate(parts)]
+        self._texts = [literal.text for literal in literals]
+        self._encoded = [literal.encoded for literal in literals]
+        self._gaps = list(enumerate(parts))[1::2]
 
     def fill(self, values: Mapping[str, Piece]) -> Piece:
         """Put the values into the gaps of their names; a gap may occur more than once."""
-        pieces = [self._literals[0]]
-        for gap, literal in zip(self._gaps, self._literals[1:], strict=True):
-            pieces.append(values[gap])
-            pieces.append(literal)
-        return joined(pieces)
+        texts, encoded = self._texts.copy(), self._encoded.copy()
+        for place, gap in self._gaps:
+            texts[place], encoded[place] = values[gap]
+        return Piece("".join(texts), b"".join(encoded))
 
 
 class Template(NamedTuple):
