@@ -47,6 +47,8 @@ async def test_a_taken_id_is_refused(api: Api) -> None:
         ({"name": "x" * 201}, "/name", "too_long"),
         ({"time_zone": "Oslo"}, "/time_zone", "not_a_choice"),
         ({"homepage_url": "nordic-gear.example"}, "/homepage_url", "invalid_format"),
+        ({"homepage_url": "https://[x"}, "/homepage_url", "invalid_format"),
+        ({"homepage_url": "https://:80/"}, "/homepage_url", "invalid_format"),
         ({"sandbox": "no"}, "/sandbox", "invalid_type"),
         ({"clock": "2026-03-02T12:00:00Z"}, "/clock", "not_a_sandbox"),
         ({"plan": "gold"}, "/plan", "unknown_field"),
@@ -56,6 +58,22 @@ async def test_a_faulty_merchant_is_refused(api: Api, changes: dict[str, Any], p
     answer = await api.operate("POST", "/v1/merchants", json=BODY | changes)
     assert answer.status_code == 422
     assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [(pointer, code)]
+
+
+async def test_every_fault_of_a_merchant_is_named_at_once(api: Api) -> None:
+    faulty = BODY | {"id": "No", "homepage_url": "https://[x", "clock": "2026-03-02T12:00:00Z", "plan": "gold"}
+    answer = await api.operate("POST", "/v1/merchants", json=faulty)
+    assert answer.status_code == 422
+    assert answer.json() == make_problem(
+        "invalid_input",
+        422,
+        "The body has faults.",
+        ("/id", "invalid_format", "Must match ^[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?$."),
+        ("/homepage_url", "invalid_format", "Must be an absolute http or https address."),
+        ("/clock", "not_a_sandbox", "Only a sandbox has a clock of its own."),
+        ("/plan", "unknown_field", "There is no field of this name here."),
+        request_id=ANY,
+    )
 
 
 async def test_merchants_are_listed_by_id(api: Api) -> None:
@@ -116,9 +134,14 @@ async def test_faulty_keys_are_refused(api: Api, merchant: MerchantClient) -> No
         ("/name", "missing"),
         ("/scopes", "too_short"),
     }
-    body = {"merchant_id": merchant.id, "name": "x", "scopes": ["orders:write", "orders:delete"]}
+    body = {"merchant_id": "No", "name": "x ", "scopes": ["orders:write", "orders:delete", 5]}
     answer = await api.operate("POST", "/v1/api-keys", json=body)
-    assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [("/scopes/1", "unknown_scope")]
+    assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [
+        ("/merchant_id", "invalid_format"),
+        ("/name", "invalid_format"),
+        ("/scopes/1", "unknown_scope"),
+        ("/scopes/2", "invalid_type"),
+    ]
 
 
 async def test_what_is_of_no_merchant_is_not_found(api: Api, merchant: MerchantClient) -> None:

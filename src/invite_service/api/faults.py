@@ -48,9 +48,18 @@ _CODES: Final = {
 
 
 OWN_CODES: Final = frozenset(
-    {"exactly_one", "invalid_format", "invalid_type", "invalid_text", "not_a_choice", "out_of_range"}
+    {
+        "exactly_one",
+        "invalid_format",
+        "invalid_text",
+        "invalid_type",
+        "not_a_choice",
+        "not_a_sandbox",
+        "out_of_range",
+        "unknown_scope",
+    }
 )
-"""Codes that the wire types of schemas/fields.py raise themselves, with sentences of ours."""
+"""Codes that the wire types of schemas/ raise themselves, with sentences of ours."""
 
 
 def faults_of(error: ValidationError, *, under: str = "") -> list[Fault]:

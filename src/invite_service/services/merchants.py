@@ -107,7 +107,7 @@ def _faults(new: NewMerchant) -> Iterator[Fault]:
         yield Fault("/name", "bad_name", f"Must be 1 to {MAX_NAME_LENGTH} printable characters.")
     if not is_known_zone(new.time_zone):
         yield Fault("/time_zone", "unknown_time_zone", "Must be an IANA time zone such as Europe/Oslo.")
-    if len(new.homepage_url) > MAX_URL_LENGTH or not _is_web_address(new.homepage_url):
+    if len(new.homepage_url) > MAX_URL_LENGTH or not is_web_address(new.homepage_url):
         yield Fault("/homepage_url", "bad_url", "Must be an http:// or https:// address.")
     if new.clock is not None and not new.sandbox:
         yield Fault("/clock", "not_a_sandbox", "Only a sandbox has a clock of its own.")
@@ -115,7 +115,8 @@ def _faults(new: NewMerchant) -> Iterator[Fault]:
         yield Fault("/clock", "offset_missing", "Must be an instant with an offset.")
 
 
-def _is_web_address(url: str) -> bool:
+def is_web_address(url: str) -> bool:
+    """Say whether an address can stand in a link: http or https, with a host, printable."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from invite_service.api.schemas.fields import (
     PARAMETERS,
@@ -13,19 +22,48 @@ from invite_service.api.schemas.fields import (
     Answer,
     Instant,
     Text200,
-    WebAddress,
     Zone,
     check_printable,
 )
 from invite_service.domain.merchant import Merchant
-from invite_service.services.access import ApiKey, Scope
-from invite_service.services.merchants import NewMerchant
+from invite_service.services.access import ALL_SCOPES, ApiKey, Scope
+from invite_service.services.merchants import NewMerchant, is_web_address
 from invite_service.services.paging import DEFAULT_PAGE, MAX_PAGE
 
 MerchantSlug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?$")]
 """At most 20 characters of a-z, 0-9 and inner hyphens."""
 Name = Annotated[Text200, StringConstraints(min_length=1), AfterValidator(check_printable)]
-KeyName = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(check_printable)]
+
+
+def check_key_name(name: str) -> str:
+    """Check that a name reads well as the actor of a timeline."""
+    if name != name.strip():
+        raise PydanticCustomError("invalid_format", "Must neither begin nor end with a space.")
+    return check_printable(name)
+
+
+def check_scope(scope: str) -> str:
+    """Check that there is such a scope."""
+    if scope not in ALL_SCOPES:
+        raise PydanticCustomError("unknown_scope", f"Must be of {', '.join(Scope)}.")
+    return scope
+
+
+def check_homepage(address: str) -> str:
+    """Check that an address can stand in a link."""
+    if not is_web_address(address):
+        raise PydanticCustomError("invalid_format", "Must be an absolute http or https address.")
+    return address
+
+
+KeyName = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(check_key_name)]
+ScopeName = Annotated[str, AfterValidator(check_scope), WithJsonSchema({"type": "string", "enum": list(Scope)})]
+HomepageUrl = Annotated[
+    str,
+    StringConstraints(max_length=2000),
+    AfterValidator(check_homepage),
+    WithJsonSchema({"type": "string", "format": "uri", "maxLength": 2000, "examples": ["https://shop.example"]}),
+]
 
 
 class MerchantRequest(BaseModel):
@@ -37,11 +75,18 @@ class MerchantRequest(BaseModel):
     """A slug that stays for ever: at most 20 characters of a-z, 0-9 and inner hyphens."""
     name: Name
     time_zone: Zone
-    homepage_url: WebAddress
+    homepage_url: HomepageUrl
     sandbox: bool = False
     """A sandbox has its own clock and mailbox, and sends nothing to anybody."""
     clock: Instant | None = None
     """Where a sandbox's clock starts; null starts it now."""
+
+    @field_validator("clock")
+    @classmethod
+    def _is_of_a_sandbox(cls, clock: datetime | None, info: ValidationInfo) -> datetime | None:
+        if clock is not None and info.data.get("sandbox") is False:
+            raise PydanticCustomError("not_a_sandbox", "Only a sandbox has a clock of its own.")
+        return clock
 
     def to_new_merchant(self) -> NewMerchant:
         """Translate to what the service makes a merchant from."""
@@ -136,7 +181,7 @@ class ApiKeyRequest(BaseModel):
     merchant_id: MerchantSlug
     name: KeyName
     """Shown in timelines as the one who did it."""
-    scopes: Annotated[list[str], Field(min_length=1, max_length=len(Scope))] | None = None
+    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=len(Scope))] | None = None
     """Null: every scope."""
     expires_at: Instant | None = None
 
