@@ -37,6 +37,7 @@ from invite_service.services.orders import OrderService
 from invite_service.services.outlets import Outlet
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.rate_limits import RateLimiter
 from invite_service.services.ratings import RatingService
 from invite_service.services.sandbox import SandboxService
 from invite_service.services.sending import SendingService
@@ -93,6 +94,7 @@ class ProcessContext:
     signer: TokenSigner
     policy_versions: PolicyVersions
     access: AccessService
+    rate_limiter: RateLimiter | None
     ingest_queue: IngestQueue
     clock: Callable[[], datetime]
     _resources: AsyncExitStack = field(repr=False)
@@ -151,6 +153,7 @@ class ProcessContext:
                 signer=signer,
                 policy_versions=policy_versions,
                 access=AccessService(database, clock=clock),
+                rate_limiter=RateLimiter(settings.rate_limit, clock=clock) if settings.rate_limit else None,
                 ingest_queue=ingest_queue,
                 clock=clock,
                 _resources=resources.pop_all(),
@@ -204,6 +207,11 @@ class Factory:
     def access(self) -> AccessService:
         """The process's keeper of keys, which remembers those it has seen."""
         return self._context.access
+
+    @property
+    def rate_limiter(self) -> RateLimiter | None:
+        """The process's counts of requests; None where no limit is set."""
+        return self._context.rate_limiter
 
     @property
     def metrics(self) -> Metrics:

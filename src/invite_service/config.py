@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     worker_port: int = Field(default=0, ge=0, le=65535)
     """Port on which a worker answers `/livez` and `/metrics`; 0 takes a free one, so that several share a machine."""
 
+    rate_limit: int = Field(default=300_000, ge=0)
+    """Requests that an API key may make of one process in a minute; 0 counts none."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least severe log entries that are written."""
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
 from invite_service.api.errors import STATUS_BY_CODE
+from invite_service.api.rate_limits import count_request
 from invite_service.bootstrap import Factory
 from invite_service.domain.errors import ApiKeyInvalidError, InvitationNotFoundError
 from invite_service.domain.invitation import Channel
@@ -56,10 +57,12 @@ async def authorise(request: Request, services: Factory, scope: Scope) -> Caller
 
     Raises:
         ApiKeyInvalidError: there is no key, or it is not valid.
+        QuotaExceededError: the key has made too many requests.
         ScopeMissingError: the key does not carry the scope.
     """
     caller = await services.access.authenticate(read_bearer_key(request))
     request.state.merchant_id = caller.merchant.id
+    count_request(request, services, caller.key_id)
     caller.require(scope)
     return caller
 

@@ -15,7 +15,7 @@ from starlette.types import Scope
 from invite_service.api.answers import JsonAnswer
 from invite_service.api.faults import faults_of_parameters
 from invite_service.api.schemas.problem import FaultResponse, ProblemResponse
-from invite_service.domain.errors import ActionRefusedError, DomainError, Fault
+from invite_service.domain.errors import ActionRefusedError, DomainError, Fault, QuotaExceededError
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -43,6 +43,7 @@ STATUS_BY_CODE: Final = {
     "order_not_found": HTTPStatus.NOT_FOUND,
     "overloaded": HTTPStatus.SERVICE_UNAVAILABLE,
     "provider_settings_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "schema_outdated": HTTPStatus.SERVICE_UNAVAILABLE,
     "scope_missing": HTTPStatus.FORBIDDEN,
     "token_not_found": HTTPStatus.NOT_FOUND,
@@ -185,6 +186,8 @@ def answering(code: str, detail: str) -> Callable[[Request, Exception], Awaitabl
 async def _answer_domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
     problem = problem_of(error, request_id=request_id_of(request.scope))
+    if isinstance(error, QuotaExceededError):
+        return answer_problem(problem, headers={"Retry-After": str(error.retry_after_seconds)})
     return answer_problem(problem, headers=_headers_of(STATUS_BY_CODE[error.code]))
 
 

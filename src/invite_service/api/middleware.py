@@ -41,7 +41,8 @@ class RequestMiddleware:
     """Gives each request its id, writes one log entry and counts it, and answers what nothing else caught.
 
     Only the route's template is logged and counted, never the path or the query string: those hold tokens, and
-    whatever a client puts there.
+    whatever a client puts there. What a route leaves in the state as `answer_headers` goes with every answer, problems
+    too.
     """
 
     def __init__(self, app: ASGIApp, *, find_metrics: Callable[[], Metrics], new_id: Callable[[], object]) -> None:
@@ -69,6 +70,7 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                message["headers"].extend(scope["state"].get("answer_headers", ()))
             await send(message)
 
         started = perf_counter()

@@ -59,6 +59,8 @@ and says why.
 Fields are snake_case, instants RFC 3339 with an offset, languages BCP 47, money decimal strings. A request with a field
 or a query parameter that is not documented is refused. Errors are `application/problem+json` (RFC 9457) and name every
 fault at once. Lists go by cursor: pass `next_cursor` back as `cursor` until it is null. Another merchant's id is 404.
+Every answer to an API key says in `RateLimit-Policy` and `RateLimit` how many requests the key may make and how many
+are left; one too many is 429 with `Retry-After`.
 """
 
 
@@ -79,6 +81,8 @@ def documented(
     `answers` holds wire types by status; `security` is None for calls without a key.
     """
     codes = {*_ANYWHERE, *problems}
+    if security == API_KEY:
+        codes.add("quota_exceeded")
     extra: dict[str, Any] = {"security": [{security: []}] if security else []}
     if security:
         codes |= set(_WITH_KEY)

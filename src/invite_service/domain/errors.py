@@ -113,6 +113,16 @@ class IdempotencyConflictError(DomainError):
     code = "idempotency_key_reused"
 
 
+class QuotaExceededError(DomainError):
+    """The key has made more requests than it may for now."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class ProviderSettingsError(DomainError):
     """The provider settings have faults; all of them are named, none of their values."""
 
