@@ -5,7 +5,7 @@ API, worker and commands make one ProcessContext when they start and ask its Fac
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Self
 from uuid import UUID
@@ -26,6 +26,7 @@ from invite_service.services.branding import BrandingService
 from invite_service.services.channels import ChannelService
 from invite_service.services.feedback import FeedbackService
 from invite_service.services.health import HealthService
+from invite_service.services.idempotency import IdempotencyService, Joined
 from invite_service.services.ingest import OrderIngestService
 from invite_service.services.ingest_queue import IngestQueue
 from invite_service.services.insights import InsightService
@@ -40,6 +41,7 @@ from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.rate_limits import RateLimiter
 from invite_service.services.ratings import RatingService
 from invite_service.services.sandbox import SandboxService
+from invite_service.services.sealing import AnswerSeal
 from invite_service.services.sending import SendingService
 from invite_service.services.tokens import TokenSigner
 from invite_service.services.writing import MessageWriter
@@ -217,6 +219,20 @@ class Factory:
     def metrics(self) -> Metrics:
         """The process's metrics."""
         return self._context.metrics
+
+    def joined(self, joined: Joined) -> "Factory":
+        """Make a factory whose services take part in the transaction of an idempotency key.
+
+        Those that wait for others, or send, must not: they take transactions apart from it.
+        """
+        access = AccessService(joined.database, clock=self._context.clock)
+        return Factory(replace(self._context, database=joined.database, bell=joined.bell, access=access))
+
+    def create_idempotency(self) -> IdempotencyService:
+        """Make the service that does a call with a key once."""
+        context = self._context
+        seal = AnswerSeal(context.settings.secret_key.get_secret_value())
+        return IdempotencyService(context.database, seal=seal, bell=context.bell, clock=context.clock)
 
     def create_ingest(self) -> OrderIngestService:
         """Make the service that accepts order events."""

@@ -1,9 +1,11 @@
 """The API as an ASGI application: lifespan, routers, middleware and problems."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
+import structlog
 from fastapi import APIRouter, FastAPI
 
 from invite_service import __version__
@@ -38,12 +40,17 @@ from invite_service.config import Settings, load_settings
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
 from invite_service.telemetry import Metrics
 
+log = structlog.get_logger()
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 MEBIBYTE: Final = 1024 * 1024
 BODY_LIMIT: Final = MEBIBYTE
 BODY_LIMITS_BY_PATH: Final = {"/v1/orders/batch": 8 * MEBIBYTE}
 """Bytes of a body, where a path takes more than BODY_LIMIT."""
+
+CLEAN_SECONDS: Final = 3600.0
+"""Between two looks of each process for answers that need not be kept any more."""
 
 _ROUTERS: Final[Sequence[APIRouter]] = (
     orders.router,
@@ -113,13 +120,30 @@ def _lifespan_of(settings: Settings | None, context: ProcessContext | None) -> L
         running = context or await ProcessContext.create(settings or load_settings(), name="invite-service api")
         app.state.context = running
         app.state.factory = Factory(running)
+        await _clean(app.state.factory)
+        cleaning = asyncio.create_task(_clean_regularly(app.state.factory))
         try:
             yield
         finally:
+            cleaning.cancel()
+            await asyncio.gather(cleaning, return_exceptions=True)
             if running is not context:
                 await running.close()
 
     return lifespan
+
+
+async def _clean_regularly(services: Factory) -> None:
+    while True:
+        await asyncio.sleep(CLEAN_SECONDS)
+        await _clean(services)
+
+
+async def _clean(services: Factory) -> None:
+    try:
+        await services.create_idempotency().clean()
+    except Exception:
+        log.exception("Failed to delete expired idempotency keys")
 
 
 def _metrics_of(app: FastAPI) -> Metrics:

@@ -19,6 +19,7 @@ TENANT_TABLES = {name: table for name, table in metadata.tables.items() if name 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 ACROSS_MERCHANTS = {
+    "invite_service.storage.idempotency.LIST_MERCHANTS_WITH_EXPIRED_KEYS",
     "invite_service.storage.sending.LIST_DUE_MERCHANTS",
     "invite_service.storage.sending.LIST_DUE_MERCHANTS_BY_JOIN",
     "invite_service.storage.sending.LIST_MERCHANTS_WITH_EXPIRED_LEASES",

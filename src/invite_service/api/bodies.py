@@ -6,9 +6,9 @@ Routes read the raw body themselves, because FastAPI's own body models cost more
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
@@ -17,6 +17,15 @@ from invite_service.api.faults import faults_of, pointer_to
 from invite_service.domain.errors import Fault, InvalidInputError
 
 T = TypeVar("T")
+
+
+class _NothingRequest(BaseModel):
+    """What calls take whose address says everything."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+_NOTHING: Final = TypeAdapter(_NothingRequest)
 
 FAULTY_BODY = "The body has faults."
 
@@ -41,6 +50,13 @@ async def read_body_and_document(request: Request, adapter: TypeAdapter[T]) -> t
     raw = await request.body()
     document = read_document(raw)
     return validate_part(document, adapter, check_text=needs_text_check(raw)), document
+
+
+async def read_nothing(request: Request) -> None:
+    """Read a body that must be empty, or an empty object; raises as `read_body_and_document` does."""
+    raw = await request.body()
+    if raw.strip():
+        validate_part(read_document(raw), _NOTHING, check_text=needs_text_check(raw))
 
 
 def validate_part(part: object, adapter: TypeAdapter[T], *, check_text: bool) -> T:

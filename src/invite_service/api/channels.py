@@ -1,9 +1,10 @@
 """Whether a channel is open."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from invite_service.api.answers import JsonAnswer
+from invite_service.api.bodies import read_nothing
 from invite_service.api.dependencies import ChannelName, OperatesInvitations, ReadsInvitations, Services
 from invite_service.api.errors import OK
 from invite_service.api.openapi import documented
@@ -46,6 +47,9 @@ async def get_channel(channel: ChannelName, caller: ReadsInvitations, services: 
         scope="invitations:operate",
     ),
 )
-async def resume_channel(channel: ChannelName, caller: OperatesInvitations, services: Services) -> Response:
+async def resume_channel(
+    request: Request, channel: ChannelName, caller: OperatesInvitations, services: Services
+) -> Response:
+    await read_nothing(request)
     await services.create_channels().resume(caller.merchant, channel, actor=caller.actor)
     return JsonAnswer(ChannelResponse(channel=channel, paused_at=None, paused_reason=None))

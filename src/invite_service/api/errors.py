@@ -29,6 +29,7 @@ STATUS_BY_CODE: Final = {
     "clock_move_unfinished": HTTPStatus.CONFLICT,
     "database_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "domain_error": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "idempotency_key_busy": HTTPStatus.SERVICE_UNAVAILABLE,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "if_match_required": HTTPStatus.PRECONDITION_REQUIRED,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -106,6 +107,16 @@ def request_id_of(scope: Scope) -> str:
     """Tell the correlation id that the middleware gave the request; empty outside of it."""
     state: Mapping[str, str] = scope.get("state", {})
     return state.get("request_id", "")
+
+
+def is_refusal(status: int) -> bool:
+    """Say whether an answer of this status is a problem."""
+    return status >= HTTPStatus.BAD_REQUEST
+
+
+def is_server_fault(status: int) -> bool:
+    """Say whether a problem of this status is ours and not the caller's."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def problem_of(error: DomainError, *, request_id: str) -> ProblemResponse:

@@ -1,12 +1,13 @@
 """What was planned and sent, and what may be done about it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from invite_service.api.answers import JsonAnswer
-from invite_service.api.bodies import read_body
+from invite_service.api.bodies import read_body, read_nothing
 from invite_service.api.dependencies import (
     InvitationId,
     OperatesInvitations,
@@ -15,15 +16,24 @@ from invite_service.api.dependencies import (
     WritesInvitations,
 )
 from invite_service.api.errors import OK
+from invite_service.api.idempotency import answer_once
 from invite_service.api.openapi import documented
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.invitation import RESCHEDULE, InvitationResponse, RescheduleRequest
 from invite_service.api.schemas.invitation_detail import InvitationDetailResponse
 from invite_service.api.schemas.listing import InvitationListParameters, InvitationListResponse
+from invite_service.bootstrap import Factory
+from invite_service.domain.invitation import Invitation
+from invite_service.services.access import Caller
+from invite_service.services.invitations import InvitationService
 
 router = APIRouter(tags=["invitations"], route_class=StrictRoute)
 
-_CHANGES: dict[str, Any] = {"answers": {OK: InvitationResponse}, "problems": ["invitation_not_found", "action_refused"]}
+_CHANGES: dict[str, Any] = {
+    "answers": {OK: InvitationResponse},
+    "problems": ["invitation_not_found", "action_refused"],
+    "is_keyed": True,
+}
 """What every action answers: the invitation's new state, or why its state does not allow it."""
 
 
@@ -71,9 +81,16 @@ async def get_invitation(invitation_id: InvitationId, caller: ReadsInvitations, 
         scope="invitations:write",
     ),
 )
-async def cancel_invitation(invitation_id: InvitationId, caller: WritesInvitations, services: Services) -> Response:
-    changed = await services.create_invitations().cancel(caller.merchant, invitation_id, actor=caller.actor)
-    return JsonAnswer(InvitationResponse.of(changed))
+async def cancel_invitation(
+    request: Request, invitation_id: InvitationId, caller: WritesInvitations, services: Services
+) -> Response:
+    await read_nothing(request)
+    return await _change(
+        request,
+        caller,
+        services,
+        lambda invitations: invitations.cancel(caller.merchant, invitation_id, actor=caller.actor),
+    )
 
 
 @router.post(
@@ -86,9 +103,16 @@ async def cancel_invitation(invitation_id: InvitationId, caller: WritesInvitatio
         scope="invitations:write",
     ),
 )
-async def enable_invitation(invitation_id: InvitationId, caller: WritesInvitations, services: Services) -> Response:
-    changed = await services.create_invitations().enable(caller.merchant, invitation_id, actor=caller.actor)
-    return JsonAnswer(InvitationResponse.of(changed))
+async def enable_invitation(
+    request: Request, invitation_id: InvitationId, caller: WritesInvitations, services: Services
+) -> Response:
+    await read_nothing(request)
+    return await _change(
+        request,
+        caller,
+        services,
+        lambda invitations: invitations.enable(caller.merchant, invitation_id, actor=caller.actor),
+    )
 
 
 @router.post(
@@ -101,9 +125,16 @@ async def enable_invitation(invitation_id: InvitationId, caller: WritesInvitatio
         scope="invitations:write",
     ),
 )
-async def send_invitation_now(invitation_id: InvitationId, caller: WritesInvitations, services: Services) -> Response:
-    changed = await services.create_invitations().send_now(caller.merchant, invitation_id, actor=caller.actor)
-    return JsonAnswer(InvitationResponse.of(changed))
+async def send_invitation_now(
+    request: Request, invitation_id: InvitationId, caller: WritesInvitations, services: Services
+) -> Response:
+    await read_nothing(request)
+    return await _change(
+        request,
+        caller,
+        services,
+        lambda invitations: invitations.send_now(caller.merchant, invitation_id, actor=caller.actor),
+    )
 
 
 @router.post(
@@ -121,10 +152,12 @@ async def reschedule_invitation(
     request: Request, invitation_id: InvitationId, caller: WritesInvitations, services: Services
 ) -> Response:
     posted = await read_body(request, RESCHEDULE)
-    changed = await services.create_invitations().reschedule(
-        caller.merchant, invitation_id, posted.date, actor=caller.actor
+    return await _change(
+        request,
+        caller,
+        services,
+        lambda invitations: invitations.reschedule(caller.merchant, invitation_id, posted.date, actor=caller.actor),
     )
-    return JsonAnswer(InvitationResponse.of(changed))
 
 
 @router.post(
@@ -137,9 +170,16 @@ async def reschedule_invitation(
         scope="invitations:operate",
     ),
 )
-async def retry_invitation(invitation_id: InvitationId, caller: OperatesInvitations, services: Services) -> Response:
-    changed = await services.create_invitations().retry(caller.merchant, invitation_id, actor=caller.actor)
-    return JsonAnswer(InvitationResponse.of(changed))
+async def retry_invitation(
+    request: Request, invitation_id: InvitationId, caller: OperatesInvitations, services: Services
+) -> Response:
+    await read_nothing(request)
+    return await _change(
+        request,
+        caller,
+        services,
+        lambda invitations: invitations.retry(caller.merchant, invitation_id, actor=caller.actor),
+    )
 
 
 @router.post(
@@ -152,7 +192,24 @@ async def retry_invitation(invitation_id: InvitationId, caller: OperatesInvitati
     ),
 )
 async def mark_invitation_sent(
-    invitation_id: InvitationId, caller: OperatesInvitations, services: Services
+    request: Request, invitation_id: InvitationId, caller: OperatesInvitations, services: Services
 ) -> Response:
-    changed = await services.create_invitations().mark_sent(caller.merchant, invitation_id, actor=caller.actor)
-    return JsonAnswer(InvitationResponse.of(changed))
+    await read_nothing(request)
+    return await _change(
+        request,
+        caller,
+        services,
+        lambda invitations: invitations.mark_sent(caller.merchant, invitation_id, actor=caller.actor),
+    )
+
+
+async def _change(
+    request: Request,
+    caller: Caller,
+    services: Factory,
+    action: Callable[[InvitationService], Awaitable[Invitation]],
+) -> Response:
+    async def change(services: Factory) -> Response:
+        return JsonAnswer(InvitationResponse.of(await action(services.create_invitations())))
+
+    return await answer_once(request, services, change, merchant_id=caller.merchant.id)

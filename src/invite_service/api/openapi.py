@@ -23,7 +23,18 @@ _CODES: Final = "x-problem-codes"
 
 _ANYWHERE: Final = ("internal_error",)
 _WITH_KEY: Final = ("api_key_invalid", "busy", "database_unavailable")
+_KEYED: Final = ("invalid_input", "malformed_json", "body_too_large", "idempotency_key_busy", "idempotency_key_reused")
 _WITH_BODY: Final = ("malformed_json", "body_too_large", "invalid_input")
+
+_KEY_PARAMETER: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Bare or between double quotes. The same call with the same key is done once within 24 hours, and "
+    "then answered from storage with `Idempotency-Replayed: true`.",
+    "schema": {"type": "string", "maxLength": 257},
+}
+"""At most 255 characters, and the quotes."""
 
 _SECURITY_SCHEMES: Final = {
     API_KEY: {
@@ -60,7 +71,8 @@ Fields are snake_case, instants RFC 3339 with an offset, languages BCP 47, money
 or a query parameter that is not documented is refused. Errors are `application/problem+json` (RFC 9457) and name every
 fault at once. Lists go by cursor: pass `next_cursor` back as `cursor` until it is null. Another merchant's id is 404.
 Every answer to an API key says in `RateLimit-Policy` and `RateLimit` how many requests the key may make and how many
-are left; one too many is 429 with `Retry-After`.
+are left; one too many is 429 with `Retry-After`. Calls that would do something twice when they are sent twice take an
+`Idempotency-Key`; orders need none.
 """
 
 
@@ -74,11 +86,13 @@ def documented(
     problems: Sequence[str] = (),
     scope: str | None = None,
     security: str | None = API_KEY,
+    is_keyed: bool = False,
 ) -> dict[str, Any]:
     """Put together what a route's decorator says of it.
 
     `takes` is the wire type of a JSON body that the route reads itself, one of those given to `DocumentedApp`;
-    `answers` holds wire types by status; `security` is None for calls without a key.
+    `answers` holds wire types by status; `security` is None for calls without a key,
+    `is_keyed` that an Idempotency-Key is honoured.
     """
     codes = {*_ANYWHERE, *problems}
     if security == API_KEY:
@@ -88,6 +102,9 @@ def documented(
         codes |= set(_WITH_KEY)
     if scope:
         codes.add("scope_missing")
+    if is_keyed:
+        codes |= set(_KEYED)
+        extra["parameters"] = [_KEY_PARAMETER]
     if takes is not None:
         codes |= set(_WITH_BODY)
         extra["requestBody"] = {

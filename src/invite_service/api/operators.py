@@ -10,6 +10,7 @@ from invite_service.api.answers import JsonAnswer
 from invite_service.api.bodies import read_body
 from invite_service.api.dependencies import Operator, Services
 from invite_service.api.errors import CREATED, NO_CONTENT, OK
+from invite_service.api.idempotency import answer_once
 from invite_service.api.openapi import OPERATOR_KEY, documented
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.merchant import (
@@ -24,6 +25,7 @@ from invite_service.api.schemas.merchant import (
     MerchantRequest,
     MerchantResponse,
 )
+from invite_service.bootstrap import Factory
 from invite_service.domain.merchant import MerchantId
 from invite_service.services.access import ALL_SCOPES
 
@@ -43,13 +45,18 @@ _API_KEY = TypeAdapter(ApiKeyRequest)
         answers={CREATED: CreatedMerchantResponse},
         problems=["merchant_exists"],
         security=OPERATOR_KEY,
+        is_keyed=True,
     ),
     status_code=CREATED,
 )
 async def create_merchant(request: Request, operator: Operator, services: Services) -> Response:
     posted = await read_body(request, _MERCHANT)
-    created = await services.create_merchants().create(posted.to_new_merchant())
-    return JsonAnswer(CreatedMerchantResponse.of(created.merchant, api_key=created.api_key), status_code=CREATED)
+
+    async def create(services: Factory) -> Response:
+        created = await services.create_merchants().create(posted.to_new_merchant())
+        return JsonAnswer(CreatedMerchantResponse.of(created.merchant, api_key=created.api_key), status_code=CREATED)
+
+    return await answer_once(request, services, create, merchant_id=MerchantId(posted.id))
 
 
 @router.get(
@@ -94,16 +101,22 @@ async def get_merchant(merchant_id: str, operator: Operator, services: Services)
         answers={CREATED: CreatedApiKeyResponse},
         problems=["merchant_not_found"],
         security=OPERATOR_KEY,
+        is_keyed=True,
     ),
     status_code=CREATED,
 )
 async def create_api_key(request: Request, operator: Operator, services: Services) -> Response:
     posted = await read_body(request, _API_KEY)
+    merchant_id = MerchantId(posted.merchant_id)
     scopes = ALL_SCOPES if posted.scopes is None else posted.scopes
-    key = await services.access.create_api_key(
-        MerchantId(posted.merchant_id), posted.name, scopes=scopes, expires_at=posted.expires_at
-    )
-    return JsonAnswer(CreatedApiKeyResponse(id=key.id, api_key=key.text), status_code=CREATED)
+
+    async def create(services: Factory) -> Response:
+        key = await services.access.create_api_key(
+            merchant_id, posted.name, scopes=scopes, expires_at=posted.expires_at
+        )
+        return JsonAnswer(CreatedApiKeyResponse(id=key.id, api_key=key.text), status_code=CREATED)
+
+    return await answer_once(request, services, create, merchant_id=merchant_id)
 
 
 @router.get(

@@ -7,9 +7,10 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from invite_service.api.answers import JsonAnswer
-from invite_service.api.bodies import read_body
+from invite_service.api.bodies import read_body, read_nothing
 from invite_service.api.dependencies import Services, UsesSandbox
 from invite_service.api.errors import OK
+from invite_service.api.idempotency import answer_once
 from invite_service.api.openapi import documented
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.paging import write_cursors
@@ -22,6 +23,7 @@ from invite_service.api.schemas.sandbox import (
     Milestone,
     SendReportResponse,
 )
+from invite_service.bootstrap import Factory
 
 router = APIRouter(tags=["sandbox"], route_class=StrictRoute)
 
@@ -52,18 +54,23 @@ async def get_clock(caller: UsesSandbox, services: Services) -> Response:
         answers={OK: SendReportResponse},
         problems=["not_a_sandbox", "clock_move_unfinished"],
         scope="sandbox",
+        is_keyed=True,
     ),
 )
 async def move_clock(request: Request, caller: UsesSandbox, services: Services) -> Response:
     asked = await read_body(request, _CLOCK)
-    sandbox = services.create_sandbox()
-    if asked.advance is not None:
-        moved = await sandbox.advance(caller.merchant.id, asked.advance)
-    elif isinstance(asked.to, Milestone) or asked.to is None:
-        moved = await sandbox.move_to_next_due(caller.merchant.id)
-    else:
-        moved = await sandbox.move_to(caller.merchant.id, asked.to)
-    return JsonAnswer(SendReportResponse.of(moved))
+
+    async def move(services: Factory) -> Response:
+        sandbox = services.create_sandbox()
+        if asked.advance is not None:
+            moved = await sandbox.advance(caller.merchant.id, asked.advance)
+        elif isinstance(asked.to, Milestone) or asked.to is None:
+            moved = await sandbox.move_to_next_due(caller.merchant.id)
+        else:
+            moved = await sandbox.move_to(caller.merchant.id, asked.to)
+        return JsonAnswer(SendReportResponse.of(moved))
+
+    return await answer_once(request, services, move, merchant_id=caller.merchant.id, is_apart=True)
 
 
 @router.post(
@@ -75,10 +82,16 @@ async def move_clock(request: Request, caller: UsesSandbox, services: Services) 
         answers={OK: SendReportResponse},
         problems=["not_a_sandbox", "clock_move_unfinished"],
         scope="sandbox",
+        is_keyed=True,
     ),
 )
-async def send_due(caller: UsesSandbox, services: Services) -> Response:
-    return JsonAnswer(SendReportResponse.of(await services.create_sandbox().send_due(caller.merchant.id)))
+async def send_due(request: Request, caller: UsesSandbox, services: Services) -> Response:
+    await read_nothing(request)
+
+    async def send(services: Factory) -> Response:
+        return JsonAnswer(SendReportResponse.of(await services.create_sandbox().send_due(caller.merchant.id)))
+
+    return await answer_once(request, services, send, merchant_id=caller.merchant.id, is_apart=True)
 
 
 @router.get(

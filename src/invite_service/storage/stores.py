@@ -1,6 +1,7 @@
 """The bundle of stores that a transaction hands to a service."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cached_property
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from invite_service.storage.contacts import ContactKeys, ContactStore
 from invite_service.storage.decisions import DecisionStore
 from invite_service.storage.driver import Driver
 from invite_service.storage.history import HistoryStore
+from invite_service.storage.idempotency import IdempotencyStore
 from invite_service.storage.insights import InsightStore
 from invite_service.storage.invitations import InvitationStore
 from invite_service.storage.keys import ApiKeyStore, OperatorKeyStore
@@ -52,6 +54,17 @@ class Stores:
     def core(self) -> AsyncConnection:
         """The connection for statements of SQLAlchemy Core; SQL that is short or hot is the stores' own text."""
         return self._open_core()
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Take back what is written within the block when it raises, and leave the rest of the transaction alone."""
+        await self._driver.execute("SAVEPOINT part")
+        try:
+            yield
+        except Exception:
+            await self._driver.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
+            raise
+        await self._driver.execute("RELEASE SAVEPOINT part")
 
     @cached_property
     def merchants(self) -> MerchantStore:
@@ -147,6 +160,11 @@ class Stores:
     def mailbox(self) -> MailboxStore:
         """What the `mailbox` provider keeps."""
         return MailboxStore(self._driver)
+
+    @cached_property
+    def idempotency_keys(self) -> IdempotencyStore:
+        """Answers that were given to calls with a key."""
+        return IdempotencyStore(self._driver)
 
     @cached_property
     def channels(self) -> ChannelStore:

@@ -466,3 +466,21 @@ timeline_entries = Table(
     Index(None, "merchant_id", "invitation_id", "id", postgresql_where="invitation_id IS NOT NULL"),
     comment="Append-only: who did what to an order or an invitation, and why.",
 )
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    _merchant(),
+    _text("path"),
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    # Real time.
+    _instant("created_at"),
+    _instant("running_until", nullable=True),
+    Column("status", SmallInteger, nullable=True),
+    # Sealed: answers hold addresses, and keys that are shown once.
+    Column("answer", LargeBinary, nullable=True),
+    PrimaryKeyConstraint("merchant_id", "path", "key_hash"),
+    Index(None, "merchant_id", "created_at"),
+    comment="Answers to calls with an Idempotency-Key, for a day. Of no merchant's row: making one is such a call.",
+)

@@ -10,7 +10,7 @@ class FaultResponse(Answer):
     """One thing that is wrong with a request; never the offending value."""
 
     pointer: str
-    """RFC 6901 pointer into the JSON body, or a question mark and the name of a query parameter."""
+    """RFC 6901 pointer into the JSON body, a question mark and the name of a query parameter, or a header's name."""
     code: str
     """A stable word, such as missing, unknown_field, too_long, out_of_range, invalid_type or invalid_format."""
     detail: str
