@@ -1,5 +1,6 @@
 """`invite-service dev` as its user runs it: start, order, Ctrl-C, start again, crash, start again."""
 
+import asyncio
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 
 START_SECONDS = 60.0
@@ -98,6 +100,7 @@ def test_dev_serves_ends_and_keeps_its_data_over_a_restart_and_a_crash(tmp_path:
         said = service.interrupt()
         assert "curl -s " + first["base_url"] in said
         assert first["api_key"] in said
+        assert said.index("Starting") < said.index(first["base_url"])
         assert service.process.returncode == 0
     assert _all_end(first["pids"])
     assert not (tmp_path / "dev.json").exists()
@@ -114,6 +117,27 @@ def test_dev_serves_ends_and_keeps_its_data_over_a_restart_and_a_crash(tmp_path:
         assert moved["sent"] == 1
         [message] = service.call("GET", "/v1/sandbox/messages")["items"]
         assert (message["step"], message["to"]) == ("product_1", "kari@example.com")
+        asyncio.run(_name_revision(service.facts["database_url"], "9999"))
+
+    refused = subprocess.run(
+        [sys.executable, "-m", "invite_service.cli.main", "dev", "--data-dir", str(tmp_path), "--port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_SECONDS,
+    )
+    assert refused.returncode == 1
+    assert "9999" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+async def _name_revision(database_url: str, revision: str) -> None:
+    """Leave the schema as a newer version of the program would, one that this one knows nothing of."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("UPDATE alembic_version SET version_num = $1", revision)
+    finally:
+        await connection.close()
 
 
 def test_two_dev_run_side_by_side(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ import typer
 from rich.console import Console
 
 from invite_service.bootstrap import Factory, ProcessContext
+from invite_service.cli.running import explained
 from invite_service.cli.schema import migrate_to_head
 from invite_service.config import Settings
 from invite_service.domain.errors import ApiKeyInvalidError, MerchantExistsError
@@ -81,7 +82,8 @@ def dev(
     """Run PostgreSQL, Redis, API and worker on this machine, with a sandbox merchant to try."""
     console = Console(soft_wrap=True, highlight=False)
     try:
-        asyncio.run(_run(data_dir.resolve(), port=port, console=console))
+        with explained():
+            asyncio.run(_run(data_dir.resolve(), port=port, console=console))
     except (DevError, EmbeddedServerError) as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(str(error), style="red")
         raise typer.Exit(1) from None
@@ -93,6 +95,7 @@ async def _run(data_dir: Path, *, port: int | None, console: Console) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     base_url = f"http://{HOST}:{_choose_port(port)}"
+    console.print(f"Starting PostgreSQL, Redis, API and worker in {data_dir}", markup=False)
     async with await EmbeddedServers.start(data_dir) as servers:
         facts_file = data_dir / "dev.json"
         facts_file.unlink(missing_ok=True)
@@ -103,7 +106,7 @@ async def _run(data_dir: Path, *, port: int | None, console: Console) -> None:
         keys = await _make_keys(settings, _known_keys(keys_file))
         _write_private(keys_file, json.dumps(asdict(keys)))
         async with _children(data_dir, _environment(settings)) as children:
-            await _wait_until_ready(base_url, children, servers, stop)
+            await _wait_until_ready(base_url, children, servers, data_dir, stop)
             if stop.is_set():
                 return
             facts = DevFacts(
@@ -265,6 +268,7 @@ async def _wait_until_ready(
     base_url: str,
     children: Mapping[str, "subprocess.Popen[bytes]"],
     servers: EmbeddedServers,
+    data_dir: Path,
     stop: asyncio.Event,
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -274,26 +278,25 @@ async def _wait_until_ready(
             with contextlib.suppress(httpx.TransportError):
                 if (await client.get("/readyz")).is_success:
                     return
-            _refuse_losses(children, servers, None)
+            _refuse_losses(children, servers, data_dir)
             if loop.time() > deadline:
-                raise DevError(f"The API did not answer within {READY_SECONDS:.0f} seconds.")
+                raise DevError(
+                    f"The API did not answer within {READY_SECONDS:.0f} seconds; see {data_dir / 'api.log'}."
+                )
             await asyncio.sleep(0.05)
 
 
-def _refuse_losses(
-    children: Mapping[str, "subprocess.Popen[bytes]"], servers: EmbeddedServers, data_dir: Path | None
-) -> None:
+def _refuse_losses(children: Mapping[str, "subprocess.Popen[bytes]"], servers: EmbeddedServers, data_dir: Path) -> None:
     """Raise when something that was started has ended by itself."""
     lost = [*servers.failures(), *_ended(children, data_dir)]
     if lost:
         raise DevError("\n".join(lost))
 
 
-def _ended(children: Mapping[str, "subprocess.Popen[bytes]"], data_dir: Path | None) -> Iterator[str]:
+def _ended(children: Mapping[str, "subprocess.Popen[bytes]"], data_dir: Path) -> Iterator[str]:
     for name, child in children.items():
         if child.poll() is not None:
-            where = f"; see {data_dir / name}.log" if data_dir is not None else ""
-            yield f"The {name} ended by itself with status {child.returncode}{where}."
+            yield f"The {name} ended by itself with status {child.returncode}; see {data_dir / name}.log."
 
 
 def _welcome(console: Console, facts: DevFacts, redis_missing_reason: str | None, data_dir: Path) -> None:
@@ -306,7 +309,7 @@ def _welcome(console: Console, facts: DevFacts, redis_missing_reason: str | None
     }
     headers = f'-H "Authorization: Bearer {facts.api_key}"'
     body = shlex.quote(json.dumps(order))
-    console.print(f"\n[bold]invite_service[/bold] answers at {facts.base_url}", "\n")
+    console.print(f"\n[bold]invite_service[/bold] answers at {facts.base_url}\n")
     console.print(f"  merchant       {facts.merchant_id}, a sandbox with a clock of its own")
     console.print(f"  key            {facts.api_key}")
     console.print(f"  operator key   {facts.operator_key}")
@@ -324,6 +327,6 @@ def _welcome(console: Console, facts: DevFacts, redis_missing_reason: str | None
         f"  curl -s {facts.base_url}/v1/sandbox/clock {headers} -H 'Content-Type: application/json' -d {clock}",
         markup=False,
     )
-    console.print("\nRead the mailbox:\n", style="bold")
+    console.print("\nRead the mailbox; the link in the message's text leads to the page that asks:\n", style="bold")
     console.print(f"  curl -s {facts.base_url}/v1/sandbox/messages {headers}", markup=False)
     console.print("\nCtrl-C stops everything; the data stays.")
