@@ -19,14 +19,13 @@ from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rules import membership
 from invite_service.rules.decide import (
     NO_HISTORY,
-    History,
     InvitationPlan,
-    PastInvitation,
     awaited_date,
     decide,
     plan_first_step,
     waiting_reason,
 )
+from invite_service.rules.histories import Histories
 from invite_service.rules.orders import fold_event, is_outdated, live_product_ids
 from invite_service.rules.suppressions import SuppressedContacts
 
@@ -46,10 +45,6 @@ def _has_arrived(reason: Reason, order: Order) -> bool:
     return is_there is not None and is_there(order)
 
 
-def _is_member(order: Order, invitation_id: UUID) -> bool:
-    return order.outcome in membership.JOINED and order.invitation_id == invitation_id
-
-
 class Ledger:
     """One merchant's orders and invitations, as far as the events at hand can touch them."""
 
@@ -65,11 +60,9 @@ class Ledger:
         self._policy = policy
         self._policies = {**policies, policy.version: policy}
         self._new_id = new_id
-        self._orders: dict[str, Order] = {}
-        self._invitations: dict[UUID, Invitation] = {}
         self._suppressed = SuppressedContacts()
-        self._orders_by_contact: dict[str, dict[str, None]] = {}
-        self._invitations_by_order: dict[str, list[UUID]] = {}
+        self._histories = Histories(zone=merchant.time_zone, block_days=policy.block_days, suppressed=self._suppressed)
+        self._orders, self._invitations = self._histories.orders, self._histories.invitations
         self._stored_orders: dict[str, Order] = {}
         self._stored_invitations: dict[UUID, Invitation] = {}
         self._recorded: set[int] = set()
@@ -84,10 +77,10 @@ class Ledger:
         """Take in what is stored; every policy version that a loaded invitation names must have been given."""
         for order in orders:
             self._stored_orders[order.order_id] = order
-            self._set_order(order)
+            self._histories.set_order(order)
         for invitation in invitations:
             self._stored_invitations[invitation.id] = invitation
-            self._set_invitation(invitation)
+            self._histories.set_invitation(invitation)
         for suppression in suppressions:
             self._suppressed.add(suppression)
 
@@ -133,7 +126,7 @@ class Ledger:
         return [
             invitation
             for invitation_id, invitation in self._invitations.items()
-            if self._stored_invitations.get(invitation_id) != invitation
+            if (stored := self._stored_invitations.get(invitation_id)) is not invitation and stored != invitation
         ]
 
     def is_new_invitation(self, invitation_id: UUID) -> bool:
@@ -155,22 +148,6 @@ class Ledger:
             return event.purchased_at
         stored = self._orders.get(event.order_id)
         return stored.purchased_at if stored is not None else accepted_at
-
-    def _set_order(self, order: Order) -> None:
-        previous = self._orders.get(order.order_id)
-        if previous is not None and previous.contacts != order.contacts:
-            for contact in previous.contacts:
-                self._orders_by_contact[contact].pop(order.order_id, None)
-        self._orders[order.order_id] = order
-        for contact in order.contacts:
-            self._orders_by_contact.setdefault(contact, {})[order.order_id] = None
-
-    def _set_invitation(self, invitation: Invitation) -> None:
-        self._invitations[invitation.id] = invitation
-        for order_id in invitation.order_ids:
-            joined = self._invitations_by_order.setdefault(order_id, [])
-            if invitation.id not in joined:
-                joined.append(invitation.id)
 
     def _post(self, event: OrderEvent, accepted_at: datetime) -> tuple[Order, bool]:
         stored = self._orders.get(event.order_id)
@@ -212,13 +189,15 @@ class Ledger:
         return order
 
     def _store_only(self, order: Order, *, now: datetime) -> Order:
-        self._set_order(order)
+        self._histories.set_order(order)
         self._note(now, TimelineEvent.ORDER_CHANGED, order=order)
         return order
 
     def _decide(self, order: Order, *, now: datetime) -> Order:
         """Decide an order now and carry the decision out."""
-        decision = decide(order, policy=self._policy, history=self._history_of(order), merchant=self._merchant, now=now)
+        decision = decide(
+            order, policy=self._policy, history=self._histories.history_of(order), merchant=self._merchant, now=now
+        )
         is_triggered = decision.outcome is not OrderOutcome.WAITING
         decided = replace(
             order,
@@ -230,7 +209,7 @@ class Ledger:
             invitation_id=self._new_id() if decision.plan is not None else decision.merged_into,
             trace=decision.trace,
         )
-        self._set_order(decided)
+        self._histories.set_order(decided)
         if decision.plan is not None:
             self._schedule(decided, decision.plan, now=now)
         elif decision.merged_into is not None:
@@ -261,7 +240,7 @@ class Ledger:
             order_ids=(order.order_id,),
             products=tuple(InvitedProduct(product_id, (order.order_id,)) for product_id in plan.product_ids),
         )
-        self._set_invitation(invitation)
+        self._histories.set_invitation(invitation)
         data: dict[str, JsonFigure] = {
             "kind": plan.kind.value,
             "channel": plan.channel.value,
@@ -272,9 +251,8 @@ class Ledger:
     def _merge(self, order: Order, invitation_id: UUID, product_ids: Sequence[str], *, now: datetime) -> None:
         before = self._invitations[invitation_id]
         target = membership.join(before, order.order_id, product_ids)
-        self._set_invitation(target)
-        known = set(before.product_ids)
-        added = [product_id for product_id in target.product_ids if product_id not in known]
+        self._histories.set_invitation(target)
+        added = membership.newly_asked(before, target)
         self._note(now, TimelineEvent.ORDER_JOINED, order=order, invitation=target, data={"products_added": added})
 
     def _cancel_order(self, stored: Order, order: Order, *, now: datetime) -> Order:
@@ -288,7 +266,7 @@ class Ledger:
             eligible_at=None,
             trace=decision.trace,
         )
-        self._set_order(order)
+        self._histories.set_order(order)
         self._note(now, TimelineEvent.ORDER_DECIDED, order=order, reason=order.outcome.value)
         if stored.invitation_id is not None:
             self._take_out(self._invitations[stored.invitation_id], order, None, now=now)
@@ -300,20 +278,20 @@ class Ledger:
 
     def _pass_on(self, invitation_id: UUID, *, now: datetime) -> None:
         """Make the oldest of the orders that remain the `invited` one (RULES.md section 4)."""
-        remaining = self._live_orders(invitation_id)
+        remaining = self._histories.live_orders(invitation_id)
         if not remaining:
             return
         oldest = min(remaining, key=lambda order: (order.purchased_at, order.order_id))
-        self._set_order(replace(oldest, outcome=OrderOutcome.INVITED))
+        self._histories.set_order(replace(oldest, outcome=OrderOutcome.INVITED))
         invitation = replace(self._invitations[invitation_id], spread_order_id=oldest.order_id)
-        self._set_invitation(invitation)
+        self._histories.set_invitation(invitation)
         self._note(now, TimelineEvent.ORDER_BECAME_INVITED, order=oldest, invitation=invitation)
 
     def _address_again(self, invitation_id: UUID) -> None:
         """Address it to the `invited` order, or to the first other that has a contact on its channel."""
-        live = self._live_orders(invitation_id)
+        live = self._histories.live_orders(invitation_id)
         live.sort(key=lambda order: order.outcome is not OrderOutcome.INVITED)
-        self._set_invitation(membership.address_to(self._invitations[invitation_id], live))
+        self._histories.set_invitation(membership.address_to(self._invitations[invitation_id], live))
 
     def _take_out(
         self, invitation: Invitation, order: Order, product_ids: Sequence[str] | None, *, now: datetime
@@ -322,11 +300,11 @@ class Ledger:
         if not membership.takes_part_in_changes(invitation):
             return
         left = membership.take_out(invitation, order.order_id, product_ids)
-        removed = [product_id for product_id in invitation.product_ids if product_id not in left.product_ids]
+        removed = membership.newly_asked(left, invitation)
         if removed:
             self._note(now, TimelineEvent.PRODUCTS_REMOVED, order=order, invitation=left, data={"products": removed})
-        ended = membership.end_if_empty(left, has_live_orders=bool(self._live_orders(invitation.id)))
-        self._set_invitation(ended)
+        ended = membership.end_if_empty(left, has_live_orders=bool(self._histories.live_orders(invitation.id)))
+        self._histories.set_invitation(ended)
         if ended.ended_reason != left.ended_reason:
             reason = membership.ORDER_CANCELLED
             self._note(now, TimelineEvent.INVITATION_CANCELLED, order=order, invitation=ended, reason=reason)
@@ -337,12 +315,12 @@ class Ledger:
         """Pause while the order is on hold; only a triggering status ends that (RULES.md sections 2 and 5)."""
         if folded in self._policy.holds and not order.on_hold:
             order = replace(order, on_hold=True)
-            self._set_order(order)
+            self._histories.set_order(order)
             self._note(now, TimelineEvent.ORDER_HELD, order=order)
             self._pause(self._invitations[invitation_id], order, now=now)
         elif triggers and order.on_hold:
             order = replace(order, on_hold=False)
-            self._set_order(order)
+            self._histories.set_order(order)
             self._note(now, TimelineEvent.ORDER_RESUMED, order=order)
             self._resume_unless_held(invitation_id, order, now=now)
         return order
@@ -350,19 +328,19 @@ class Ledger:
     def _pause(self, invitation: Invitation, order: Order, *, now: datetime) -> None:
         paused = membership.pause(invitation, now=now)
         if paused is not invitation:
-            self._set_invitation(paused)
+            self._histories.set_invitation(paused)
             self._note(now, TimelineEvent.INVITATION_HELD, order=order, invitation=paused, reason="on_hold")
 
     def _resume_unless_held(self, invitation_id: UUID, order: Order, *, now: datetime) -> None:
         """Resume a paused invitation of which no live order is on hold any more."""
-        if any(other.on_hold for other in self._live_orders(invitation_id)):
-            return
         invitation = self._invitations[invitation_id]
+        if invitation.held_at is None or any(one.on_hold for one in self._histories.live_orders(invitation_id)):
+            return
         resumed = membership.resume(
             invitation, plan=self._policies[invitation.policy_version], merchant=self._merchant, now=now
         )
         if resumed is not invitation:
-            self._set_invitation(resumed)
+            self._histories.set_invitation(resumed)
             data: dict[str, JsonFigure] = {"send_at": resumed.send_at.isoformat()}
             self._note(now, TimelineEvent.INVITATION_RESUMED, order=order, invitation=resumed, data=data)
 
@@ -402,51 +380,9 @@ class Ledger:
         planned = replace(
             invitation, send_at=send_at, next_attempt_at=None if invitation.held_at is not None else send_at
         )
-        self._set_invitation(planned)
+        self._histories.set_invitation(planned)
         data: dict[str, JsonFigure] = {"from": invitation.send_at.isoformat(), "send_at": send_at.isoformat()}
         self._note(now, TimelineEvent.INVITATION_PLANNED_AGAIN, order=order, invitation=planned, data=data)
-
-    def _live_orders(self, invitation_id: UUID) -> list[Order]:
-        """Give the orders it asks for: one that was cancelled and decided anew belongs elsewhere."""
-        return [
-            self._orders[order_id]
-            for order_id in self._invitations[invitation_id].order_ids
-            if _is_member(self._orders[order_id], invitation_id)
-        ]
-
-    def _history_of(self, order: Order) -> History:
-        """Gather what shares a contact with the order.
-
-        An order never meets itself, but it does meet an invitation of its own that has no live order left: of such a
-        one all orders count, so that a message that left stays asked.
-        """
-        related: dict[str, None] = {order.order_id: None}
-        for contact in order.contacts:
-            related.update(self._orders_by_contact.get(contact, ()))
-        if len(related) == 1 and order.order_id not in self._invitations_by_order:
-            return History(suppressed=self._suppressed)
-        invitation_ids = {
-            invitation_id: None
-            for order_id in related
-            for invitation_id in self._invitations_by_order.get(order_id, ())
-            if _is_member(self._orders[order_id], invitation_id) or not self._live_orders(invitation_id)
-        }
-        invitations = [
-            PastInvitation(self._invitations[invitation_id], self._purchases_of(invitation_id))
-            for invitation_id in invitation_ids
-        ]
-        orders = [self._orders[order_id] for order_id in related if order_id != order.order_id]
-        return History(orders, invitations, self._suppressed)
-
-    def _purchases_of(self, invitation_id: UUID) -> list[datetime]:
-        """Tell when the live orders were purchased; only of an open invitation, as no rule asks it of another.
-
-        Nor of one whose address was taken back from all of its orders: nothing joins what may_send will skip.
-        """
-        invitation = self._invitations[invitation_id]
-        live = self._live_orders(invitation_id) if invitation.is_open else []
-        has_address = any(invitation.contact in order.contacts for order in live)
-        return [order.purchased_at for order in live] if has_address else []
 
     def _note(
         self,

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from itertools import zip_longest
+from uuid import UUID
 
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, InvitedProduct, Kind
 from invite_service.domain.merchant import Merchant
@@ -15,6 +17,12 @@ ORDER_CANCELLED = "order_cancelled"
 
 JOINED = frozenset({OrderOutcome.INVITED, OrderOutcome.MERGED})
 """Outcomes of an order that is in an invitation; those that are, are its live orders."""
+
+
+def is_member(order: Order, invitation_id: UUID) -> bool:
+    """Say whether an order is a live one of the invitation."""
+    return order.outcome in JOINED and order.invitation_id == invitation_id
+
 
 _PAUSABLE = frozenset({InvitationStatus.SCHEDULED, InvitationStatus.SENDING, InvitationStatus.IN_DOUBT})
 
@@ -46,6 +54,15 @@ def take_out(invitation: Invitation, order_id: str, product_ids: Collection[str]
         for product in invitation.products
     )
     return replace(invitation, products=products)
+
+
+def newly_asked(before: Invitation, after: Invitation) -> list[str]:
+    """Name the products that `after` asks about and `before`, the same invitation, does not."""
+    return [
+        product.product_id
+        for known, product in zip_longest(before.products, after.products)
+        if product is not known and product.brought_by and not (known is not None and known.brought_by)
+    ]
 
 
 def takes_part_in_changes(invitation: Invitation) -> bool:

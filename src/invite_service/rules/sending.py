@@ -9,7 +9,7 @@ from invite_service.domain.invitation import Invitation, InvitationStatus, Kind
 from invite_service.domain.order import Order
 from invite_service.domain.policy import Policy
 from invite_service.rules.asked import find_asked_products, find_asked_service
-from invite_service.rules.membership import JOINED
+from invite_service.rules.membership import is_member
 from invite_service.rules.slots import is_window_open, local_day, next_window_start
 from invite_service.rules.suppressions import NOTHING_SUPPRESSED, SuppressedContacts
 
@@ -129,7 +129,7 @@ def _skip_reason(invitation: Invitation, facts: SendFacts) -> SkipReason | None:
 
 def _live_orders(invitation: Invitation, facts: SendFacts) -> list[Order]:
     """Give the orders it asks for: one that was cancelled and decided anew belongs elsewhere, or nowhere."""
-    return [order for order in facts.orders if order.outcome in JOINED and order.invitation_id == invitation.id]
+    return [order for order in facts.orders if is_member(order, invitation.id)]
 
 
 def has_order_on_hold(invitation: Invitation, facts: SendFacts) -> bool:
