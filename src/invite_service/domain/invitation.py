@@ -81,7 +81,7 @@ class Invitation:
     time_zone: str
     """IANA name of the send zone."""
     spread_order_id: str
-    """The order whose id draws the second within the window; kept when that order goes (RULES.md section 6)."""
+    """The `invited` order, whose id draws the second within the window; when it goes, the one that takes its place."""
     created_at: datetime
     send_at: datetime
     """The plan; the deadline counts from it."""
