@@ -32,16 +32,21 @@ INSIDE: dict[str, tuple[dict[str, Any], str, str]] = {
     "just before its end": ({}, "2026-03-16 10:58:59", "2026-03-16 10:59:59"),
     "at its end": ({}, "2026-03-16 10:59", "2026-03-17 09:00"),
     "send now": ({"send_now": True}, "2026-03-16 10:59", "2026-03-16 11:00"),
-    "rescheduled to this day": ({"rescheduled_to": at("2026-03-16 00:00").date()}, "2026-03-16 20:00",
-                                "2026-03-16 20:01"),
-    "rescheduled, and the day ends": ({"rescheduled_to": at("2026-03-16 00:00").date()}, "2026-03-16 22:59:30",
-                                      "2026-03-17 09:00"),
+    "rescheduled to this day": ({"rescheduled_to": at("2026-03-16 00:00").date()}, "2026-03-16 10:30",
+                                "2026-03-16 10:31"),
+    "rescheduled, and its window ends": ({"rescheduled_to": at("2026-03-16 00:00").date()}, "2026-03-16 10:59:30",
+                                         "2026-03-17 09:00"),
+    "rescheduled to a day of no window": ({"rescheduled_to": at("2026-03-15 00:00").date()}, "2026-03-15 10:30",
+                                          "2026-03-15 10:31"),
+    "rescheduled to one, and its window ends": ({"rescheduled_to": at("2026-03-15 00:00").date()},
+                                                "2026-03-15 20:00", "2026-03-16 09:00"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("changes", "now", "expected"), INSIDE.values(), ids=INSIDE)
 def test_retry_stays_inside_the_window(changes: dict[str, Any], now: str, expected: str) -> None:
-    decided = decide_retry(make_invitation(**changes), plan=make_policy(), now=at(now))
+    on_weekdays = make_policy(send_days=("mon", "tue", "wed", "thu", "fri"))
+    decided = decide_retry(make_invitation(**changes), plan=on_weekdays, now=at(now))
     assert decided == RetryAt(at(expected), 1)
 
 

@@ -10,7 +10,7 @@ from invite_service.domain.order import Order
 from invite_service.domain.policy import Policy
 from invite_service.rules.asked import find_asked_products, find_asked_service
 from invite_service.rules.membership import is_member
-from invite_service.rules.slots import is_window_open, local_day, next_window_start
+from invite_service.rules.slots import is_inside_window, is_window_open, local_day, next_window_start
 from invite_service.rules.suppressions import NOTHING_SUPPRESSED, SuppressedContacts
 
 MAX_TRIES = 12
@@ -240,6 +240,9 @@ def decide_rate_limit(invitation: Invitation, *, plan: Policy, retry_after: time
 
 
 def _inside_window(invitation: Invitation, plan: Policy, at: datetime) -> datetime:
-    if is_free_of_window(invitation, now=at) or is_window_open(plan, invitation.time_zone, at):
+    """Move a try into the next window; a day the merchant chose is allowed whatever it is, and has its window too."""
+    day = local_day(at, invitation.time_zone)
+    is_chosen_day = invitation.rescheduled_to == day and is_inside_window(plan, invitation.time_zone, day, at)
+    if invitation.send_now or is_chosen_day or is_window_open(plan, invitation.time_zone, at):
         return at
     return next_window_start(plan, invitation.time_zone, now=at)

@@ -112,10 +112,11 @@ def _first_allowed_slot(plan: SendPlan, day: date) -> tuple[date, datetime]:
 def is_window_open(policy: Policy, zone: str, now: datetime) -> bool:
     """Say whether `now` lies inside the window of an allowed day."""
     day = local_day(now, zone)
-    return day.weekday() in policy.send_weekdays and _is_inside(policy, zone, day, now)
+    return day.weekday() in policy.send_weekdays and is_inside_window(policy, zone, day, now)
 
 
-def _is_inside(policy: Policy, zone: str, day: date, now: datetime) -> bool:
+def is_inside_window(policy: Policy, zone: str, day: date, now: datetime) -> bool:
+    """Say whether `now` lies inside the window of a day, whatever its weekday."""
     window = day_window(day, start=policy.send_window_start, end=policy.send_window_end, zone=zone)
     return window.start <= now < window.end
 
@@ -139,7 +140,7 @@ def slot_from(plan: SendPlan, day: date, *, now: datetime) -> datetime:
     if slot > now:
         return slot
     today = local_day(now, plan.zone)
-    is_open = _allowed_slot(plan, today) is not None and _is_inside(plan.policy, plan.zone, today, now)
+    is_open = _allowed_slot(plan, today) is not None and is_inside_window(plan.policy, plan.zone, today, now)
     return now if is_open else next_slot(plan, now=now)
 
 
