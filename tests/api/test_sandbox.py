@@ -81,6 +81,21 @@ async def test_a_clock_is_not_moved_by_what_cannot_be_read(
     assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [(pointer, code)]
 
 
+async def test_a_clock_is_not_moved_past_the_years_that_orders_may_tell_of(api: Api) -> None:
+    sandbox = await api.make_merchant("late", sandbox=True, clock="2099-12-31T12:00:00Z")
+    answer = await sandbox.post("/v1/sandbox/clock", {"advance": "PT12H1S"})
+    assert answer.status_code == 422
+    assert answer.json() == make_problem(
+        "invalid_input",
+        422,
+        "The clock cannot be moved that far.",
+        ("/advance", "out_of_range", "Must not lead past 2100-01-01T00:00:00+00:00."),
+        request_id=ANY,
+    )
+    moved = await sandbox.post("/v1/sandbox/clock", {"advance": "PT12H"})
+    assert moved.json() == {"now": "2100-01-01T00:00:00Z", **NOTHING_SENT}
+
+
 async def test_a_real_merchant_has_neither_clock_nor_mailbox(merchant: MerchantClient) -> None:
     for answer in (
         await merchant.get("/v1/sandbox/clock"),

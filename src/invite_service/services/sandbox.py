@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -40,6 +40,9 @@ CLOCK_WAIT_SECONDS: Final = 30.0
 
 LOOK_AGAIN_SECONDS: Final = 0.03
 """Between two looks at what others are doing; all rounds together outlast a dead worker's lease."""
+
+END_OF_TIME: Final = datetime(2100, 1, 1, tzinfo=UTC)
+"""No clock is moved past it: orders may tell of no later instants, and the calendar itself ends before long."""
 
 SPAN: Final = timedelta(hours=12)
 """What lies closer together than this is sent in one batch, each message at its own time. A second message follows
@@ -126,6 +129,9 @@ class SandboxService:
             if to < now:
                 fault = Fault(pointer=pointer, code="clock_backwards", detail="a sandbox's clock moves forward only")
                 raise InvalidInputError("The clock cannot be moved back.", faults=[fault])
+            if to > END_OF_TIME:
+                fault = Fault(pointer, "out_of_range", f"Must not lead past {END_OF_TIME.isoformat()}.")
+                raise InvalidInputError("The clock cannot be moved that far.", faults=[fault])
             await self._pass_due_instants(merchant, to=to)
             await self._set_clock(merchant, to)
         return await self._report(merchant_id, floor)
