@@ -1,5 +1,6 @@
 """What load balancers, monitoring and readers of the documentation get."""
 
+from collections.abc import AsyncIterator
 from unittest.mock import ANY
 
 import asyncpg
@@ -169,6 +170,22 @@ async def test_parameters_are_refused_where_none_are_taken(api: Api, merchant: M
     assert [fault["pointer"] for fault in several.json()["errors"]] == ["?b", "?a"]
     assert "SECRET" not in several.text
     assert (await api.http.get("/livez?verbose")).status_code == 200
+
+
+async def test_a_page_of_any_site_may_read_whatever_is_answered_to_it(api: Api) -> None:
+    async def too_much() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b" " * 512 * 1024
+
+    path = "/public/v1/invitations/abc/ratings"
+    for answer, status in (
+        (await api.http.post(path, content=too_much()), 413),
+        (await api.http.post(path, content=b"{"), 400),
+        (await api.http.post(path, json={"ratings": []}), 404),
+        (await api.http.options(path), 204),
+    ):
+        assert answer.status_code == status
+        assert answer.headers.get_list("access-control-allow-origin") == ["*"]
 
 
 async def test_orders_that_cannot_be_stored_in_time_are_to_be_sent_again(api: Api, merchant: MerchantClient) -> None:

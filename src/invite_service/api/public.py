@@ -52,6 +52,12 @@ class PublicRoute(StrictRoute):
                 response = await answer(request)
             except DomainError as error:
                 response = answer_problem(problem_of(error, request_id=request_id_of(request.scope)))
+            except Exception:
+                # Answered above this route, where the middleware adds them: no page gets to see a 503 without.
+                request.state.answer_headers = [
+                    (name.lower().encode(), text.encode()) for name, text in _HEADERS.items()
+                ]
+                raise
             response.headers.update(_HEADERS)
             return response
 
