@@ -22,6 +22,7 @@ from invite_service.providers import registry
 from invite_service.rendering.email import EmailSender
 from invite_service.rendering.message import SenderDefaults
 from invite_service.services.access import AccessService
+from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.branding import BrandingService
 from invite_service.services.channels import ChannelService
 from invite_service.services.feedback import FeedbackService
@@ -43,6 +44,7 @@ from invite_service.services.ratings import RatingService
 from invite_service.services.sandbox import SandboxService
 from invite_service.services.sealing import AnswerSeal
 from invite_service.services.sending import SendingService
+from invite_service.services.simulations import SimulationService
 from invite_service.services.tokens import TokenSigner
 from invite_service.services.writing import MessageWriter
 from invite_service.storage.contacts import ContactKeys
@@ -254,6 +256,21 @@ class Factory:
         """Make the service for what merchants do to invitations."""
         context = self._context
         return InvitationService(context.database, bell=context.bell, clock=context.clock)
+
+    def create_batch_updates(self) -> BatchUpdateService:
+        """Make the service that changes many invitations at once."""
+        context = self._context
+        return BatchUpdateService(
+            context.database,
+            bell=context.bell,
+            clock=context.clock,
+            new_id=new_id,
+            policies=context.policy_versions,
+        )
+
+    def create_simulations(self) -> SimulationService:
+        """Make the service that tries policies on recorded orders."""
+        return SimulationService(self._context.database, new_id=new_id)
 
     def create_channels(self) -> ChannelService:
         """Make the service that opens paused channels."""

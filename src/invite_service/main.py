@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 
 from invite_service import __version__
 from invite_service.api import (
+    batch_updates,
     branding,
     channels,
     documentation,
@@ -22,12 +23,14 @@ from invite_service.api import (
     public,
     ratings,
     sandbox,
+    simulations,
 )
 from invite_service.api.errors import answering, install_problems
 from invite_service.api.middleware import BodyLimitMiddleware, RequestMiddleware
 from invite_service.api.openapi import DocumentedApp
 from invite_service.api.pages import routes as pages
 from invite_service.api.schemas.batch import BatchRequest
+from invite_service.api.schemas.batch_update import BatchUpdateRequest
 from invite_service.api.schemas.branding import BrandingRequest
 from invite_service.api.schemas.invitation import RescheduleRequest
 from invite_service.api.schemas.merchant import ApiKeyRequest, MerchantRequest
@@ -35,6 +38,7 @@ from invite_service.api.schemas.order import OrderRequest
 from invite_service.api.schemas.policy import PolicyPatch
 from invite_service.api.schemas.public import FeedbackRequest
 from invite_service.api.schemas.sandbox import ClockRequest
+from invite_service.api.schemas.simulation import SimulationRequest
 from invite_service.bootstrap import Factory, ProcessContext, new_id
 from invite_service.config import Settings, load_settings
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
@@ -55,7 +59,9 @@ CLEAN_SECONDS: Final = 3600.0
 _ROUTERS: Final[Sequence[APIRouter]] = (
     orders.router,
     invitations.router,
+    batch_updates.router,
     policy.router,
+    simulations.router,
     branding.router,
     channels.router,
     ratings.router,
@@ -71,6 +77,7 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
 _BODIES: Final = (
     ApiKeyRequest,
     BatchRequest,
+    BatchUpdateRequest,
     BrandingRequest,
     ClockRequest,
     FeedbackRequest,
@@ -78,6 +85,7 @@ _BODIES: Final = (
     OrderRequest,
     PolicyPatch,
     RescheduleRequest,
+    SimulationRequest,
 )
 """JSON bodies that routes read themselves, for the OpenAPI document."""
 

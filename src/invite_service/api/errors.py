@@ -24,6 +24,7 @@ STATUS_BY_CODE: Final = {
     "api_key_invalid": HTTPStatus.UNAUTHORIZED,
     "api_key_not_found": HTTPStatus.NOT_FOUND,
     "bad_request": HTTPStatus.BAD_REQUEST,
+    "batch_update_not_found": HTTPStatus.NOT_FOUND,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "busy": HTTPStatus.SERVICE_UNAVAILABLE,
     "clock_move_unfinished": HTTPStatus.CONFLICT,
@@ -48,10 +49,14 @@ STATUS_BY_CODE: Final = {
     "schema_outdated": HTTPStatus.SERVICE_UNAVAILABLE,
     "scope_missing": HTTPStatus.FORBIDDEN,
     "token_not_found": HTTPStatus.NOT_FOUND,
+    "undo_refused": HTTPStatus.CONFLICT,
+    "unexpected_count": HTTPStatus.CONFLICT,
     "version_mismatch": HTTPStatus.PRECONDITION_FAILED,
 }
 """Status by problem code. The reasons of a refused action are codes that share the status of `action_refused`."""
 
+ACCEPTED: Final = HTTPStatus.ACCEPTED.value
+"""For what a worker does later."""
 CREATED: Final = HTTPStatus.CREATED.value
 """For routes that make something."""
 NO_CONTENT: Final = HTTPStatus.NO_CONTENT.value

@@ -55,6 +55,28 @@ class InvitationNotFoundError(DomainError):
     code = "invitation_not_found"
 
 
+class BatchUpdateNotFoundError(DomainError):
+    """The merchant has no batch update of that id."""
+
+    code = "batch_update_not_found"
+
+
+class UnexpectedCountError(DomainError):
+    """A batch update would be about another number of invitations than its caller expects; nothing was changed."""
+
+    code = "unexpected_count"
+
+    def __init__(self, detail: str, *, matched: int) -> None:
+        super().__init__(detail)
+        self.matched = matched
+
+
+class UndoRefusedError(DomainError):
+    """The batch update cannot be undone; the detail says why."""
+
+    code = "undo_refused"
+
+
 class TokenNotFoundError(DomainError):
     """The link's token is malformed, forged, expired or erased; one answer for all."""
 

@@ -32,6 +32,8 @@ class TimelineEvent(StrEnum):
     INVITATION_ENABLED = "invitation_enabled"
     INVITATION_RESCHEDULED = "invitation_rescheduled"
     INVITATION_SEND_NOW = "invitation_send_now"
+    INVITATION_RESTORED = "invitation_restored"
+    """What a batch update had changed was put back."""
     INVITATION_RETRIED = "invitation_retried"
     MESSAGE_SENT = "message_sent"
     MESSAGE_SKIPPED = "message_skipped"

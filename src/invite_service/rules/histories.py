@@ -190,6 +190,19 @@ class Histories:
             return self._look_through(order.order_id, dict.fromkeys(chain((order.order_id,), *order_ids)))
         return self._look_up(order)
 
+    def beside(self, invitation_id: UUID) -> list[Invitation]:
+        """Give the other invitations of the history of an invitation's live orders."""
+        contacts = {contact for order in self.live_orders(invitation_id) for contact in order.contacts}
+        related = dict.fromkeys(chain.from_iterable(self._orders_by_contact[contact] for contact in contacts))
+        found = {
+            other_id: None
+            for order_id in related
+            for other_id in self._invitations_by_order.get(order_id, ())
+            if is_member(self.orders[order_id], other_id) or not self.live_orders(other_id)
+        }
+        found.pop(invitation_id, None)
+        return [self.invitations[other_id] for other_id in found]
+
     def _look_through(self, order_id: str, related: Iterable[str]) -> History:
         """Gather the whole history of an order, `related` being itself and those that share a contact."""
         found = {

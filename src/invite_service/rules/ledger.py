@@ -27,6 +27,7 @@ from invite_service.rules.decide import (
 )
 from invite_service.rules.histories import Histories
 from invite_service.rules.orders import fold_event, is_outdated, live_product_ids
+from invite_service.rules.sending import SendFacts
 from invite_service.rules.suppressions import SuppressedContacts
 
 RULE = "rule"
@@ -142,6 +143,18 @@ class Ledger:
     def invitations(self) -> Mapping[UUID, Invitation]:
         """Every invitation it holds, by id."""
         return self._invitations
+
+    def keep(self, invitation: Invitation) -> None:
+        """Take in what became of an invitation when its message was due."""
+        self._histories.set_invitation(invitation)
+
+    def facts_of(self, invitation: Invitation) -> SendFacts:
+        """Gather what may_send looks at, as far as the ledger knows it: it is told of no feedback and of no pause."""
+        return SendFacts(
+            orders=[self._orders[order_id] for order_id in invitation.order_ids],
+            suppressed=self._suppressed,
+            others=self._histories.beside(invitation.id),
+        )
 
     def _purchase_of(self, event: OrderEvent, accepted_at: datetime) -> datetime:
         if isinstance(event.purchased_at, datetime):

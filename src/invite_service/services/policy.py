@@ -59,6 +59,16 @@ class PolicyService:
             await stores.merchants.set_policy_version(merchant_id, changed.version, replacing=current.version)
         return changed
 
+    async def try_change(self, merchant_id: MerchantId, changes: Mapping[str, Any]) -> tuple[Policy, Policy]:
+        """Give the policy that holds now, and what it would be with these changes; nothing is saved.
+
+        Raises:
+            InvalidInputError: settings are unknown or out of range; all of them are named.
+            MerchantNotFoundError: there is no such merchant.
+        """
+        current = await self.get(merchant_id)
+        return current, _change(current, changes)
+
     async def list_versions(
         self, merchant_id: MerchantId, *, before: int | None = None, limit: int
     ) -> list[PolicyVersion]:

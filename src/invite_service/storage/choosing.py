@@ -4,6 +4,7 @@ Filters become conditions with numbered parameters, so that each combination is 
 connection.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -44,9 +45,18 @@ class Slice:
 class Conditions:
     """Conditions with the parameters they are numbered after; `$1` is the merchant."""
 
-    def __init__(self, merchant_id: MerchantId) -> None:
-        self.parameters: list[object] = [merchant_id]
+    def __init__(self, merchant_id: MerchantId, taken: Sequence[object] = ()) -> None:
+        """Begin after the parameters that the statement has besides: the merchant and those in `taken`."""
+        self.parameters: list[object] = [merchant_id, *taken]
         self._conditions: list[str] = []
+
+    @classmethod
+    def sharing(cls, parameters: list[object]) -> "Conditions":
+        """Begin a further part of a statement whose parameters so far are these, and add to them."""
+        conditions = cls.__new__(cls)
+        conditions.parameters = parameters
+        conditions._conditions = []
+        return conditions
 
     def add(self, condition: str, *parameters: object) -> None:
         """Add a condition; its braces stand for its own parameters."""
@@ -70,9 +80,11 @@ class Conditions:
         return "".join(f" AND {condition}" for condition in self._conditions)
 
 
-def invitations_chosen(merchant_id: MerchantId, chosen: InvitationFilter, keys: ContactKeys) -> Conditions:
-    """Write what a filter asks of `invitations AS i`."""
-    conditions = Conditions(merchant_id)
+def invitations_chosen(
+    merchant_id: MerchantId, chosen: InvitationFilter, keys: ContactKeys, *, taken: Sequence[object] = ()
+) -> Conditions:
+    """Write what a filter asks of `invitations AS i`; `taken` are the statement's parameters after the merchant."""
+    conditions = Conditions(merchant_id, taken)
     if chosen.statuses:
         conditions.add("i.status = ANY({}::text[])", list(chosen.statuses))
     if chosen.kind is not None:

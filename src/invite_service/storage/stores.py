@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from invite_service.storage.attempts import AttemptStore
+from invite_service.storage.batch_updates import BatchUpdateStore
 from invite_service.storage.branding import BrandingStore
 from invite_service.storage.channels import ChannelStore
 from invite_service.storage.clocks import ClockStore
@@ -26,6 +27,7 @@ from invite_service.storage.orders import OrderStore
 from invite_service.storage.pages import PageStore
 from invite_service.storage.policies import PolicyStore
 from invite_service.storage.ratings import RatingStore
+from invite_service.storage.recorded_events import RecordedEventStore
 from invite_service.storage.sending import SendingStore
 from invite_service.storage.timeline import TimelineStore
 
@@ -130,6 +132,16 @@ class Stores:
     def listing(self) -> ListingStore:
         """Lists of orders and invitations."""
         return ListingStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def batch_updates(self) -> BatchUpdateStore:
+        """Batch updates."""
+        return BatchUpdateStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def recorded_events(self) -> RecordedEventStore:
+        """The record of order events."""
+        return RecordedEventStore(self._driver)
 
     @cached_property
     def insights(self) -> InsightStore:

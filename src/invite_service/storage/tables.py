@@ -28,6 +28,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
@@ -307,9 +308,27 @@ invitations = Table(
     ),
     Index("invitations_leased_idx", "merchant_id", "lease_until", postgresql_where="status = 'sending'"),
     Index(None, "merchant_id", "contact_key"),
-    Index(None, "merchant_id", "status", "send_at", "id"),
+    # What carries each filter and sorting of the lists: docs/adr/0013.
     Index(None, "merchant_id", "send_at", "id"),
     Index(None, "merchant_id", "created_at", "id"),
+    Index(None, "merchant_id", "status", "kind", "channel", "send_at", "id", postgresql_include=["created_at"]),
+    Index(None, "merchant_id", "status", "kind", "channel", "created_at", "id", postgresql_include=["send_at"]),
+    Index(
+        "invitations_created_day_idx",
+        "merchant_id",
+        text("((created_at AT TIME ZONE 'UTC')::date)"),
+        "send_at",
+        "id",
+        postgresql_include=["created_at"],
+    ),
+    Index(
+        "invitations_send_day_idx",
+        "merchant_id",
+        text("((send_at AT TIME ZONE 'UTC')::date)"),
+        "created_at",
+        "id",
+        postgresql_include=["send_at"],
+    ),
 )
 
 invitation_orders = Table(
@@ -465,6 +484,71 @@ timeline_entries = Table(
     Index(None, "merchant_id", "order_id", "id", postgresql_where="order_id IS NOT NULL"),
     Index(None, "merchant_id", "invitation_id", "id", postgresql_where="invitation_id IS NOT NULL"),
     comment="Append-only: who did what to an order or an invitation, and why.",
+)
+
+batch_updates = Table(
+    "batch_updates",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    _text("action"),
+    Column("day", Date, nullable=True),
+    Column("shift_days", Integer, nullable=True),
+    Column("chosen_by", JSON, nullable=False),
+    Column("undo_of", Uuid, nullable=True),
+    Column("matched", Integer, nullable=False),
+    # The merchant's clock.
+    _instant("created_at"),
+    _text("created_by"),
+    _instant("finished_at", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    UniqueConstraint("merchant_id", "undo_of"),
+    ForeignKeyConstraint(["merchant_id", "undo_of"], ["batch_updates.merchant_id", "batch_updates.id"]),
+    _of_merchant(),
+    Index("batch_updates_unfinished_idx", "merchant_id", "id", postgresql_where="finished_at IS NULL"),
+    Index(None, "merchant_id", "created_at", "id"),
+)
+
+batch_update_chunks = Table(
+    "batch_update_chunks",
+    metadata,
+    _merchant(),
+    Column("batch_update_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("invitation_ids", ARRAY(Uuid), nullable=False),
+    _instant("done_at", nullable=True),
+    Column("changed", Integer, nullable=False),
+    Column("skipped", JSON, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "batch_update_id", "number"),
+    ForeignKeyConstraint(["merchant_id", "batch_update_id"], ["batch_updates.merchant_id", "batch_updates.id"]),
+    comment="What a batch update is about, frozen when it was accepted: a chunk is changed in one transaction.",
+)
+
+batch_update_changes = Table(
+    "batch_update_changes",
+    metadata,
+    _merchant(),
+    Column("batch_update_id", Uuid, nullable=False),
+    Column("invitation_id", Uuid, nullable=False),
+    _text("action"),
+    _text("actor"),
+    # The merchant's clock.
+    _instant("at"),
+    _text("before_status"),
+    Column("before_steps", ARRAY(Text), nullable=False),
+    _text("before_next_step", nullable=True),
+    Column("before_policy_version", Integer, nullable=False),
+    _instant("before_send_at"),
+    Column("before_moved_by_merchant", Boolean, nullable=False),
+    Column("before_send_now", Boolean, nullable=False),
+    Column("before_rescheduled_to", Date, nullable=True),
+    _text("status"),
+    _instant("send_at"),
+    _instant("next_attempt_at", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "batch_update_id", "invitation_id"),
+    ForeignKeyConstraint(["merchant_id", "batch_update_id"], ["batch_updates.merchant_id", "batch_updates.id"]),
+    Index(None, "merchant_id", "invitation_id"),
+    comment="Append-only: what a batch update found and made of an invitation; read as part of its timeline.",
 )
 
 idempotency_keys = Table(

@@ -31,11 +31,28 @@ WHERE merchant_id = $1 AND order_id = $2
 ORDER BY id
 """
 
+# What a batch update did is kept once, with what it needs to be undone (batch_updates.py).
 LIST_OF_INVITATION: Final = """
 SELECT at, actor, event, order_id, invitation_id, reason, data
-FROM timeline_entries
-WHERE merchant_id = $1 AND invitation_id = $2
-ORDER BY id
+FROM (
+    SELECT at, actor, event, order_id, invitation_id, reason, data, id
+    FROM timeline_entries
+    WHERE merchant_id = $1 AND invitation_id = $2
+    UNION ALL
+    SELECT at, actor,
+        CASE action
+            WHEN 'cancel' THEN 'invitation_cancelled'
+            WHEN 'enable' THEN 'invitation_enabled'
+            WHEN 'reschedule' THEN 'invitation_rescheduled'
+            WHEN 'send_now' THEN 'invitation_send_now'
+            ELSE 'invitation_restored'
+        END,
+        NULL, invitation_id, CASE action WHEN 'cancel' THEN 'cancelled_by_merchant' END,
+        jsonb_build_object('status', status, 'send_at', send_at, 'batch_update_id', batch_update_id), batch_update_id
+    FROM batch_update_changes
+    WHERE merchant_id = $1 AND invitation_id = $2
+) AS told
+ORDER BY at, id
 """
 
 

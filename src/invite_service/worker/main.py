@@ -14,6 +14,7 @@ from invite_service.config import Settings
 from invite_service.domain.merchant import MerchantId
 from invite_service.services.send_report import SendReport
 from invite_service.telemetry import configure_logging, correlated
+from invite_service.worker.batch_update_loop import BatchUpdateLoop
 from invite_service.worker.bell_listener import BellListener
 from invite_service.worker.dispatcher import Dispatcher, Turn
 from invite_service.worker.endpoint import Heartbeat, WorkerEndpoint
@@ -75,7 +76,12 @@ async def working(settings: Settings) -> AsyncIterator[int]:
         endpoint = WorkerEndpoint(
             heartbeat, render_metrics=context.metrics.render, metrics_type=context.metrics.content_type
         )
-        loops = [poll_loop.run()]
+        batch_updates = BatchUpdateLoop(
+            factory.create_batch_updates(),
+            interval=settings.poll_interval,
+            on_failure=context.metrics.poll_failures.inc,
+        )
+        loops = [poll_loop.run(), batch_updates.run()]
         if settings.redis_url is not None:
             loops.append(BellListener(settings.redis_url.get_secret_value(), wake=dispatcher.wake).run())
         async with endpoint.serve(settings.host, settings.worker_port) as port, _running(loops):

@@ -1,0 +1,85 @@
+"""One invitation's part in a batch update (RULES.md section 8, "What a merchant may do"), and its undoing."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from invite_service.domain.batch_update import BatchAction, BatchChange, BatchEffect
+from invite_service.domain.errors import ActionRefusedError
+from invite_service.domain.invitation import Invitation, InvitationStatus
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.policy import Policy
+from invite_service.rules import actions
+from invite_service.rules.membership import plan_again
+from invite_service.rules.sending import SendFacts
+from invite_service.rules.slots import local_day
+
+UNCHANGED = "unchanged"
+"""Why an invitation counts as skipped that is already as it was to become."""
+
+MOVED_SINCE = "moved_since"
+"""Why an undo leaves an invitation alone: something else happened to it after the batch update."""
+
+
+def needs_facts(action: BatchAction) -> bool:
+    """Say whether what others ask the same customer decides; then the customers' histories are locked and read."""
+    return action in {BatchAction.ENABLE, BatchAction.UNDO}
+
+
+def change_one(
+    invitation: Invitation, change: BatchChange, *, policy: Policy, merchant: Merchant, now: datetime
+) -> Invitation:
+    """Do to one invitation what a batch update without facts asks for; `policy` is the current version.
+
+    Raises:
+        ActionRefusedError: with the reason, as the same action on that invitation alone would.
+    """
+    if change.action is BatchAction.CANCEL:
+        return actions.cancel(invitation)
+    if change.action is BatchAction.SEND_NOW:
+        return actions.send_now(invitation, now=now)
+    day = change.day
+    if day is None:
+        day = local_day(invitation.send_at, invitation.time_zone) + timedelta(days=change.shift_days or 0)
+    return actions.reschedule(invitation, day, policy=policy, merchant=merchant, now=now)
+
+
+def undo_one(
+    invitation: Invitation,
+    effect: BatchEffect,
+    *,
+    facts: SendFacts,
+    policy: Policy,
+    plan: Policy,
+    merchant: Merchant,
+    now: datetime,
+) -> Invitation:
+    """Put back what a batch update changed of one invitation; a send_at that has passed becomes the next slot.
+
+    `policy` is the current version, `plan` the one that the invitation had before the batch update.
+
+    Raises:
+        ActionRefusedError: `moved_since`, or as enable and cancel are refused.
+    """
+    found = (invitation.status, invitation.send_at, invitation.next_attempt_at)
+    if found != (effect.status, effect.send_at, effect.next_attempt_at):
+        raise ActionRefusedError(MOVED_SINCE, "Something else happened to it since.")
+    if effect.action is BatchAction.ENABLE:
+        return actions.cancel(invitation)
+    if effect.action is BatchAction.CANCEL:
+        restored = actions.enable(invitation, facts=facts, policy=policy, plan=plan, merchant=merchant, now=now)
+        return actions.send_now(restored, now=now) if effect.before.send_now else restored
+    if invitation.status is not InvitationStatus.SCHEDULED:
+        raise ActionRefusedError(MOVED_SINCE, "It is not scheduled any more.")
+    before = effect.before
+    restored = replace(
+        invitation,
+        steps=before.steps,
+        next_step=before.next_step,
+        policy_version=before.policy_version,
+        send_at=before.send_at,
+        moved_by_merchant=before.moved_by_merchant,
+        send_now=before.send_now,
+        rescheduled_to=before.rescheduled_to,
+    )
+    planned = plan_again(restored, plan=plan, merchant=merchant, now=now)
+    return replace(planned, next_attempt_at=None) if planned.held_at is not None else planned

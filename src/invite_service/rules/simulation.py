@@ -1,0 +1,128 @@
+"""A merchant's life replayed in memory under one policy: orders as they came, messages as they would have left.
+
+What the world would have done is not known, so every provider accepts, and nobody answers, unsubscribes or reports.
+The same events under the same policy end the same, down to every message.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from invite_service.domain.decision import Reason
+from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Kind, Step
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.order import Order, OrderEvent, OrderOutcome
+from invite_service.domain.policy import Policy
+from invite_service.rules import states
+from invite_service.rules.ledger import Ledger
+from invite_service.rules.sending import Later, Missed, Send, Skip, may_send
+from invite_service.rules.zones import load_zone
+
+
+@dataclass(slots=True)
+class MessageTally:
+    """Messages that left, counted four ways; days and hours are those of the merchant's zone."""
+
+    by_step: Counter[tuple[Step, Channel]] = field(default_factory=Counter)
+    by_day: Counter[date] = field(default_factory=Counter)
+    by_hour: Counter[int] = field(default_factory=Counter)
+
+    def count(self, step: Step, channel: Channel, local: datetime) -> None:
+        """Count a message that left at a local time."""
+        self.by_step[step, channel] += 1
+        self.by_day[local.date()] += 1
+        self.by_hour[local.hour] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of an order in the end."""
+
+    outcome: OrderOutcome
+    reason: Reason | None
+    kind: Kind | None
+    """Of the invitation it is in."""
+
+
+class Simulation:
+    """One side of a comparison: a ledger that begins empty, and the messages that are due on the way."""
+
+    def __init__(self, merchant: Merchant, *, policy: Policy, new_id: Callable[[], UUID]) -> None:
+        self._merchant = merchant
+        self._policy = policy
+        self._zone = load_zone(merchant.time_zone)
+        self._ledger = Ledger(merchant, policy=policy, policies={policy.version: policy}, new_id=new_id)
+        self._due: list[tuple[datetime, UUID]] = []
+        self.messages = MessageTally()
+
+    def post(self, events: Sequence[OrderEvent], *, accepted_at: datetime) -> None:
+        """Replay events that were accepted at one instant, after everything that was due before it."""
+        self.advance(accepted_at)
+        known = [self._invitation_of(event.order_id) for event in events]
+        for order in self._ledger.post_batch(events, accepted_at=accepted_at):
+            self._plan(order.invitation_id)
+        for invitation_id in known:
+            self._plan(invitation_id)
+        self._ledger.timeline.clear()
+
+    def advance(self, until: datetime) -> None:
+        """Send everything that is due before an instant, each message at its own time."""
+        while self._due and self._due[0][0] < until:
+            due_at, invitation_id = heapq.heappop(self._due)
+            invitation = self._ledger.invitations[invitation_id]
+            if invitation.status is InvitationStatus.SCHEDULED and invitation.next_attempt_at == due_at:
+                self._send(invitation, due_at)
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When the next message is due; it may have been cancelled meanwhile."""
+        return self._due[0][0] if self._due else None
+
+    @property
+    def order_ids(self) -> Sequence[str]:
+        """The orders that were replayed, in the order in which they first came."""
+        return list(self._ledger.orders)
+
+    def fate_of(self, order_id: str) -> Fate:
+        """Tell what became of an order."""
+        order = self._ledger.orders[order_id]
+        return Fate(order.outcome, order.reason, self._kind_of(order))
+
+    def _kind_of(self, order: Order) -> Kind | None:
+        if order.invitation_id is None or order.outcome not in {OrderOutcome.INVITED, OrderOutcome.MERGED}:
+            return None
+        return self._ledger.invitations[order.invitation_id].kind
+
+    def _invitation_of(self, order_id: str) -> UUID | None:
+        order = self._ledger.orders.get(order_id)
+        return order.invitation_id if order is not None else None
+
+    def _plan(self, invitation_id: UUID | None) -> None:
+        if invitation_id is None:
+            return
+        next_attempt_at = self._ledger.invitations[invitation_id].next_attempt_at
+        if next_attempt_at is not None:
+            heapq.heappush(self._due, (next_attempt_at, invitation_id))
+
+    def _send(self, invitation: Invitation, now: datetime) -> None:
+        step = invitation.next_step
+        assert step is not None, "what is scheduled has a next step"
+        facts = self._ledger.facts_of(invitation)
+        # One policy all along: it is both the current one and the one stored with every invitation.
+        match may_send(invitation, facts=facts, policy=self._policy, plan=self._policy, now=now):
+            case Send(product_ids=product_ids):
+                self.messages.count(step, invitation.channel, now.astimezone(self._zone))
+                after = states.record_accepted(
+                    invitation, plan=self._policy, merchant=self._merchant, asked_at=now, product_ids=product_ids
+                )
+            case Skip(reason=reason):
+                after = states.record_skipped(invitation, reason=reason.value)
+            case Missed():
+                after = states.record_missed(invitation)
+            case Later(until=until):
+                after = states.record_later(invitation, until=until)
+        self._ledger.keep(after)
+        self._plan(after.id)

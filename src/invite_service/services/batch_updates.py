@@ -1,0 +1,405 @@
+"""Batch updates: many invitations changed at once (DESIGN.md section 7).
+
+Accepting one freezes which invitations it is about; workers then change them chunk by chunk, each in a transaction of
+its own, so that others wait for a fraction of a second at most and a killed worker leaves nothing half done.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from invite_service.bell import Bell
+from invite_service.domain.batch_update import BatchAction, BatchChange, BatchUpdate, Chosen
+from invite_service.domain.errors import ActionRefusedError, UndoRefusedError, UnexpectedCountError
+from invite_service.domain.invitation import Invitation, InvitationStatus
+from invite_service.domain.listing import InvitationFilter
+from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.domain.policy import Policy
+from invite_service.rules import actions
+from invite_service.rules.batch_updates import UNCHANGED, change_one, needs_facts, undo_one
+from invite_service.rules.sending import SendFacts
+from invite_service.rules.slots import local_day
+from invite_service.services.invitations import Period, span_of
+from invite_service.services.policy_versions import PolicyVersions
+from invite_service.storage.batch_updates import Chunk
+from invite_service.storage.database import Database
+from invite_service.storage.errors import TransactionConflictError
+from invite_service.storage.invitations import InvitationChange
+from invite_service.storage.sending import SendContent
+from invite_service.storage.stores import Stores
+
+CHUNK: Final = 2_000
+"""Invitations changed in one transaction: what an order of one of these customers may have to wait for."""
+
+CHUNK_WITH_FACTS: Final = 250
+"""The same where each customer's history is locked and read."""
+
+UNDO_WITHIN: Final = timedelta(days=30)
+"""How long a batch update can be undone."""
+
+MAX_CONFLICTS: Final = 5
+"""How often a chunk is begun again because somebody else changed the same customers' histories."""
+
+
+@dataclass(slots=True)
+class BatchForecast:
+    """What a batch update would do."""
+
+    matched: int = 0
+    would_change: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    first_send_at: datetime | None = None
+    """The earliest send_at of what would change, as it would be then; None where nothing would be sent."""
+    last_send_at: datetime | None = None
+    load: Counter[date] = field(default_factory=Counter)
+    """How many of them would leave on which day, in the merchant's zone."""
+
+    def count(self, changed: Invitation, *, zone: str) -> None:
+        """Count an invitation as it would become."""
+        self.would_change += 1
+        if changed.status is not InvitationStatus.SCHEDULED:
+            return
+        self.first_send_at = min(self.first_send_at or changed.send_at, changed.send_at)
+        self.last_send_at = max(self.last_send_at or changed.send_at, changed.send_at)
+        self.load[local_day(changed.send_at, zone)] += 1
+
+
+@dataclass(slots=True)
+class _Worked:
+    """What became of the invitations of a chunk."""
+
+    changes: list[InvitationChange] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def take(self, invitation: Invitation, change: Callable[[], Invitation]) -> None:
+        """Change one, or count why not."""
+        try:
+            changed = change()
+        except ActionRefusedError as error:
+            self.skipped[error.reason] += 1
+            return
+        if changed == invitation:
+            self.skipped[UNCHANGED] += 1
+        else:
+            self.changes.append(InvitationChange(changed, invitation))
+
+
+class BatchUpdateService:
+    """Accepts batch updates, forecasts them, and does them chunk by chunk."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        bell: Bell,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+        policies: PolicyVersions,
+        chunk_size: int = CHUNK,
+    ) -> None:
+        self._database = database
+        self._bell = bell
+        self._clock = clock
+        self._new_id = new_id
+        self._policies = policies
+        self._chunk_size = chunk_size
+
+    def within(self, merchant: Merchant, chosen: InvitationFilter, period: Period | None) -> InvitationFilter:
+        """Add to a filter that send_at lies in a period, seen from now; None adds nothing."""
+        if period is None:
+            return chosen
+        span = span_of(period, zone=merchant.time_zone, now=merchant.now(self._clock()))
+        return replace(chosen, sends=(*chosen.sends, span))
+
+    async def forecast(self, merchant: Merchant, chosen: Chosen, change: BatchChange) -> BatchForecast:
+        """Say what a batch update would do now; changes and locks nothing."""
+        now = merchant.now(self._clock())
+        has_facts = needs_facts(change.action)
+        forecast = BatchForecast()
+        async with self._database.autocommit() as stores:
+            policy = await self._current_policy(stores, merchant)
+            pages = stores.batch_updates.read_chosen(
+                merchant.id, chosen, with_products=has_facts, size=self._size_for(change.action)
+            )
+            async for found in pages:
+                worked = _Worked()
+                if has_facts:
+                    await self._enable_each(stores, merchant, found, worked, policy=policy, now=now)
+                else:
+                    _change_each(found, worked, change, policy=policy, merchant=merchant, now=now)
+                forecast.matched += len(found)
+                forecast.skipped += worked.skipped
+                for one in worked.changes:
+                    forecast.count(one.invitation, zone=merchant.time_zone)
+        return forecast
+
+    async def accept(
+        self,
+        merchant: Merchant,
+        chosen: Chosen,
+        change: BatchChange,
+        *,
+        chosen_by: Mapping[str, Any],
+        expected_count: int | None = None,
+        actor: str,
+    ) -> BatchUpdate:
+        """Freeze what a batch update is about and leave it to a worker; `chosen_by` is what was asked for, as posted.
+
+        Raises:
+            UnexpectedCountError: it is about another number of invitations than `expected_count`.
+        """
+        batch = BatchUpdate(
+            id=self._new_id(),
+            change=change,
+            chosen_by=chosen_by,
+            created_at=merchant.now(self._clock()),
+            created_by=actor,
+            matched=0,
+        )
+        return await self._add(merchant.id, batch, chosen, expected_count=expected_count)
+
+    async def undo(self, merchant: Merchant, batch_id: UUID, *, actor: str) -> BatchUpdate:
+        """Accept a batch update that puts back what another one changed; asked again, it gives the same one.
+
+        Raises:
+            BatchUpdateNotFoundError: the merchant has none of that id.
+            UndoRefusedError: it is itself an undo, is not finished yet, or is more than thirty days old.
+        """
+        now = merchant.now(self._clock())
+        async with self._database.autocommit() as stores:
+            undone = await stores.batch_updates.get(merchant.id, batch_id)
+            known = await stores.batch_updates.find_undo(merchant.id, batch_id)
+        if known is not None:
+            return known
+        if undone.change.action is BatchAction.UNDO:
+            raise UndoRefusedError("What was undone cannot be done again; ask for a new batch update.")
+        if undone.finished_at is None:
+            raise UndoRefusedError("It is still running; undo it once it has finished.")
+        if now - undone.created_at > UNDO_WITHIN:
+            raise UndoRefusedError(f"It is more than {UNDO_WITHIN.days} days old.")
+        batch = BatchUpdate(
+            id=self._new_id(),
+            change=BatchChange(action=BatchAction.UNDO),
+            undo_of=batch_id,
+            created_at=now,
+            created_by=actor,
+            matched=0,
+        )
+        return await self._add(merchant.id, batch, None, expected_count=None)
+
+    async def get(self, merchant_id: MerchantId, batch_id: UUID) -> BatchUpdate:
+        """Get a batch update and how far it is.
+
+        Raises:
+            BatchUpdateNotFoundError: the merchant has none of that id.
+        """
+        async with self._database.autocommit() as stores:
+            return await stores.batch_updates.get(merchant_id, batch_id)
+
+    async def find_merchants(self) -> list[MerchantId]:
+        """Find merchants with a batch update that has something left to do."""
+        async with self._database.autocommit() as stores:
+            return await stores.batch_updates.list_merchants_with_unfinished()
+
+    async def list_unfinished(self, merchant_id: MerchantId) -> list[UUID]:
+        """List a merchant's batch updates with something left to do, the oldest first."""
+        async with self._database.autocommit() as stores:
+            return await stores.batch_updates.list_unfinished(merchant_id)
+
+    async def work(self, merchant_id: MerchantId, batch_id: UUID) -> bool:
+        """Change one chunk of a batch update; False when there is none left that nobody else is changing."""
+        for conflicts in range(MAX_CONFLICTS):
+            try:
+                return await self._work_once(merchant_id, batch_id)
+            except TransactionConflictError:
+                if conflicts == MAX_CONFLICTS - 1:
+                    raise
+                await asyncio.sleep(0)
+        raise AssertionError("the last conflict is raised")
+
+    async def _add(
+        self, merchant_id: MerchantId, batch: BatchUpdate, chosen: Chosen | None, *, expected_count: int | None
+    ) -> BatchUpdate:
+        async with self._database.transaction() as stores:
+            matched = await stores.batch_updates.add(
+                merchant_id, batch, chosen=chosen, chunk_size=self._size_for(batch.change.action)
+            )
+            if expected_count is not None and matched != expected_count:
+                raise UnexpectedCountError(
+                    f"It is about {matched} invitations, and {expected_count} were expected.", matched=matched
+                )
+        return replace(batch, matched=matched)
+
+    async def _work_once(self, merchant_id: MerchantId, batch_id: UUID) -> bool:
+        async with self._database.transaction() as stores:
+            merchant = await stores.merchants.get(merchant_id)
+            now = merchant.now(self._clock())
+            chunk = await stores.batch_updates.take_chunk(merchant_id, batch_id)
+            if chunk is None:
+                await stores.batch_updates.finish(merchant_id, batch_id, at=now)
+                return False
+            batch = await stores.batch_updates.get(merchant_id, batch_id)
+            worked = await self._change_chunk(stores, merchant, batch, chunk, now=now)
+            await stores.batch_updates.save_plans(merchant_id, batch, worked.changes, at=now)
+            await stores.batch_updates.close_chunk(
+                merchant_id, batch_id, chunk.number, changed=len(worked.changes), skipped=worked.skipped, at=now
+            )
+            is_due = any(_is_due(one.invitation, now=now) for one in worked.changes)
+        if is_due:
+            self._bell.ring(merchant_id)
+        return True
+
+    async def _change_chunk(
+        self, stores: Stores, merchant: Merchant, batch: BatchUpdate, chunk: Chunk, *, now: datetime
+    ) -> _Worked:
+        policy = await self._current_policy(stores, merchant)
+        worked = _Worked()
+        if not needs_facts(batch.change.action):
+            found = await stores.batch_updates.lock_plans(merchant.id, chunk.invitation_ids)
+            _change_each(found, worked, batch.change, policy=policy, merchant=merchant, now=now)
+            return worked
+        found = await self._lock_histories(stores, merchant.id, chunk.invitation_ids)
+        if batch.undo_of is None:
+            await self._enable_each(stores, merchant, found, worked, policy=policy, now=now)
+        else:
+            await self._undo_each(stores, merchant, batch.undo_of, found, worked, policy=policy, now=now)
+        return worked
+
+    async def _lock_histories(
+        self, stores: Stores, merchant_id: MerchantId, invitation_ids: Sequence[UUID]
+    ) -> list[Invitation]:
+        """Lock orders, contacts and invitations, in this order (DESIGN.md section 4)."""
+        seen = await stores.sending.read_invitations(merchant_id, invitation_ids)
+        order_ids = {order_id for invitation in seen for order_id in invitation.order_ids}
+        await stores.history.lock(
+            merchant_id, order_ids, {invitation.contact for invitation in seen if invitation.contact}
+        )
+        locked = await stores.invitations.lock(merchant_id, invitation_ids)
+        known = {invitation.id: (invitation.order_ids, invitation.contact) for invitation in seen}
+        if any((invitation.order_ids, invitation.contact) != known[invitation.id] for invitation in locked):
+            raise TransactionConflictError("An order joined before the locks were held.")
+        return locked
+
+    async def _enable_each(
+        self,
+        stores: Stores,
+        merchant: Merchant,
+        found: Sequence[Invitation],
+        worked: _Worked,
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        plans = await self._policies.get(stores, merchant.id, {invitation.policy_version for invitation in found})
+        facts = await _read_facts(stores, merchant, found)
+        for invitation in found:
+            worked.take(
+                invitation,
+                lambda invitation=invitation: actions.enable(  # type: ignore[misc]
+                    invitation,
+                    facts=facts.of(invitation),
+                    policy=policy,
+                    plan=plans[invitation.policy_version],
+                    merchant=merchant,
+                    now=now,
+                ),
+            )
+            facts.become(worked.changes[-1:])
+
+    async def _undo_each(
+        self,
+        stores: Stores,
+        merchant: Merchant,
+        undo_of: UUID,
+        found: Sequence[Invitation],
+        worked: _Worked,
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        effects = await stores.batch_updates.read_effects(merchant.id, undo_of, [invitation.id for invitation in found])
+        versions = {effect.before.policy_version for effect in effects.values()}
+        plans = await self._policies.get(stores, merchant.id, versions)
+        facts = await _read_facts(stores, merchant, found)
+        for invitation in found:
+            effect = effects[invitation.id]
+            worked.take(
+                invitation,
+                lambda invitation=invitation, effect=effect: undo_one(  # type: ignore[misc]
+                    invitation,
+                    effect,
+                    facts=facts.of(invitation),
+                    policy=policy,
+                    plan=plans[effect.before.policy_version],
+                    merchant=merchant,
+                    now=now,
+                ),
+            )
+            facts.become(worked.changes[-1:])
+
+    async def _current_policy(self, stores: Stores, merchant: Merchant) -> Policy:
+        policies = await self._policies.get(stores, merchant.id, {merchant.policy_version})
+        return policies[merchant.policy_version]
+
+    def _size_for(self, action: BatchAction) -> int:
+        return min(self._chunk_size, CHUNK_WITH_FACTS) if needs_facts(action) else self._chunk_size
+
+
+def _change_each(
+    found: Sequence[Invitation],
+    worked: _Worked,
+    change: BatchChange,
+    *,
+    policy: Policy,
+    merchant: Merchant,
+    now: datetime,
+) -> None:
+    for invitation in found:
+        worked.take(
+            invitation,
+            lambda invitation=invitation: change_one(  # type: ignore[misc]
+                invitation, change, policy=policy, merchant=merchant, now=now
+            ),
+        )
+
+
+def _is_due(invitation: Invitation, *, now: datetime) -> bool:
+    return invitation.next_attempt_at is not None and invitation.next_attempt_at <= now
+
+
+class _Facts:
+    """What others ask the customers of some invitations, kept up with what becomes of these."""
+
+    def __init__(
+        self, contents: Sequence[SendContent], invitations: Mapping[UUID, Invitation], *, paused: bool
+    ) -> None:
+        self._contents = {content.invitation.id: content for content in contents}
+        self._invitations = dict(invitations)
+        self._paused = paused
+
+    def of(self, invitation: Invitation) -> SendFacts:
+        content = self._contents[invitation.id]
+        return SendFacts(
+            orders=content.orders,
+            suppressed=content.suppressed,
+            has_feedback=content.has_feedback,
+            others=[self._invitations[other] for other in content.other_ids if other in self._invitations],
+            is_paused=self._paused,
+        )
+
+    def become(self, changes: Sequence[InvitationChange]) -> None:
+        self._invitations |= {change.invitation.id: change.invitation for change in changes}
+
+
+async def _read_facts(stores: Stores, merchant: Merchant, found: Sequence[Invitation]) -> _Facts:
+    contents = await stores.sending.read_contents(merchant.id, [invitation.id for invitation in found])
+    others = {other for content in contents for other in content.other_ids}
+    invitations = {
+        invitation.id: invitation for invitation in await stores.sending.read_invitations(merchant.id, others)
+    }
+    invitations |= {invitation.id: invitation for invitation in found}
+    return _Facts(contents, invitations, paused=merchant.paused_at is not None)

@@ -1,0 +1,256 @@
+"""Simulations: recorded orders replayed under the current policy and under a changed one, side by side.
+
+Nothing is stored or sent. Both sides go through the same pure rules that decide for real, so that the same policy on
+both sides gives no difference.
+"""
+
+import asyncio
+import heapq
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from invite_service.domain.decision import Reason
+from invite_service.domain.errors import Fault, InvalidInputError
+from invite_service.domain.invitation import Channel
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.order import OrderEvent, OrderOutcome
+from invite_service.domain.policy import Policy
+from invite_service.rules.simulation import Fate, MessageTally, Simulation
+from invite_service.storage.database import Database
+from invite_service.storage.recorded_events import RecordedEvent, RecordedOrders
+
+MAX_ORDERS: Final = 200_000
+"""Orders of one simulation: both sides hold them in memory."""
+
+READ_AT_ONCE: Final = 500
+"""Orders read from the record in one go."""
+
+WORK_SECONDS: Final = 0.005
+"""How long a simulation computes before it lets the process answer others."""
+
+AFTERMATH: Final = timedelta(days=500)
+"""How long after its last order a simulation still sends: longer than any delay with its second message."""
+
+SMS_PRICE: Final = Decimal("0.40")
+"""Of one SMS, in SMS_CURRENCY, where a merchant's provider settings name no other (RULES.md section 2)."""
+
+SMS_CURRENCY: Final = "NOK"
+
+ReadEvent = Callable[[Mapping[str, Any]], OrderEvent]
+"""Reads a recorded body as it was read when it was posted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many of the orders have been replayed."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFate:
+    """An order that would have become something else."""
+
+    order_id: str
+    before: Fate
+    after: Fate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideSummary:
+    """What one policy makes of the orders. Days and hours are those of the merchant's zone."""
+
+    outcomes: Mapping[OrderOutcome, int]
+    reasons: Mapping[Reason, int]
+    messages: Mapping[tuple[str, Channel], int]
+    """Messages that leave, by step and channel."""
+    sms_cost: Decimal
+    load_by_day: Mapping[date, int]
+    load_by_hour: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationResult:
+    """Both sides, and how many orders change from what into what."""
+
+    orders: int
+    before: SideSummary
+    after: SideSummary
+    changes: Mapping[tuple[Fate, Fate], int]
+    unreadable: int = 0
+    """Recorded events that cannot be read any more, and were left out on both sides."""
+
+
+@dataclass(slots=True)
+class _Sides:
+    before: Simulation
+    after: Simulation
+    unreadable: int = 0
+
+    def post(self, events: Sequence[OrderEvent], accepted_at: datetime) -> None:
+        self.before.post(events, accepted_at=accepted_at)
+        self.after.post(events, accepted_at=accepted_at)
+
+
+@dataclass(slots=True)
+class _Pace:
+    """Lets others have their turn after every few milliseconds of work."""
+
+    until: float = field(default_factory=lambda: asyncio.get_running_loop().time() + WORK_SECONDS)
+
+    async def keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() > self.until:
+            await asyncio.sleep(0)
+            self.until = loop.time() + WORK_SECONDS
+
+
+SimulationNews = Progress | ChangedFate | SimulationResult
+"""What a simulation tells: progress on the way, then each order that changes, then the result."""
+
+
+class SimulationService:
+    """Replays recorded orders."""
+
+    def __init__(self, database: Database, *, new_id: Callable[[], UUID], max_orders: int = MAX_ORDERS) -> None:
+        self._database = database
+        self._new_id = new_id
+        self._max_orders = max_orders
+
+    async def count(self, merchant: Merchant, *, start: datetime, end: datetime) -> int:
+        """Count the orders first accepted in a half-open span (merchant's clock).
+
+        Raises:
+            InvalidInputError: they are more than one simulation takes.
+        """
+        async with self._database.autocommit() as stores:
+            total = await stores.recorded_events.count_orders(
+                merchant.id, start=start, end=end, at_most=self._max_orders + 1
+            )
+        if total > self._max_orders:
+            detail = f"The period holds more than {self._max_orders} orders; choose a shorter one."
+            raise InvalidInputError("The body has faults.", faults=[Fault("/to", "out_of_range", detail)])
+        return total
+
+    async def run(
+        self,
+        merchant: Merchant,
+        *,
+        current: Policy,
+        changed: Policy,
+        start: datetime,
+        end: datetime,
+        total: int,
+        read_event: ReadEvent,
+    ) -> AsyncIterator[SimulationNews]:
+        """Replay the orders first accepted in a half-open span, with all their events, under both policies.
+
+        Ends when it is closed or cancelled; nothing is left behind. The history before the span is not part of it.
+        """
+        sides = _Sides(
+            Simulation(merchant, policy=current, new_id=self._new_id),
+            Simulation(merchant, policy=changed, new_id=self._new_id),
+        )
+        pace = _Pace()
+        yield Progress(0, total)
+        async for done in self._replay(merchant, sides, pace, start=start, end=end, read_event=read_event):
+            yield Progress(done, total)
+        for side in (sides.before, sides.after):
+            await _send_the_rest(side, pace)
+        changes: Counter[tuple[Fate, Fate]] = Counter()
+        fates: tuple[Counter[Fate], Counter[Fate]] = (Counter(), Counter())
+        for order_id in sides.before.order_ids:
+            before, after = sides.before.fate_of(order_id), sides.after.fate_of(order_id)
+            fates[0][before] += 1
+            fates[1][after] += 1
+            if before != after:
+                changes[before, after] += 1
+                yield ChangedFate(order_id, before, after)
+            await pace.keep()
+        yield SimulationResult(
+            orders=fates[0].total(),
+            before=_summarize(fates[0], sides.before.messages),
+            after=_summarize(fates[1], sides.after.messages),
+            changes=changes,
+            unreadable=sides.unreadable,
+        )
+
+    async def _replay(
+        self,
+        merchant: Merchant,
+        sides: _Sides,
+        pace: _Pace,
+        *,
+        start: datetime,
+        end: datetime,
+        read_event: ReadEvent,
+    ) -> AsyncIterator[int]:
+        """Replay in the order of acceptance: what an order got later waits until its time has come."""
+        waiting: list[RecordedEvent] = []
+        done = 0
+        beyond = (start, "")
+        while page := await self._read(merchant, beyond=beyond, end=end):
+            beyond = page.last
+            for event in page.events:
+                heapq.heappush(waiting, event)
+            while waiting and waiting[0].accepted_at < beyond[0]:
+                _post_next(sides, waiting, read_event)
+                await pace.keep()
+            done += page.order_count
+            yield done
+        while waiting:
+            _post_next(sides, waiting, read_event)
+            await pace.keep()
+
+    async def _read(self, merchant: Merchant, *, beyond: tuple[datetime, str], end: datetime) -> RecordedOrders | None:
+        async with self._database.autocommit() as stores:
+            return await stores.recorded_events.read(merchant.id, beyond=beyond, end=end, size=READ_AT_ONCE)
+
+
+def _post_next(sides: _Sides, waiting: list[RecordedEvent], read_event: ReadEvent) -> None:
+    """Replay what was accepted next: one event, or a batch that was accepted at one instant."""
+    accepted_at = waiting[0].accepted_at
+    events = []
+    while waiting and waiting[0].accepted_at == accepted_at:
+        recorded = heapq.heappop(waiting)
+        try:
+            events.append(read_event(recorded.body))
+        except InvalidInputError:
+            sides.unreadable += 1
+    if events:
+        sides.post(events, accepted_at)
+
+
+async def _send_the_rest(side: Simulation, pace: _Pace) -> None:
+    next_due = side.next_due
+    if next_due is None:
+        return
+    last = next_due + AFTERMATH
+    while (next_due := side.next_due) is not None and next_due < last:
+        side.advance(next_due + timedelta(hours=1))
+        await pace.keep()
+
+
+def _summarize(fates: Mapping[Fate, int], messages: MessageTally) -> SideSummary:
+    outcomes = Counter(dict.fromkeys(OrderOutcome, 0))
+    reasons: Counter[Reason] = Counter()
+    for fate, count in fates.items():
+        outcomes[fate.outcome] += count
+        if fate.reason is not None:
+            reasons[fate.reason] += count
+    by_step = {(step.value, channel): count for (step, channel), count in sorted(messages.by_step.items())}
+    sms = sum(count for (_, channel), count in by_step.items() if channel is Channel.SMS)
+    return SideSummary(
+        outcomes=dict(outcomes),
+        reasons=dict(sorted(reasons.items())),
+        messages=by_step,
+        sms_cost=sms * SMS_PRICE,
+        load_by_day=dict(sorted(messages.by_day.items())),
+        load_by_hour=dict(sorted(messages.by_hour.items())),
+    )

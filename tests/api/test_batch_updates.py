@@ -1,0 +1,168 @@
+"""Batch updates over HTTP: forecast, acceptance, progress and undoing."""
+
+from typing import Any
+from unittest.mock import ANY
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.api.conftest import Api, MerchantClient, make_problem
+
+
+async def invite(merchant: MerchantClient, count: int) -> list[str]:
+    """Invite as many customers and give their invitations' ids."""
+    posted = [
+        await merchant.post_order(order_id=f"A{number}", customer={"email": f"c{number}@example.no"})
+        for number in range(count)
+    ]
+    return [body["invitation"]["id"] for body in posted]
+
+
+async def work(api: Api, merchant: MerchantClient, batch_id: str) -> dict[str, Any]:
+    """Do what a worker does, and read the batch update."""
+    service = api.factory.create_batch_updates()
+    [merchant_id] = await service.find_merchants()
+    while await service.work(merchant_id, UUID(batch_id)):
+        pass
+    answer = await merchant.get(f"/v1/batch-updates/{batch_id}")
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def test_dry_run_tells_what_would_be_done_and_changes_nothing(merchant: MerchantClient) -> None:
+    [first, *_] = await invite(merchant, 3)
+    await merchant.post(f"/v1/invitations/{first}/cancel")
+    body = {"filter": {}, "action": "reschedule", "date": "2026-04-20", "dry_run": True}
+    answer = await merchant.post("/v1/batch-updates", body)
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "matched": 3,
+            "would_change": 2,
+            "skipped": {"already_cancelled": 1},
+            "first_send_at": ANY,
+            "last_send_at": ANY,
+            "load": {"2026-04-20": 2},
+        },
+    )
+    assert "2026-04-20" in answer.json()["first_send_at"]
+    listed = (await merchant.get("/v1/invitations", status="scheduled")).json()["items"]
+    assert {item["send_at"][:10] for item in listed} == {"2026-03-16"}
+
+
+async def test_accepted_batch_is_done_by_a_worker_and_undone(api: Api, merchant: MerchantClient) -> None:
+    await invite(merchant, 3)
+    body = {"filter": {"status": "scheduled", "email": "c1@example.no"}, "action": "cancel", "expected_count": 1}
+    answer = await merchant.post("/v1/batch-updates", body)
+    accepted = answer.json()
+    assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/batch-updates/{accepted['id']}")
+    assert accepted == {
+        "id": ANY,
+        "status": "accepted",
+        "action": "cancel",
+        "date": None,
+        "shift_days": None,
+        "filter": {"status": "scheduled", "email": "given"},
+        "undo_of": None,
+        "matched": 1,
+        "changed": 0,
+        "skipped": {},
+        "created_at": "2026-03-02T12:00:00Z",
+        "created_by": "key:first",
+        "finished_at": None,
+    }
+    finished = await work(api, merchant, accepted["id"])
+    assert finished == accepted | {"status": "finished", "changed": 1, "finished_at": "2026-03-02T12:00:00Z"}
+    cancelled = (await merchant.get("/v1/invitations", status="cancelled")).json()["items"]
+    assert [item["order_ids"] for item in cancelled] == [["A1"]]
+
+    answer = await merchant.post(f"/v1/batch-updates/{accepted['id']}/undo")
+    undoing = answer.json()
+    assert (answer.status_code, undoing["undo_of"], undoing["matched"]) == (202, accepted["id"], 1)
+    assert (await merchant.post(f"/v1/batch-updates/{accepted['id']}/undo")).json()["id"] == undoing["id"]
+    assert (await work(api, merchant, undoing["id"]))["changed"] == 1
+    assert (await merchant.get("/v1/invitations", status="cancelled")).json()["items"] == []
+
+
+async def test_ids_and_period_choose(api: Api, merchant: MerchantClient) -> None:
+    ids = await invite(merchant, 3)
+    answer = await merchant.post("/v1/batch-updates", {"ids": [ids[0], str(uuid4())], "action": "send_now"})
+    assert (answer.json()["matched"], answer.json()["filter"]) == (1, {"ids": 2})
+    await work(api, merchant, answer.json()["id"])
+    dry_run = {"filter": {"period": "today"}, "action": "cancel", "dry_run": True}
+    assert (await merchant.post("/v1/batch-updates", dry_run)).json()["matched"] == 1
+
+
+async def test_sent_again_with_its_key_it_is_accepted_once(merchant: MerchantClient) -> None:
+    await invite(merchant, 1)
+    headers = {"Idempotency-Key": "cancel-all"}
+    body = {"filter": {}, "action": "cancel"}
+    answers = [await merchant.post("/v1/batch-updates", body, headers=headers) for _ in range(2)]
+    assert answers[0].json() == answers[1].json()
+    assert answers[1].headers["Idempotency-Replayed"] == "true"
+
+
+async def test_unexpected_count_is_refused(merchant: MerchantClient) -> None:
+    await invite(merchant, 2)
+    answer = await merchant.post("/v1/batch-updates", {"filter": {}, "action": "cancel", "expected_count": 1})
+    detail = "It is about 2 invitations, and 1 were expected."
+    assert answer.json() == make_problem("unexpected_count", 409, detail, request_id=ANY)
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({"action": "cancel"}, [("", "exactly_one", "Give either filter or ids.")]),
+        (
+            {"filter": {}, "action": "reschedule"},
+            [("", "exactly_one", "To reschedule, give either date or shift_days.")],
+        ),
+        (
+            {"filter": {}, "action": "cancel", "date": "2026-04-20"},
+            [("", "exactly_one", "date and shift_days go with reschedule only.")],
+        ),
+        (
+            {"filter": {"email": "nobody"}, "action": "cancel"},
+            [("/filter/email", "invalid_format", "Must be an e-mail address.")],
+        ),
+        (
+            {"ids": ["x"], "action": "cancel"},
+            [("/ids/0", "invalid_format", "Must be the id of an invitation.")],
+        ),
+    ],
+    ids=["nothing chosen", "no day", "day to cancel", "no address", "no id"],
+)
+async def test_faulty_body_is_refused(
+    merchant: MerchantClient, body: dict[str, Any], errors: list[tuple[str, str, str]]
+) -> None:
+    answer = await merchant.post("/v1/batch-updates", body)
+    assert answer.json() == make_problem("invalid_input", 422, "The body has faults.", *errors, request_id=ANY)
+
+
+async def test_faults_are_named_at_once(merchant: MerchantClient) -> None:
+    body = {"filter": {"status": "lost", "colour": "red"}, "action": "explode", "shift_days": 1000}
+    answer = await merchant.post("/v1/batch-updates", body)
+    assert answer.status_code == 422
+    pointers = {error["pointer"] for error in answer.json()["errors"]}
+    assert pointers >= {"/filter/colour", "/action", "/shift_days"}
+    assert any(pointer.startswith("/filter/status") for pointer in pointers)
+
+
+async def test_undoing_too_early_and_what_is_not_there_are_refused(api: Api, merchant: MerchantClient) -> None:
+    await invite(merchant, 1)
+    accepted = (await merchant.post("/v1/batch-updates", {"filter": {}, "action": "cancel"})).json()
+    answer = await merchant.post(f"/v1/batch-updates/{accepted['id']}/undo")
+    detail = "It is still running; undo it once it has finished."
+    assert answer.json() == make_problem("undo_refused", 409, detail, request_id=ANY)
+    other = await api.make_merchant("other")
+    for path in (f"/v1/batch-updates/{accepted['id']}", "/v1/batch-updates/nothing"):
+        answer = await other.get(path)
+        detail = "No batch update of that id exists."
+        assert answer.json() == make_problem("batch_update_not_found", 404, detail, request_id=ANY)
+
+
+async def test_scopes_are_those_of_invitations(merchant: MerchantClient) -> None:
+    reader = await merchant.with_scopes("invitations:read")
+    assert (await reader.post("/v1/batch-updates", {"filter": {}, "action": "cancel"})).status_code == 403
+    assert (await reader.get(f"/v1/batch-updates/{uuid4()}")).status_code == 404

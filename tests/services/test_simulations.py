@@ -1,0 +1,192 @@
+"""Simulations: recorded orders replayed under two policies, by the rules that decide for real."""
+
+import gzip
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from invite_service.api.simulations import read_recorded
+from invite_service.domain.errors import InvalidInputError
+from invite_service.domain.invitation import Channel, Kind
+from invite_service.domain.order import OrderOutcome
+from invite_service.domain.policy import ConsentRequirement, Policy
+from invite_service.rules.simulation import Fate
+from invite_service.services.ingest import IngestItem
+from invite_service.services.simulations import ChangedFate, Progress, SimulationResult, SimulationService
+from tests.support.builders import NOON, make_merchant, make_policy, new_id
+from tests.support.ingesting import IngestHouse
+
+REAL_ORDERS = Path(__file__).parents[1] / "data" / "gift-shop-300.jsonl.gz"
+
+BEGINNING, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[IngestHouse]:
+    async with IngestHouse.open(database_url) as opened:
+        yield opened
+
+
+async def record(house: IngestHouse, body: Mapping[str, Any], *, at: datetime) -> None:
+    """Ingest an order as it is posted, at an instant."""
+    house.now = at
+    await house.service.ingest(house.merchant.id, [IngestItem(read_recorded(body), body)])
+
+
+async def simulate(
+    house: IngestHouse, changed: Policy, *, start: datetime = BEGINNING, end: datetime = END
+) -> tuple[SimulationResult, list[ChangedFate]]:
+    service = SimulationService(house.database, new_id=new_id)
+    total = await service.count(house.merchant, start=start, end=end)
+    news = [
+        one
+        async for one in service.run(
+            house.merchant,
+            current=make_policy(),
+            changed=changed,
+            start=start,
+            end=end,
+            total=total,
+            read_event=read_recorded,
+        )
+    ]
+    progress = [one for one in news if isinstance(one, Progress)]
+    assert progress[0] == Progress(0, total)
+    assert progress[-1] == Progress(total, total)
+    result = news[-1]
+    assert isinstance(result, SimulationResult)
+    return result, [one for one in news if isinstance(one, ChangedFate)]
+
+
+def body(order_id: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "order_id": order_id,
+        "status": "shipped",
+        "customer": {"email": f"{order_id}@example.com"},
+        "products": [{"id": "mug"}],
+        **changes,
+    }
+
+
+async def record_real_orders(house: IngestHouse) -> int:
+    lines = gzip.decompress(REAL_ORDERS.read_bytes()).splitlines()
+    for line in lines:
+        posted = {name: value for name, value in orjson.loads(line).items() if not name.startswith("_")}
+        await record(house, posted, at=datetime.fromisoformat(posted["purchased_at"]) + timedelta(hours=1))
+    return len(lines)
+
+
+async def test_same_policy_gives_no_difference_on_real_orders(database_url: str) -> None:
+    merchant = make_merchant(time_zone="Europe/London")
+    async with IngestHouse.open(database_url, merchant=merchant) as house:
+        count = await record_real_orders(house)
+        result, changes = await simulate(house, make_policy())
+        assert (result.orders, result.unreadable, changes, result.changes) == (count, 0, [], {})
+        assert result.before == result.after
+        assert sum(result.before.outcomes.values()) == count
+        assert sum(result.before.load_by_day.values()) == sum(result.before.messages.values())
+        assert sum(result.before.load_by_hour.values()) == sum(result.before.messages.values())
+
+
+async def test_outcomes_are_those_that_were_decided(database_url: str) -> None:
+    """Nothing was sent for real, so compare where no message of the simulation comes in between."""
+    merchant = make_merchant(time_zone="Europe/London")
+    patient = make_policy(product_delay_days=365, max_order_age_days=0)
+    async with IngestHouse.open(database_url, merchant=merchant, policies=[patient]) as house:
+        count = await record_real_orders(house)
+        service = SimulationService(house.database, new_id=new_id)
+        news = service.run(
+            merchant,
+            current=patient,
+            changed=patient,
+            start=BEGINNING,
+            end=END,
+            total=count,
+            read_event=read_recorded,
+        )
+        [result] = [one async for one in news if isinstance(one, SimulationResult)]
+        decided = await house.rows("SELECT outcome, count(*) FROM orders WHERE merchant_id = $1 GROUP BY outcome")
+    assert {outcome: n for outcome, n in result.before.outcomes.items() if n} == dict(decided)
+
+
+async def test_changed_policy_names_the_orders_that_change(house: IngestHouse) -> None:
+    await record(house, body("asked"), at=NOON)
+    await record(house, body("waits", status="packed"), at=NOON + timedelta(hours=1))
+    result, changes = await simulate(house, make_policy(trigger_statuses=("packed",), service_percent=100))
+    invited = Fate(OrderOutcome.INVITED, None, Kind.PRODUCT)
+    asked_by_service = Fate(OrderOutcome.INVITED, None, Kind.SERVICE)
+    assert {change.order_id: (change.before.outcome, change.after) for change in changes} == {
+        "asked": (OrderOutcome.INVITED, changes[0].after),
+        "waits": (OrderOutcome.WAITING, asked_by_service),
+    }
+    assert changes[0].before == invited
+    assert changes[0].after.outcome is OrderOutcome.WAITING
+    assert sum(result.changes.values()) == 2
+    assert result.before.messages == {("product_1", Channel.EMAIL): 1, ("product_2", Channel.EMAIL): 1}
+    assert result.after.messages == {("service", Channel.EMAIL): 1}
+
+
+async def test_messages_that_would_have_left_count_as_asked(house: IngestHouse) -> None:
+    customer = {"email": "kari@example.com"}
+    await record(house, body("first", customer=customer), at=NOON)
+    await record(house, body("second", customer=customer), at=NOON + timedelta(days=60))
+    result, changes = await simulate(house, make_policy(product_repeat_days=1))
+    assert [change.order_id for change in changes] == ["second"]
+    assert changes[0].before.reason == "products_asked_recently"
+    assert changes[0].after.outcome is OrderOutcome.INVITED
+    assert sum(result.after.messages.values()) == 4
+
+
+async def test_sms_cost_and_load_are_told_for_both_sides(house: IngestHouse) -> None:
+    customer = {"email": "kari@example.com", "phone": "+4791234567"}
+    await record(house, body("one", customer=customer, country="NO"), at=NOON)
+    result, changes = await simulate(
+        house, make_policy(preferred_channel=Channel.SMS, send_window_start=NOON.time().replace(hour=15),
+                           send_window_end=NOON.time().replace(hour=16))
+    )  # fmt: skip
+    assert changes == []
+    assert (result.before.sms_cost, result.after.sms_cost) == (Decimal(0), Decimal("0.40"))
+    assert list(result.after.load_by_hour) == [15]
+    assert sum(result.before.load_by_hour.values()) == 2
+
+
+async def test_later_events_are_replayed_when_they_came(house: IngestHouse) -> None:
+    await record(house, body("gone"), at=NOON)
+    await record(house, body("other"), at=NOON + timedelta(hours=1))
+    await record(house, {"order_id": "gone", "status": "cancelled"}, at=NOON + timedelta(days=2))
+    result, _ = await simulate(house, make_policy())
+    assert result.before.outcomes[OrderOutcome.CANCELLED] == 1
+    assert result.before.messages == {("product_1", Channel.EMAIL): 1, ("product_2", Channel.EMAIL): 1}
+
+
+async def test_period_chooses_orders_by_when_they_first_came(house: IngestHouse) -> None:
+    await record(house, body("before"), at=NOON)
+    await record(house, body("inside"), at=NOON + timedelta(days=1))
+    await record(house, body("after"), at=NOON + timedelta(days=2))
+    span = {"start": NOON + timedelta(days=1), "end": NOON + timedelta(days=2)}
+    result, changes = await simulate(house, make_policy(consent=ConsentRequirement.REQUIRED), **span)
+    assert result.orders == 1
+    assert [change.order_id for change in changes] == ["inside"]
+
+
+async def test_too_many_orders_are_refused(house: IngestHouse) -> None:
+    for number in range(3):
+        await record(house, body(f"o{number}"), at=NOON + timedelta(minutes=number))
+    service = SimulationService(house.database, new_id=new_id, max_orders=2)
+    with pytest.raises(InvalidInputError) as refused:
+        await service.count(house.merchant, start=BEGINNING, end=END)
+    assert [fault.pointer for fault in refused.value.faults] == ["/to"]
+
+
+async def test_nothing_is_stored(house: IngestHouse) -> None:
+    await record(house, body("one"), at=NOON)
+    tables = ("orders", "order_events", "invitations", "attempts", "timeline_entries", "mailbox_messages")
+    counting = " UNION ALL ".join(f"SELECT count(*) FROM {table} WHERE merchant_id = $1" for table in tables)
+    before = await house.rows(counting)
+    await simulate(house, make_policy(service_percent=100))
+    assert await house.rows(counting) == before
