@@ -1,9 +1,11 @@
 """may_send(): asked again right before every message, and what a failed try means (RULES.md section 7)."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from invite_service.domain.invitation import Invitation, InvitationStatus, Kind
 from invite_service.domain.order import Order
@@ -162,14 +164,18 @@ def drop_asked_elsewhere(
     Of two with messages to come that would drop each other the older, then the lower id, keeps; with
     `yields_to_younger` this one always yields (an invitation that was ended and would come back).
     """
-    stronger = [other for other in facts.others if yields_to_younger or _keeps_against(other, invitation)]
-    if any(other.has_messages_to_come and other.kind is not invitation.kind for other in stronger):
+    # A weaker one that would be dropped for this one does not drop this one.
+    weaker_ids = {
+        other.id
+        for other in facts.others
+        if other.has_messages_to_come and not yields_to_younger and not _keeps_against(other, invitation)
+    }
+    asking = [other for other in facts.others if other.id not in weaker_ids]
+    if any(other.has_messages_to_come and other.kind is not invitation.kind for other in asking):
         return None
     if invitation.kind is Kind.SERVICE:
-        # A weaker one that would be dropped for this one does not drop this one.
-        asking = [other for other in facts.others if other in stronger or not other.has_messages_to_come]
         return None if _is_service_asked(invitation, facts, policy, asking) else ()
-    dropped = _asked_product_ids(invitation, facts, policy, stronger)
+    dropped = _asked_product_ids(invitation, facts, policy, weaker_ids)
     remaining = tuple(product_id for product_id in invitation.product_ids if product_id not in dropped)
     return remaining or None
 
@@ -187,26 +193,25 @@ def _is_service_asked(invitation: Invitation, facts: SendFacts, policy: Policy, 
 
 
 def _asked_product_ids(
-    invitation: Invitation, facts: SendFacts, policy: Policy, stronger: Sequence[Invitation]
+    invitation: Invitation, facts: SendFacts, policy: Policy, weaker_ids: AbstractSet[UUID]
 ) -> set[str]:
     purchases: Mapping[str, datetime] = {order.order_id: order.purchased_at for order in facts.orders}
-    dropped: set[str] = set()
-    for product in invitation.products:
-        if not product.brought_by:
-            continue
-        asking = [
-            other
-            for other in facts.others
-            if other in stronger or not (other.has_messages_to_come and product.product_id in other.product_ids)
-        ]
-        asked = find_asked_products(
-            (product.product_id,),
-            asking,
-            purchased_at=min(purchases[order_id] for order_id in product.brought_by),
+    brought_by = {product.product_id: product.brought_by for product in invitation.products if product.brought_by}
+    asking: dict[str, list[Invitation]] = {product_id: [] for product_id in brought_by}
+    for other in facts.others:
+        for product in other.products:
+            if product.product_id in asking and not (product.brought_by and other.id in weaker_ids):
+                asking[product.product_id].append(other)
+    return {
+        product_id
+        for product_id, others in asking.items()
+        if find_asked_products(
+            (product_id,),
+            others,
+            purchased_at=min(purchases[order_id] for order_id in brought_by[product_id]),
             repeat_days=policy.product_repeat_days,
-        )
-        dropped.update(asked.by_id)
-    return dropped
+        ).by_id
+    }
 
 
 @dataclass(frozen=True, slots=True)
