@@ -53,9 +53,8 @@ class Conditions:
     @classmethod
     def sharing(cls, parameters: list[object]) -> "Conditions":
         """Begin a further part of a statement whose parameters so far are these, and add to them."""
-        conditions = cls.__new__(cls)
+        conditions = cls(MerchantId(""))
         conditions.parameters = parameters
-        conditions._conditions = []
         return conditions
 
     def add(self, condition: str, *parameters: object) -> None:

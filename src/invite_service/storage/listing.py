@@ -6,24 +6,24 @@ A page costs the same wherever it lies: it starts at an index entry, never at an
 from typing import Final
 from uuid import UUID
 
-from invite_service.domain.invitation import Channel, Invitation, Step
+from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Step
 from invite_service.domain.listing import AttemptRecord, InvitationFilter, InvitationSorting, OrderFilter
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import Order
 from invite_service.domain.receipt import OutcomeWord
-from invite_service.storage.choosing import Slice, invitations_chosen, orders_chosen
+from invite_service.storage.choosing import Slice, orders_chosen
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
 from invite_service.storage.invitations import READ_INVITATION_COLUMNS, READ_PRODUCTS, invitation_from_row
 from invite_service.storage.orders import READ_ORDER_COLUMNS, order_from_row
+from invite_service.storage.places import count_by_status, find_page
 
-# The limit is written out: as a parameter it would leave the planner guessing whether the page is worth its index.
+# Limits are written out: as a parameter one would leave the planner guessing whether the page is worth its index.
 LIST_INVITATIONS: Final = """
 SELECT {columns}, {products} AS products
-FROM invitations i
-WHERE i.merchant_id = $1{conditions}
-ORDER BY i.{sorted_by} {direction}, i.id {direction}
-LIMIT {limit}
+FROM ({page}) AS page
+CROSS JOIN LATERAL (SELECT i.* FROM invitations i WHERE i.merchant_id = $1 AND i.id = page.id LIMIT 1) AS i
+ORDER BY page.at {direction}, page.id {direction}
 """
 
 LIST_ORDERS: Final = """
@@ -62,17 +62,17 @@ class ListingStore:
         self, merchant_id: MerchantId, chosen: InvitationFilter, *, sorted_by: InvitationSorting, part: Slice
     ) -> list[Invitation]:
         """List invitations in the slice's order."""
-        conditions = invitations_chosen(merchant_id, chosen, self._keys)
-        conditions.add_slice(f"(i.{sorted_by}, i.id)", part)
+        page = find_page(merchant_id, chosen, self._keys, sorted_by=sorted_by, part=part)
         statement = LIST_INVITATIONS.format(
-            columns=READ_INVITATION_COLUMNS,
-            products=READ_PRODUCTS,
-            conditions=conditions,
-            sorted_by=sorted_by,
-            direction=_direction(part),
-            limit=part.limit,
+            columns=READ_INVITATION_COLUMNS, products=READ_PRODUCTS, page=page.text, direction=_direction(part)
         )
-        return [invitation_from_row(row) for row in await self._driver.fetch(statement, *conditions.parameters)]
+        return [invitation_from_row(row) for row in await self._driver.fetch(statement, *page.parameters)]
+
+    async def count_by_status(self, merchant_id: MerchantId, chosen: InvitationFilter) -> dict[InvitationStatus, int]:
+        """Count the invitations chosen in each status, those with none too."""
+        query = count_by_status(merchant_id, chosen, self._keys)
+        found = {row[0]: row[1] for row in await self._driver.fetch(query.text, *query.parameters)}
+        return {status: found.get(status, 0) for status in InvitationStatus}
 
     async def list_orders(self, merchant_id: MerchantId, chosen: OrderFilter, *, part: Slice) -> list[Order]:
         """List orders by when they were received, in the slice's order, without lines and traces."""
