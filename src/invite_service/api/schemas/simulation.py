@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from invite_service.api.schemas.fields import STRICT, Answer, Instant, Money
 from invite_service.api.schemas.policy import PolicyPatch
 from invite_service.domain.decision import Reason
-from invite_service.domain.invitation import Channel, Kind
+from invite_service.domain.invitation import Kind
 from invite_service.domain.order import OrderOutcome
 from invite_service.rules.simulation import Fate
 from invite_service.services.simulations import (
@@ -69,9 +69,9 @@ class FateResponse(Answer):
 class SideResponse(Answer):
     """What one policy makes of the orders; days and hours are those of the merchant's zone."""
 
-    outcomes: Mapping[OrderOutcome, int]
-    reasons: Mapping[Reason, int]
-    messages: Mapping[str, Mapping[Channel, int]]
+    outcomes: Mapping[str, int]
+    reasons: Mapping[str, int]
+    messages: Mapping[str, Mapping[str, int]]
     """Messages that would leave, by step and channel."""
     sms_cost: Money
     sms_currency: str
@@ -81,13 +81,13 @@ class SideResponse(Answer):
     @classmethod
     def of(cls, side: SideSummary) -> Self:
         """Shape a side."""
-        messages: defaultdict[str, dict[Channel, int]] = defaultdict(dict)
+        messages: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for (step, channel), count in side.messages.items():
-            messages[step][channel] = count
+            messages[step][channel.value] = count
         return cls(
-            outcomes=side.outcomes,
-            reasons=side.reasons,
-            messages=messages,
+            outcomes={outcome.value: count for outcome, count in side.outcomes.items()},
+            reasons={reason.value: count for reason, count in side.reasons.items()},
+            messages=dict(messages),
             sms_cost=side.sms_cost,
             sms_currency=SMS_CURRENCY,
             load_by_day={day.isoformat(): count for day, count in side.load_by_day.items()},
