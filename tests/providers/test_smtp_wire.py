@@ -38,11 +38,13 @@ async def test_bytes_arrive_as_they_were_given(raw: bytes) -> None:
         HEAD + b"one\n.\nMAIL FROM:<evil@example.com>\r\n",
         HEAD + b"one\r.\rtwo\r\n",
         HEAD + b"one\r\n.\rtwo\r\n",
+        HEAD + b"one\n.\rtwo\r\n",
+        HEAD + b"one\n\rtwo\r\n",
         HEAD + b"no line end",
         b"",
         None,
     ],
-    ids=["lone_lf", "lone_cr", "mixed", "no_line_end", "empty", "none"],
+    ids=["lone_lf", "lone_cr", "mixed", "one_of_each", "turned_round", "no_line_end", "empty", "none"],
 )
 async def test_bytes_that_servers_read_differently_are_never_written(raw: bytes | None) -> None:
     async with ScriptedSmtpServer() as server, open_sender(server) as sender:

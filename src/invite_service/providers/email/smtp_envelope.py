@@ -12,6 +12,8 @@ MAX_ADDRESS_LENGTH = 254
 
 _UNSAFE = frozenset(' <>\\"')
 
+_ALL_BUT_LINE_ENDS = bytes(octet for octet in range(256) if octet not in b"\r\n")
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
@@ -84,5 +86,6 @@ def _is_safe_address(address: str) -> bool:
 
 def _has_proper_lines(raw: bytes) -> bool:
     """Every line ends with CR LF and neither stands alone: servers differ on lone ones, which smuggles mails."""
-    lines = raw.count(b"\r\n")
-    return raw.endswith(b"\r\n") and raw.count(b"\n") == lines and raw.count(b"\r") == lines
+    # Counted by leaving out all else: counting CR and LF one by one takes twice as long, at every message.
+    ends = len(raw.translate(None, _ALL_BUT_LINE_ENDS))
+    return raw.endswith(b"\r\n") and ends == 2 * raw.count(b"\r\n")
