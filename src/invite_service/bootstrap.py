@@ -41,6 +41,7 @@ from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.rate_limits import RateLimiter
 from invite_service.services.ratings import RatingService
+from invite_service.services.replanning import ReplanningService
 from invite_service.services.sandbox import SandboxService
 from invite_service.services.sealing import AnswerSeal
 from invite_service.services.sending import SendingService
@@ -285,6 +286,18 @@ class Factory:
         """Make the service for policies."""
         context = self._context
         return PolicyService(context.database, policy_versions=context.policy_versions, clock=context.clock)
+
+    def create_replanning(self) -> ReplanningService:
+        """Make the service for changes of a policy that reach what is planned."""
+        context = self._context
+        return ReplanningService(
+            context.database,
+            policy=self.create_policy(),
+            batches=self.create_batch_updates(),
+            policies=context.policy_versions,
+            clock=context.clock,
+            new_id=new_id,
+        )
 
     def create_branding(self) -> BrandingService:
         """Make the service for branding."""

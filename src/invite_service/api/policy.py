@@ -15,13 +15,16 @@ from invite_service.api.preconditions import etag_of, read_if_match
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.policy import (
     PolicyPatch,
+    PolicyPatchParameters,
     PolicyResponse,
     PolicyVersionListParameters,
     PolicyVersionListResponse,
     PolicyVersionResponse,
+    ReplanPreviewResponse,
     policy_response,
     with_window_fault,
 )
+from invite_service.domain.batch_update import BatchUpdate
 from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.policy import Policy
 
@@ -44,14 +47,17 @@ async def get_policy(caller: ReadsPolicy, services: Services) -> Response:
         "patch_policy",
         "Change the policy",
         description="Makes a new version, which holds for what is decided from now on. Needs If-Match with the ETag "
-        "that was read, or *.",
+        "that was read, or *. With `replan=preview` nothing is saved and the answer is a ReplanPreviewResponse; with "
+        "`replan=apply` open invitations are planned again by the batch update that the header Batch-Update names.",
         takes=PolicyPatch,
-        answers={OK: PolicyResponse},
+        answers={OK: PolicyResponse | ReplanPreviewResponse},
         problems=["if_match_required", "version_mismatch"],
         scope="policy:write",
     ),
 )
-async def patch_policy(request: Request, caller: WritesPolicy, services: Services) -> Response:
+async def patch_policy(
+    request: Request, caller: WritesPolicy, services: Services, asked: Annotated[PolicyPatchParameters, Query()]
+) -> Response:
     replacing = read_if_match(request)
     policies = services.create_policy()
     document = read_document(await request.body())
@@ -60,6 +66,14 @@ async def patch_policy(request: Request, caller: WritesPolicy, services: Service
     except InvalidInputError as error:
         current = policy_response(await policies.get(caller.merchant.id))
         raise InvalidInputError(error.detail, faults=with_window_fault(error.faults, document, current)) from None
+    if asked.replan == "preview":
+        preview = await services.create_replanning().preview(caller.merchant, changes)
+        return JsonAnswer(ReplanPreviewResponse.of(preview))
+    if asked.replan == "apply":
+        policy, batch = await services.create_replanning().apply(
+            caller.merchant, changes, replacing=replacing, actor=caller.actor
+        )
+        return _answer(policy, batch)
     return _answer(await policies.patch(caller.merchant.id, changes, replacing=replacing, actor=caller.actor))
 
 
@@ -90,5 +104,8 @@ async def list_policy_versions(
     return JsonAnswer(PolicyVersionListResponse(items=items, next_cursor=next_cursor))
 
 
-def _answer(policy: Policy) -> Response:
-    return JsonAnswer(policy_response(policy), headers={"ETag": etag_of(policy.version)})
+def _answer(policy: Policy, batch: BatchUpdate | None = None) -> Response:
+    headers = {"ETag": etag_of(policy.version)}
+    if batch is not None:
+        headers["Batch-Update"] = f"/v1/batch-updates/{batch.id}"
+    return JsonAnswer(policy_response(policy), headers=headers)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from invite_service.domain.invitation import InvitationStatus, Step
+from invite_service.domain.invitation import InvitationStatus, InvitedProduct, Step
 from invite_service.domain.listing import InvitationFilter
 
 Chosen = InvitationFilter | Sequence[UUID]
@@ -21,6 +21,8 @@ class BatchAction(StrEnum):
     ENABLE = "enable"
     RESCHEDULE = "reschedule"
     SEND_NOW = "send_now"
+    REPLAN = "replan"
+    """Open invitations are planned again under a new version of the policy."""
     UNDO = "undo"
     """What an earlier batch update changed is put back where it has not moved since."""
 
@@ -43,6 +45,8 @@ class BatchChange:
     """Reschedule: the day, in each invitation's own zone."""
     shift_days: int | None = None
     """Reschedule: how many days after its planned day each leaves instead; negative for earlier."""
+    policy_version: int | None = None
+    """Replan: the version to plan by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,8 @@ class PlanBefore:
     moved_by_merchant: bool
     send_now: bool
     rescheduled_to: date | None
+    products: tuple[InvitedProduct, ...] = ()
+    """Those that were taken out, as they were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,8 @@ class TimelineEvent(StrEnum):
     INVITATION_HELD = "invitation_held"
     INVITATION_RESUMED = "invitation_resumed"
     INVITATION_PLANNED_AGAIN = "invitation_planned_again"
+    INVITATION_REPLANNED = "invitation_replanned"
+    """Planned again under a new version of the policy."""
     INVITATION_CANCELLED = "invitation_cancelled"
     INVITATION_ENABLED = "invitation_enabled"
     INVITATION_RESCHEDULED = "invitation_rescheduled"

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 from invite_service.domain.batch_update import BatchAction, BatchChange, BatchEffect
 from invite_service.domain.errors import ActionRefusedError
-from invite_service.domain.invitation import Invitation, InvitationStatus
+from invite_service.domain.invitation import Invitation, InvitationStatus, InvitedProduct
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
 from invite_service.rules import actions
 from invite_service.rules.membership import plan_again
-from invite_service.rules.sending import SendFacts
+from invite_service.rules.sending import SendFacts, drop_asked_elsewhere, has_order_on_hold
 from invite_service.rules.slots import local_day
 
 UNCHANGED = "unchanged"
@@ -22,7 +22,7 @@ MOVED_SINCE = "moved_since"
 
 def needs_facts(action: BatchAction) -> bool:
     """Say whether what others ask the same customer decides; then the customers' histories are locked and read."""
-    return action in {BatchAction.ENABLE, BatchAction.UNDO}
+    return action in {BatchAction.ENABLE, BatchAction.REPLAN, BatchAction.UNDO}
 
 
 def change_one(
@@ -68,11 +68,14 @@ def undo_one(
     if effect.action is BatchAction.CANCEL:
         restored = actions.enable(invitation, facts=facts, policy=policy, plan=plan, merchant=merchant, now=now)
         return actions.send_now(restored, now=now) if effect.before.send_now else restored
-    if invitation.status is not InvitationStatus.SCHEDULED:
-        raise ActionRefusedError(MOVED_SINCE, "It is not scheduled any more.")
+    if effect.before.status is not InvitationStatus.SCHEDULED:
+        raise ActionRefusedError(MOVED_SINCE, "It was not scheduled before.")
     before = effect.before
     restored = replace(
         invitation,
+        status=before.status,
+        ended_reason=None,
+        products=_put_back(invitation.products, before.products),
         steps=before.steps,
         next_step=before.next_step,
         policy_version=before.policy_version,
@@ -81,5 +84,20 @@ def undo_one(
         send_now=before.send_now,
         rescheduled_to=before.rescheduled_to,
     )
+    if invitation.status is not InvitationStatus.SCHEDULED:
+        remaining = drop_asked_elsewhere(restored, facts=facts, policy=policy, yields_to_younger=True)
+        if remaining is None:
+            raise ActionRefusedError("asked_elsewhere", "Another invitation asks the same customer.")
+        restored = replace(restored, held_at=now if has_order_on_hold(restored, facts) else None)
     planned = plan_again(restored, plan=plan, merchant=merchant, now=now)
     return replace(planned, next_attempt_at=None) if planned.held_at is not None else planned
+
+
+def _put_back(
+    products: tuple[InvitedProduct, ...], taken_out: tuple[InvitedProduct, ...]
+) -> tuple[InvitedProduct, ...]:
+    before = {product.product_id: product for product in taken_out}
+    return tuple(
+        before[product.product_id] if product.product_id in before and not product.brought_by else product
+        for product in products
+    )

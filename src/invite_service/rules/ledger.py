@@ -144,6 +144,10 @@ class Ledger:
         """Every invitation it holds, by id."""
         return self._invitations
 
+    def decide_again(self, order_id: str, *, now: datetime) -> Order:
+        """Decide an order that waits as if a triggering status had come now (RULES.md section 5)."""
+        return self._decide(replace(self._orders[order_id], triggered_at=None), now=now)
+
     def keep(self, invitation: Invitation) -> None:
         """Take in what became of an invitation when its message was due."""
         self._histories.set_invitation(invitation)

@@ -21,6 +21,7 @@ from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.policy import Policy
 from invite_service.rules import actions
 from invite_service.rules.batch_updates import UNCHANGED, change_one, needs_facts, undo_one
+from invite_service.rules.replanning import replan
 from invite_service.rules.sending import SendFacts
 from invite_service.rules.slots import local_day
 from invite_service.services.invitations import Period, span_of
@@ -37,6 +38,9 @@ CHUNK: Final = 2_000
 
 CHUNK_WITH_FACTS: Final = 250
 """The same where each customer's history is locked and read."""
+
+OPEN: Final = InvitationFilter(statuses=(InvitationStatus.SCHEDULED,))
+"""What may be planned again; of these the rules leave out what is not open."""
 
 UNDO_WITHIN: Final = timedelta(days=30)
 """How long a batch update can be undone."""
@@ -69,7 +73,7 @@ class BatchForecast:
 
 
 @dataclass(slots=True)
-class _Worked:
+class Worked:
     """What became of the invitations of a chunk."""
 
     changes: list[InvitationChange] = field(default_factory=list)
@@ -126,7 +130,7 @@ class BatchUpdateService:
                 merchant.id, chosen, with_products=has_facts, size=self._size_for(change.action)
             )
             async for found in pages:
-                worked = _Worked()
+                worked = Worked()
                 if has_facts:
                     await self._enable_each(stores, merchant, found, worked, policy=policy, now=now)
                 else:
@@ -161,6 +165,20 @@ class BatchUpdateService:
             matched=0,
         )
         return await self._add(merchant.id, batch, chosen, expected_count=expected_count)
+
+    async def accept_replanning(
+        self, stores: Stores, merchant: Merchant, policy: Policy, *, now: datetime, actor: str
+    ) -> BatchUpdate:
+        """Freeze the open invitations to be planned again under a policy that the caller's transaction saves."""
+        batch = BatchUpdate(
+            id=self._new_id(),
+            change=BatchChange(action=BatchAction.REPLAN, policy_version=policy.version),
+            chosen_by={"policy_version": policy.version},
+            created_at=now,
+            created_by=actor,
+            matched=0,
+        )
+        return await self._freeze(stores, merchant.id, batch, OPEN)
 
     async def undo(self, merchant: Merchant, batch_id: UUID, *, actor: str) -> BatchUpdate:
         """Accept a batch update that puts back what another one changed; asked again, it gives the same one.
@@ -225,13 +243,17 @@ class BatchUpdateService:
         self, merchant_id: MerchantId, batch: BatchUpdate, chosen: Chosen | None, *, expected_count: int | None
     ) -> BatchUpdate:
         async with self._database.transaction() as stores:
-            matched = await stores.batch_updates.add(
-                merchant_id, batch, chosen=chosen, chunk_size=self._size_for(batch.change.action)
-            )
-            if expected_count is not None and matched != expected_count:
-                raise UnexpectedCountError(
-                    f"It is about {matched} invitations, and {expected_count} were expected.", matched=matched
-                )
+            added = await self._freeze(stores, merchant_id, batch, chosen)
+            if expected_count is not None and added.matched != expected_count:
+                detail = f"It is about {added.matched} invitations, and {expected_count} were expected."
+                raise UnexpectedCountError(detail, matched=added.matched)
+        return added
+
+    async def _freeze(
+        self, stores: Stores, merchant_id: MerchantId, batch: BatchUpdate, chosen: Chosen | None
+    ) -> BatchUpdate:
+        chunk_size = self._size_for(batch.change.action)
+        matched = await stores.batch_updates.add(merchant_id, batch, chosen=chosen, chunk_size=chunk_size)
         return replace(batch, matched=matched)
 
     async def _work_once(self, merchant_id: MerchantId, batch_id: UUID) -> bool:
@@ -255,15 +277,19 @@ class BatchUpdateService:
 
     async def _change_chunk(
         self, stores: Stores, merchant: Merchant, batch: BatchUpdate, chunk: Chunk, *, now: datetime
-    ) -> _Worked:
+    ) -> Worked:
         policy = await self._current_policy(stores, merchant)
-        worked = _Worked()
+        worked = Worked()
         if not needs_facts(batch.change.action):
             found = await stores.batch_updates.lock_plans(merchant.id, chunk.invitation_ids)
             _change_each(found, worked, batch.change, policy=policy, merchant=merchant, now=now)
             return worked
         found = await self._lock_histories(stores, merchant.id, chunk.invitation_ids)
-        if batch.undo_of is None:
+        if batch.change.policy_version is not None:
+            version = batch.change.policy_version
+            policies = await self._policies.get(stores, merchant.id, {version})
+            await replan_each(stores, merchant, found, worked, policy=policies[version], now=now)
+        elif batch.undo_of is None:
             await self._enable_each(stores, merchant, found, worked, policy=policy, now=now)
         else:
             await self._undo_each(stores, merchant, batch.undo_of, found, worked, policy=policy, now=now)
@@ -289,7 +315,7 @@ class BatchUpdateService:
         stores: Stores,
         merchant: Merchant,
         found: Sequence[Invitation],
-        worked: _Worked,
+        worked: Worked,
         *,
         policy: Policy,
         now: datetime,
@@ -316,7 +342,7 @@ class BatchUpdateService:
         merchant: Merchant,
         undo_of: UUID,
         found: Sequence[Invitation],
-        worked: _Worked,
+        worked: Worked,
         *,
         policy: Policy,
         now: datetime,
@@ -349,9 +375,32 @@ class BatchUpdateService:
         return min(self._chunk_size, CHUNK_WITH_FACTS) if needs_facts(action) else self._chunk_size
 
 
+async def replan_each(
+    stores: Stores, merchant: Merchant, found: Sequence[Invitation], worked: Worked, *, policy: Policy, now: datetime
+) -> None:
+    """Plan invitations again under a policy, with the orders they were made for and their products' categories."""
+    invited = await stores.batch_updates.read_invited_orders(merchant.id, found)
+    categories: Mapping[str, str | None] = {}
+    if policy.excluded_categories:
+        product_ids = {product_id for invitation in found for product_id in invitation.product_ids}
+        categories = await stores.batch_updates.read_categories(merchant.id, product_ids)
+    for invitation in found:
+        worked.take(
+            invitation,
+            lambda invitation=invitation: replan(  # type: ignore[misc]
+                invitation,
+                invited.get(invitation.id),
+                policy=policy,
+                categories=categories,
+                merchant=merchant,
+                now=now,
+            ),
+        )
+
+
 def _change_each(
     found: Sequence[Invitation],
-    worked: _Worked,
+    worked: Worked,
     change: BatchChange,
     *,
     policy: Policy,

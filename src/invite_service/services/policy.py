@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from invite_service.domain.errors import Fault, InvalidInputError, PreconditionFailedError
-from invite_service.domain.merchant import MerchantId
+from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.policy import Policy
 from invite_service.rules.policy import check_policy
 from invite_service.services.policy_versions import PolicyVersions
@@ -48,15 +48,21 @@ class PolicyService:
         """
         async with self._database.transaction() as stores:
             merchant = await stores.merchants.lock(merchant_id)
-            current = await self._read(stores, merchant_id, merchant.policy_version)
-            if replacing is not None and replacing != current.version:
-                raise PreconditionFailedError("The policy was changed meanwhile; read it again.")
-            changed = _change(current, changes)
-            if replace(changed, version=current.version) == current:
-                return current
-            now = merchant.now(self._clock())
-            await stores.policies.add(merchant_id, changed, created_at=now, created_by=actor)
-            await stores.merchants.set_policy_version(merchant_id, changed.version, replacing=current.version)
+            return await self.save(stores, merchant, changes, replacing=replacing, actor=actor)
+
+    async def save(
+        self, stores: Stores, merchant: Merchant, changes: Mapping[str, Any], *, replacing: int | None, actor: str
+    ) -> Policy:
+        """Do what `patch` does in the caller's transaction, which has locked the merchant; raises the same."""
+        current = await self._read(stores, merchant.id, merchant.policy_version)
+        if replacing is not None and replacing != current.version:
+            raise PreconditionFailedError("The policy was changed meanwhile; read it again.")
+        changed = _change(current, changes)
+        if replace(changed, version=current.version) == current:
+            return current
+        now = merchant.now(self._clock())
+        await stores.policies.add(merchant.id, changed, created_at=now, created_by=actor)
+        await stores.merchants.set_policy_version(merchant.id, changed.version, replacing=current.version)
         return changed
 
     async def try_change(self, merchant_id: MerchantId, changes: Mapping[str, Any]) -> tuple[Policy, Policy]:

@@ -17,6 +17,7 @@ from invite_service.domain.errors import BatchUpdateNotFoundError
 from invite_service.domain.invitation import Invitation, InvitationStatus, Step
 from invite_service.domain.listing import InvitationFilter
 from invite_service.domain.merchant import MerchantId
+from invite_service.domain.order import Order
 from invite_service.storage.choosing import invitations_chosen
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
@@ -27,7 +28,9 @@ from invite_service.storage.invitations import (
     InvitationChange,
     invitation_from_row,
     product_rows,
+    products_from_json,
 )
+from invite_service.storage.orders import READ_ORDER_COLUMNS, order_from_row
 from invite_service.storage.statements import Writing, json_text
 
 # The chunks hold ids only, in the order in which everybody locks invitations.
@@ -43,15 +46,15 @@ WITH frozen AS (
     RETURNING cardinality(invitation_ids) AS size
 )
 INSERT INTO batch_updates (
-    merchant_id, id, action, day, shift_days, chosen_by, undo_of, created_at, created_by, matched
+    merchant_id, id, action, day, shift_days, chosen_by, undo_of, created_at, created_by, policy_version, matched
 )
-SELECT $1, $2, $4, $5, $6, $7::text::json, $8, $9, $10, (SELECT COALESCE(sum(size), 0) FROM frozen)
+SELECT $1, $2, $4, $5, $6, $7::text::json, $8, $9, $10, $11, (SELECT COALESCE(sum(size), 0) FROM frozen)
 RETURNING matched
 """
 
 _BY_FILTER: Final = "SELECT i.id FROM invitations AS i WHERE i.merchant_id = $1{conditions}"
 
-_BY_IDS: Final = "SELECT i.id FROM invitations AS i WHERE i.merchant_id = $1 AND i.id = ANY($11::uuid[])"
+_BY_IDS: Final = "SELECT i.id FROM invitations AS i WHERE i.merchant_id = $1 AND i.id = ANY($12::uuid[])"
 
 _CHANGED_BY: Final = """
 SELECT c.invitation_id AS id FROM batch_update_changes AS c WHERE c.merchant_id = $1 AND c.batch_update_id = $8
@@ -66,8 +69,8 @@ LIMIT {{limit}}
 """  # noqa: S608 - built from the constant above
 
 FIND_BATCH_UPDATE: Final = """
-SELECT b.id, b.action, b.day, b.shift_days, b.chosen_by, b.undo_of, b.matched, b.created_at, b.created_by,
-    b.finished_at,
+SELECT b.id, b.action, b.day, b.shift_days, b.policy_version, b.chosen_by, b.undo_of, b.matched, b.created_at,
+    b.created_by, b.finished_at,
     (SELECT count(c.done_at) > 0 FROM batch_update_chunks AS c
      WHERE c.merchant_id = $1 AND c.batch_update_id = b.id) AS is_started,
     (SELECT COALESCE(sum(c.changed), 0)::int8 FROM batch_update_chunks AS c
@@ -165,15 +168,16 @@ _STEPS: Final = "string_to_array(given.steps, ' ')"
 # Both parts see the invitations as they were before the statement: so the change that is kept tells what was found.
 SAVE_PLANS: Final = f"""
 WITH given AS MATERIALIZED (
-    SELECT * FROM unnest($5::uuid[], {", ".join(f"${6 + n}::{kind}[]" for n, (_, kind) in enumerate(_PLAN))})
-        AS given (id, {", ".join(name for name, _ in _PLAN)})
+    SELECT * FROM unnest($5::uuid[], {", ".join(f"${6 + n}::{kind}[]" for n, (_, kind) in enumerate(_PLAN))},
+            ${7 + len(_PLAN)}::text[])
+        AS given (id, {", ".join(name for name, _ in _PLAN)}, taken_out)
 ), kept AS (
     INSERT INTO batch_update_changes (
         merchant_id, batch_update_id, invitation_id, action, actor, at,
-        {", ".join(f"before_{name}" for name in _BEFORE)}, status, send_at, next_attempt_at
+        {", ".join(f"before_{name}" for name in _BEFORE)}, before_products, status, send_at, next_attempt_at
     )
     SELECT $1, $2, i.id, $3, $4, ${6 + len(_PLAN)}, {", ".join(f"i.{name}" for name in _BEFORE)},
-        given.status, given.send_at, given.next_attempt_at
+        given.taken_out::json, given.status, given.send_at, given.next_attempt_at
     FROM given
     JOIN invitations AS i ON i.merchant_id = $1 AND i.id = given.id
     WHERE i.merchant_id = $1 AND i.id = ANY($5::uuid[])
@@ -186,10 +190,23 @@ WHERE stored.merchant_id = $1 AND stored.id = ANY($5::uuid[]) AND stored.id = gi
 
 READ_CHANGES: Final = f"""
 SELECT c.invitation_id, c.action, {", ".join(f"c.before_{name}" for name in _BEFORE)},
-    c.status, c.send_at, c.next_attempt_at
+    c.before_products, c.status, c.send_at, c.next_attempt_at
 FROM batch_update_changes AS c
 WHERE c.merchant_id = $1 AND c.batch_update_id = $2 AND c.invitation_id = ANY($3::uuid[])
 """  # noqa: S608 - built from the constant above
+
+
+# The `invited` order of each, which an invitation has one of as long as any of its orders is live.
+READ_INVITED_ORDERS: Final = f"""
+SELECT {READ_ORDER_COLUMNS}, NULL AS trace, NULL AS lines
+FROM orders AS o
+WHERE o.merchant_id = $1 AND o.order_id = ANY($2::text[]) AND o.outcome = 'invited'
+    AND o.invitation_id = ANY($3::uuid[])
+"""  # noqa: S608 - built from the constant above
+
+READ_CATEGORIES: Final = """
+SELECT p.product_id, p.category FROM products AS p WHERE p.merchant_id = $1 AND p.product_id = ANY($2::text[])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +239,7 @@ class BatchUpdateStore:
             batch.undo_of,
             batch.created_at,
             batch.created_by,
+            batch.change.policy_version,
         ]
         if chosen is None:
             statement, parameters = _CHANGED_BY, [merchant_id, *given]
@@ -308,6 +326,18 @@ class BatchUpdateStore:
             invitation_from_row(row) for row in await self._driver.fetch(LOCK_PLANS, merchant_id, list(invitation_ids))
         ]
 
+    async def read_invited_orders(self, merchant_id: MerchantId, found: Collection[Invitation]) -> dict[UUID, Order]:
+        """Read the order that each invitation was made for, without lines and trace; by invitation."""
+        order_ids = [order_id for invitation in found for order_id in invitation.order_ids]
+        ids = [invitation.id for invitation in found]
+        rows = await self._driver.fetch(READ_INVITED_ORDERS, merchant_id, order_ids, ids)
+        orders = [order_from_row(row) for row in rows]
+        return {order.invitation_id: order for order in orders if order.invitation_id is not None}
+
+    async def read_categories(self, merchant_id: MerchantId, product_ids: Collection[str]) -> dict[str, str | None]:
+        """Read the categories of products, as the newest order told them."""
+        return dict(await self._driver.fetch(READ_CATEGORIES, merchant_id, list(product_ids)))
+
     async def save_plans(
         self, merchant_id: MerchantId, batch: BatchUpdate, changes: Sequence[InvitationChange], *, at: datetime
     ) -> None:
@@ -326,6 +356,7 @@ class BatchUpdateStore:
             [invitation.id for invitation in changed],
             *columns,
             at,
+            [_taken_out(change) for change in changes],
         )
         writing = Writing()
         for change in changes:
@@ -340,10 +371,27 @@ class BatchUpdateStore:
         return {row[0]: _effect_from_row(row) for row in rows}
 
 
+def _taken_out(change: InvitationChange) -> str | None:
+    """Write the products that a change took out, as they were; most changes take out none."""
+    if change.invitation.products is change.stored.products:
+        return None
+    taken_out = [
+        [before.product_id, before.brought_by, before.asked]
+        for before, after in zip(change.stored.products, change.invitation.products, strict=True)
+        if before.brought_by and not after.brought_by
+    ]
+    return json_text(taken_out) if taken_out else None
+
+
 def _batch_from_row(row: Row) -> BatchUpdate:
     return BatchUpdate(
         id=row["id"],
-        change=BatchChange(action=BatchAction(row["action"]), day=row["day"], shift_days=row["shift_days"]),
+        change=BatchChange(
+            action=BatchAction(row["action"]),
+            day=row["day"],
+            shift_days=row["shift_days"],
+            policy_version=row["policy_version"],
+        ),
         chosen_by=row["chosen_by"],
         undo_of=row["undo_of"],
         created_at=row["created_at"],
@@ -368,6 +416,7 @@ def _effect_from_row(row: Row) -> BatchEffect:
         moved_by_merchant,
         send_now,
         rescheduled_to,
+        products,
         status,
         send_at,
         next_attempt_at,
@@ -385,6 +434,7 @@ def _effect_from_row(row: Row) -> BatchEffect:
             moved_by_merchant=moved_by_merchant,
             send_now=send_now,
             rescheduled_to=day,
+            products=products_from_json(products or ()),
         ),
         status=InvitationStatus(status),
         send_at=send_at,

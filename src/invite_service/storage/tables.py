@@ -494,6 +494,7 @@ batch_updates = Table(
     _text("action"),
     Column("day", Date, nullable=True),
     Column("shift_days", Integer, nullable=True),
+    Column("policy_version", Integer, nullable=True),
     Column("chosen_by", JSON, nullable=False),
     Column("undo_of", Uuid, nullable=True),
     Column("matched", Integer, nullable=False),
@@ -542,6 +543,8 @@ batch_update_changes = Table(
     Column("before_moved_by_merchant", Boolean, nullable=False),
     Column("before_send_now", Boolean, nullable=False),
     Column("before_rescheduled_to", Date, nullable=True),
+    # Products that were taken out, as [id, ids of the orders that brought it, whether it was asked about].
+    Column("before_products", JSON, nullable=True),
     _text("status"),
     _instant("send_at"),
     _instant("next_attempt_at", nullable=True),

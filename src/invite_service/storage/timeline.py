@@ -45,6 +45,7 @@ FROM (
             WHEN 'enable' THEN 'invitation_enabled'
             WHEN 'reschedule' THEN 'invitation_rescheduled'
             WHEN 'send_now' THEN 'invitation_send_now'
+            WHEN 'replan' THEN 'invitation_replanned'
             ELSE 'invitation_restored'
         END,
         NULL, invitation_id, CASE action WHEN 'cancel' THEN 'cancelled_by_merchant' END,

@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, time
-from typing import Annotated, Any, Final, Literal
+from datetime import date, datetime, time
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
 
 from invite_service.api.cursors import Cursor, write_cursor
-from invite_service.api.schemas.fields import STRICT, Answer, WallTime
+from invite_service.api.schemas.fields import PARAMETERS, STRICT, Answer, WallTime
+from invite_service.api.schemas.invitation import InvitationResponse
 from invite_service.api.schemas.paging import NOT_OF_LIST, PageParameters
+from invite_service.domain.decision import Reason
 from invite_service.domain.errors import Fault, InvalidInputError
+from invite_service.domain.order import OrderOutcome
 from invite_service.domain.policy import Policy
 from invite_service.rules.policy import MAX_EXCLUDED, MAX_STATUSES, MAX_TEXT_LENGTH
+from invite_service.rules.replanning import Replanning
+from invite_service.services.replanning import ReplanPreview
 
 Days365 = Annotated[int, Field(ge=0, le=365)]
 Days90 = Annotated[int, Field(ge=1, le=90)]
@@ -81,6 +86,99 @@ class PolicyResponse(PolicyPatch):
 
     version: int
     """Counts up with every change; the ETag is this number."""
+
+
+class PolicyPatchParameters(BaseModel):
+    """What happens to what was planned before."""
+
+    model_config = PARAMETERS
+
+    replan: Literal["preview", "apply"] | None = None
+    """preview: save nothing and say what would become of open invitations and of orders that wait. apply: plan the open
+    invitations again, as a batch update that can be undone. Left out: they keep what they were given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplannedInvitationResponse(Answer):
+    """An open invitation as it would become."""
+
+    change: Replanning
+    before: InvitationResponse
+    after: InvitationResponse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidedOrderResponse(Answer):
+    """A waiting order as it would be decided."""
+
+    order_id: str
+    outcome: OrderOutcome
+    reason: Reason | None
+    send_at: datetime | None
+    """Of its invitation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplanPreviewResponse(Answer):
+    """What a changed policy would make of what is planned. Days are those of the merchant's zone."""
+
+    policy: PolicyResponse
+    """As it would be; nothing is saved."""
+    open_invitations: int
+    changes: Mapping[str, int]
+    """How many would be cancelled, leave earlier or later, or at the same time (with other steps or products)."""
+    skipped: Mapping[str, int]
+    """How many would stay as they are, by reason."""
+    load_before: Mapping[str, int]
+    """First messages by day, as planned now."""
+    load_after: Mapping[str, int]
+    """The same as it would be, with those of the orders that wait."""
+    first_invitations: Sequence[ReplannedInvitationResponse]
+    """The first ten that would leave at another time, or not at all."""
+    waiting_orders: int
+    outcomes: Mapping[str, int]
+    """What would be decided of those that would not wait any more; they are decided with their next event."""
+    first_orders: Sequence[DecidedOrderResponse]
+    """The first ten of these."""
+
+    @classmethod
+    def of(cls, preview: ReplanPreview) -> Self:
+        """Shape a preview."""
+        return cls(
+            policy=policy_response(preview.policy),
+            open_invitations=preview.open_invitations,
+            changes=_counts(preview.changes),
+            skipped=_counts(preview.skipped),
+            load_before=_by_day(preview.load_before),
+            load_after=_by_day(preview.load_after),
+            first_invitations=[
+                ReplannedInvitationResponse(
+                    change=one.change,
+                    before=InvitationResponse.of(one.before),
+                    after=InvitationResponse.of(one.after),
+                )
+                for one in preview.first_invitations
+            ],
+            waiting_orders=preview.waiting_orders,
+            outcomes=_counts(preview.outcomes),
+            first_orders=[
+                DecidedOrderResponse(
+                    order_id=one.order.order_id,
+                    outcome=one.order.outcome,
+                    reason=one.order.reason,
+                    send_at=one.invitation.send_at if one.invitation is not None else None,
+                )
+                for one in preview.first_orders
+            ],
+        )
+
+
+def _counts(counts: Mapping[Any, int]) -> dict[str, int]:
+    return {str(name): count for name, count in sorted(counts.items())}
+
+
+def _by_day(counts: Mapping[date, int]) -> dict[str, int]:
+    return {day.isoformat(): count for day, count in sorted(counts.items())}
 
 
 class PolicyVersionListParameters(PageParameters):

@@ -1,0 +1,128 @@
+"""A changed policy and what was planned before it: previewed, applied and undone over HTTP."""
+
+from typing import Any
+from unittest.mock import ANY
+
+import httpx
+
+from tests.api.conftest import Api, MerchantClient
+from tests.api.test_batch_updates import work
+
+
+async def patch(merchant: MerchantClient, changes: object, *, replan: str) -> httpx.Response:
+    return await merchant.request("PATCH", f"/v1/policy?replan={replan}", json=changes, headers={"If-Match": "*"})
+
+
+async def plans(merchant: MerchantClient) -> dict[str, Any]:
+    """What customers would see of each invitation, by the order it was made for."""
+    items = (await merchant.get("/v1/invitations")).json()["items"]
+    return {item["order_ids"][0]: (item["status"], item["send_at"], item["steps"], item["products"]) for item in items}
+
+
+async def apply(api: Api, merchant: MerchantClient, changes: object) -> str:
+    """Apply a change, do what a worker does, and give the batch update's address."""
+    answer = await patch(merchant, changes, replan="apply")
+    assert answer.status_code == 200, answer.text
+    address: str = answer.headers["batch-update"]
+    await work(api, merchant, address.rpartition("/")[2])
+    return address
+
+
+async def test_preview_shows_what_would_become_and_saves_nothing(merchant: MerchantClient) -> None:
+    await merchant.post_order(order_id="A")
+    await merchant.post_order(order_id="B", customer={"email": "ola@example.no"}, products=[{"id": "t2"}])
+    await merchant.post_order(order_id="C", customer={"email": "per@example.no"}, status="packed")
+    before = await plans(merchant)
+    changes = {"product_delay_days": 7, "excluded_product_ids": ["t2"], "trigger_statuses": ["packed", "shipped"]}
+    answer = await patch(merchant, changes, replan="preview")
+    body = answer.json()
+    assert answer.status_code == 200
+    assert "etag" not in answer.headers
+    assert body == {
+        "policy": ANY,
+        "open_invitations": 2,
+        "changes": {"cancelled": 1, "earlier": 1},
+        "skipped": {},
+        "load_before": {"2026-03-16": 2},
+        "load_after": {"2026-03-09": 2},
+        "first_invitations": ANY,
+        "waiting_orders": 1,
+        "outcomes": {"invited": 1},
+        "first_orders": [{"order_id": "C", "outcome": "invited", "reason": None, "send_at": ANY}],
+    }
+    assert (body["policy"]["version"], body["policy"]["product_delay_days"]) == (2, 7)
+    shown = {one["before"]["order_ids"][0]: one for one in body["first_invitations"]}
+    assert {order_id: one["change"] for order_id, one in shown.items()} == {"A": "earlier", "B": "cancelled"}
+    assert shown["A"]["after"]["send_at"].startswith("2026-03-09")
+    assert body["first_orders"][0]["send_at"].startswith("2026-03-09")
+    assert await plans(merchant) == before
+    assert (await merchant.get("/v1/policy")).json()["version"] == 1
+
+
+async def test_apply_plans_again_and_undo_puts_back(api: Api, merchant: MerchantClient) -> None:
+    await merchant.post_order(order_id="A")
+    await merchant.post_order(order_id="B", customer={"email": "ola@example.no"}, products=[{"id": "t2"}])
+    two = [{"id": "t1"}, {"id": "t2"}]
+    await merchant.post_order(order_id="C", customer={"email": "per@example.no"}, products=two)
+    before = await plans(merchant)
+    changes = {"product_delay_days": 20, "product_steps": "second_only", "excluded_product_ids": ["t2"]}
+    address = await apply(api, merchant, changes)
+    after = await plans(merchant)
+    seen = {order_id: (status, at[:10], steps, products) for order_id, (status, at, steps, products) in after.items()}
+    assert seen == {
+        "A": ("scheduled", "2026-03-22", ["product_2"], ["t1"]),
+        "B": ("cancelled", "2026-03-22", ["product_2"], []),
+        "C": ("scheduled", "2026-03-22", ["product_2"], ["t1"]),
+    }
+    told = (await merchant.get(address)).json()
+    assert (told["action"], told["status"], told["changed"], told["filter"]) == (
+        "replan",
+        "finished",
+        3,
+        {"policy_version": 2},
+    )
+    undoing = (await merchant.post(f"{address}/undo")).json()
+    assert (await work(api, merchant, undoing["id"]))["changed"] == 3
+    assert await plans(merchant) == before
+
+
+async def test_second_step_and_window_follow_the_new_policy(api: Api, merchant: MerchantClient) -> None:
+    invitation = (await merchant.post_order(order_id="A"))["invitation"]
+    await apply(api, merchant, {"product_second_delay_days": 9})
+    detail = (await merchant.get(f"/v1/invitations/{invitation['id']}")).json()
+    assert (detail["policy_version"], detail["send_at"]) == (2, invitation["send_at"])
+    assert [(entry["actor"], entry["event"]) for entry in detail["timeline"]][-1] == (
+        "key:first",
+        "invitation_replanned",
+    )
+
+
+async def test_what_the_merchant_moved_and_what_has_left_stays(api: Api, merchant: MerchantClient) -> None:
+    moved = (await merchant.post_order(order_id="A"))["invitation"]["id"]
+    await merchant.post(f"/v1/invitations/{moved}/reschedule", {"date": "2026-04-01"})
+    before = await plans(merchant)
+    address = await apply(api, merchant, {"product_delay_days": 7})
+    assert (await merchant.get(address)).json()["skipped"] == {"moved_by_merchant": 1}
+    assert await plans(merchant) == before
+
+
+async def test_without_replan_open_invitations_keep_what_they_were_given(merchant: MerchantClient) -> None:
+    await merchant.post_order(order_id="A")
+    before = await plans(merchant)
+    answer = await merchant.request("PATCH", "/v1/policy", json={"product_delay_days": 7}, headers={"If-Match": "*"})
+    assert "batch-update" not in answer.headers
+    assert await plans(merchant) == before
+
+
+async def test_change_that_changes_nothing_plans_nothing_again(merchant: MerchantClient) -> None:
+    answer = await patch(merchant, {"product_delay_days": 14}, replan="apply")
+    assert answer.json()["version"] == 1
+    assert "batch-update" not in answer.headers
+
+
+async def test_faulty_change_is_refused_before_anything_is_planned(merchant: MerchantClient) -> None:
+    for replan in ("preview", "apply"):
+        answer = await patch(merchant, {"service_percent": 101}, replan=replan)
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/service_percent"]
+    unknown = await patch(merchant, {}, replan="perhaps")
+    assert [error["pointer"] for error in unknown.json()["errors"]] == ["?replan"]
