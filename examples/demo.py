@@ -3,7 +3,8 @@
 Starts `invite-service dev` on a data directory of its own (or takes a running installation by --base-url and
 --operator-key), makes a sandbox merchant whose clock starts on the first order's day, posts the orders in time order
 while moving the clock along, answers a share of the invitations through the hosted page's own form, and prints what the
-account then looks like. On a terminal it goes on serving, so that the pages can be opened, until Ctrl-C.
+account then looks like. On a terminal it goes on serving, so that the pages can be opened, until Ctrl-C; afterwards it
+says how to serve them again.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import hashlib
 import json
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -34,6 +36,16 @@ ORDERS = Path(__file__).parent / "gift-shop-500.jsonl.gz"
 
 START_SECONDS = 60.0
 """How long the servers may take to answer."""
+
+BRANDING = {
+    "primary_color": "#8a2846",
+    "background_color": "#f7f1ee",
+    "support_email": "help@gifts.example.org",
+}
+"""How the gift shop's messages and pages look."""
+
+NAME_PREFIX = "Item "
+"""How all product names of these orders begin."""
 
 DAYS_AFTER_THE_LAST_ORDER = 45
 """Enough for every message that is still planned."""
@@ -64,13 +76,14 @@ def main() -> int:
         if arguments.base_url:
             base_url, operator_key = arguments.base_url, arguments.operator_key
         else:
+            console.print("Starting PostgreSQL, Redis, API and worker")
             base_url, operator_key = resources.enter_context(running_service(arguments.data_dir))
         client = resources.enter_context(httpx.Client(base_url=base_url, timeout=60))
         visitor = resources.enter_context(httpx.Client(timeout=60, follow_redirects=True))
         merchant = make_merchant(client, operator_key, starts_at=orders[0]["purchased_at"])
         client.headers["Authorization"] = f"Bearer {merchant['api_key']}"
         account = Account(client, visitor)
-        account.change_policy({"service_percent": 15})
+        account.set_up()
         replay(account, orders, console)
         print_figures(account, console)
         print_pages(account, base_url, merchant, console)
@@ -78,6 +91,10 @@ def main() -> int:
             console.print("\nServing until Ctrl-C.")
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
+    if not arguments.base_url:
+        again = [find_program(), "dev", "--data-dir", str(arguments.data_dir), "--port", base_url.rpartition(":")[2]]
+        console.print("\nStopped. This serves the pages again:\n")
+        console.print(f"  {shlex.join(again)}", soft_wrap=True, highlight=False)
     return 0
 
 
@@ -95,15 +112,20 @@ def read_orders(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
+def find_program() -> str:
+    """Find the command beside the interpreter that runs us, else on the PATH."""
+    beside = Path(sys.executable).with_name("invite-service")
+    return str(beside) if beside.exists() else shutil.which("invite-service") or "invite-service"
+
+
 @contextlib.contextmanager
 def running_service(data_dir: Path) -> Iterator[tuple[str, str]]:
     """Run `invite-service dev` on a free port; give its base URL and operator key."""
-    program = Path(sys.executable).with_name("invite-service")
-    command = [str(program if program.exists() else shutil.which("invite-service")), "dev"]
     facts_file = data_dir / "dev.json"
-    facts_file.unlink(missing_ok=True)
     service = subprocess.Popen(
-        [*command, "--data-dir", str(data_dir), "--port", "0"], stdout=subprocess.DEVNULL, start_new_session=True
+        [find_program(), "dev", "--data-dir", str(data_dir), "--port", "0"],
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         yield wait_for(service, facts_file)
@@ -119,7 +141,9 @@ def wait_for(service: "subprocess.Popen[bytes]", facts_file: Path) -> tuple[str,
             raise SystemExit("invite-service dev ended; what it said stands above")
         if facts_file.exists():
             facts = json.loads(facts_file.read_text())
-            return facts["base_url"], facts["operator_key"]
+            # One that was killed left its file behind.
+            if facts["pids"]["dev"] == service.pid:
+                return facts["base_url"], facts["operator_key"]
         time.sleep(0.1)
     raise SystemExit(f"invite-service dev did not answer within {START_SECONDS:.0f} seconds")
 
@@ -161,8 +185,11 @@ class Account:
         self.answered: set[str] = set()
         self.not_received = 0
 
-    def change_policy(self, changes: dict[str, Any]) -> None:
-        checked(self._client.patch("/v1/policy", headers={"If-Match": "*"}, json=changes))
+    def set_up(self) -> None:
+        """Ask about the shop itself now and then, and look like one."""
+        anyway = {"If-Match": "*"}
+        checked(self._client.patch("/v1/policy", headers=anyway, json={"service_percent": 15}))
+        checked(self._client.put("/v1/branding", headers=anyway, json=BRANDING))
 
     def post_order(self, order: dict[str, Any]) -> dict[str, Any]:
         return checked(self._client.post("/v1/orders", json=order))
@@ -310,40 +337,73 @@ def replay(account: Account, orders: list[dict[str, Any]], console: Console) -> 
 def print_figures(account: Account, console: Console) -> None:
     reconciliation = account.get("/v1/insights/reconciliation")
     outcomes, reasons = reconciliation["outcomes"], reconciliation["reasons"]
-    table = Table("orders", "", title="Orders by outcome and reason", title_justify="left")
+    table = make_table("Orders by outcome", "outcome", "orders")
     for outcome, count in outcomes.items():
         table.add_row(outcome, str(count))
-    for reason, count in reasons.items():
-        table.add_row(f"  {reason}", str(count), style="dim")
+    table.add_section()
     table.add_row("received", str(reconciliation["received"]), style="bold")
     console.print(table)
     adds_up = sum(outcomes.values()) == reconciliation["received"]
-    console.print("The outcomes add up to the orders received." if adds_up else "[red]The outcomes do not add up.")
+    console.print("They add up to the orders received.\n" if adds_up else "[red]They do not add up.\n")
+
+    table = make_table("Blocked and waiting orders by reason", "reason", "orders")
+    for reason, count in reasons.items():
+        table.add_row(reason, str(count))
+    table.add_section()
+    table.add_row("blocked and waiting", str(outcomes["blocked"] + outcomes["waiting"]), style="bold")
+    console.print(table)
+    adds_up = sum(reasons.values()) == outcomes["blocked"] + outcomes["waiting"]
+    console.print("They add up to the orders blocked and waiting.\n" if adds_up else "[red]They do not add up.\n")
 
     sent = Counter((message["step"], message["headers"].get("Content-Language", "")) for message in account.messages)
-    table = Table("step", "language", "messages", title="Messages", title_justify="left")
+    table = make_table("Messages by step and language", "step", "language", "messages")
     for (step, language), count in sorted(sent.items()):
         table.add_row(step, language, str(count))
+    table.add_section()
+    table.add_row("sent", "", str(sent.total()), style="bold")
     console.print(table)
+    console.print()
 
     summary = account.get("/v1/ratings/summary")
-    table = Table("", "count", "average", "1 to 5 stars", title="Published ratings", title_justify="left")
-    for subject in ("product", "service"):
+    table = make_table(
+        "Published ratings", "of", "1 star", *(f"{stars} stars" for stars in range(2, 6)), "all", "average"
+    )
+    for subject, what in (("product", "products"), ("service", "the shop")):
         published = summary[subject]["published"]
-        stars = "  ".join(str(count) for count in published["distribution"].values())
-        table.add_row(subject, str(published["count"]), str(published["average"]), stars)
+        counts = [str(published["distribution"][str(stars)]) for stars in range(1, 6)]
+        table.add_row(what, *counts, str(published["count"]), str(published["average"] or "none"))
     console.print(table)
+    console.print()
     invited = {message["invitation_id"] for message in account.messages}
     rate = 100 * len(account.answered) / len(invited) if invited else 0
     console.print(
-        f"Response rate {rate:.1f} %: {len(account.answered)} of {len(invited)} invitations sent were answered;"
-        f" {account.not_received} customers said that their order had not arrived."
+        f"Response rate {rate:.1f}%: {len(account.answered)} of {len(invited)} invitations that were sent got stars."
+        f"\nTo {account.not_received} messages the answer was that the order had not arrived.",
+        soft_wrap=True,
     )
+
+
+def make_table(title: str, *columns: str) -> Table:
+    """Make a table whose figures stand to the right."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        is_figure = column not in {"outcome", "reason", "step", "language", "of"}
+        table.add_column(column, justify="right" if is_figure else "left")
+    return table
+
+
+def count_products(message: dict[str, Any]) -> int:
+    count: int = message["text"].count(NAME_PREFIX)
+    return count
 
 
 def print_pages(account: Account, base_url: str, merchant: dict[str, Any], console: Console) -> None:
     unanswered = [message for message in account.messages if message["invitation_id"] not in account.answered]
-    by_step = {message["step"]: page_link(message) for message in unanswered}
+    by_step: dict[str, str] = {}
+    # A page of a few products shows more at a glance than one of a dozen: the last one stays.
+    for message in sorted(unanswered, key=count_products, reverse=True):
+        if message["step"] == "service" or count_products(message) > 1:
+            by_step[message["step"]] = page_link(message)
     console.print("\nWorth opening:", style="bold")
     for step, what in (
         ("product_1", "has it arrived?"),
@@ -358,4 +418,7 @@ def print_pages(account: Account, base_url: str, merchant: dict[str, Any], conso
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Stopped by Ctrl-C.")
