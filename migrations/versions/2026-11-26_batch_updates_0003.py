@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("batch_update_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("invitation_ids", sa.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("order_ids", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed", sa.Integer(), nullable=False),
         sa.Column("skipped", sa.JSON(), nullable=False),

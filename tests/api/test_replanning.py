@@ -106,6 +106,23 @@ async def test_what_the_merchant_moved_and_what_has_left_stays(api: Api, merchan
     assert await plans(merchant) == before
 
 
+async def test_waiting_orders_that_now_trigger_are_decided_and_undone(api: Api, merchant: MerchantClient) -> None:
+    for number, status in enumerate(["packed", "paid", "packed"]):
+        customer = {"email": f"c{number}@example.no"}
+        await merchant.post_order(order_id=f"W{number}", status=status, customer=customer)
+    changes = {"trigger_statuses": ["packed"]}
+    previewed = (await patch(merchant, changes, replan="preview")).json()
+    assert (previewed["waiting_orders"], previewed["outcomes"]) == (3, {"invited": 2})
+    address = await apply(api, merchant, changes)
+    told = (await merchant.get(address)).json()
+    assert (told["matched"], told["changed"], told["skipped"]) == (3, 2, {"status_not_triggering": 1})
+    outcomes = {item["order_id"]: item["outcome"] for item in (await merchant.get("/v1/orders")).json()["items"]}
+    assert outcomes == {"W0": "invited", "W1": "waiting", "W2": "invited"}
+    undoing = (await merchant.post(f"{address}/undo")).json()
+    assert (await work(api, merchant, undoing["id"]))["changed"] == 2
+    assert {status for status, *_ in (await plans(merchant)).values()} == {"cancelled"}
+
+
 async def test_without_replan_open_invitations_keep_what_they_were_given(merchant: MerchantClient) -> None:
     await merchant.post_order(order_id="A")
     before = await plans(merchant)

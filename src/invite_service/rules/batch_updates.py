@@ -63,13 +63,12 @@ def undo_one(
     found = (invitation.status, invitation.send_at, invitation.next_attempt_at)
     if found != (effect.status, effect.send_at, effect.next_attempt_at):
         raise ActionRefusedError(MOVED_SINCE, "Something else happened to it since.")
-    if effect.action is BatchAction.ENABLE:
+    was_brought_about = effect.before.status is InvitationStatus.CANCELLED or effect.action is BatchAction.ENABLE
+    if was_brought_about:
         return actions.cancel(invitation)
     if effect.action is BatchAction.CANCEL:
         restored = actions.enable(invitation, facts=facts, policy=policy, plan=plan, merchant=merchant, now=now)
         return actions.send_now(restored, now=now) if effect.before.send_now else restored
-    if effect.before.status is not InvitationStatus.SCHEDULED:
-        raise ActionRefusedError(MOVED_SINCE, "It was not scheduled before.")
     before = effect.before
     restored = replace(
         invitation,

@@ -6,7 +6,7 @@ its own, so that others wait for a fraction of a second at most and a killed wor
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -26,6 +26,7 @@ from invite_service.rules.sending import SendFacts
 from invite_service.rules.slots import local_day
 from invite_service.services.invitations import Period, span_of
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.waiting_orders import decide_waiting
 from invite_service.storage.batch_updates import Chunk
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
@@ -169,7 +170,10 @@ class BatchUpdateService:
     async def accept_replanning(
         self, stores: Stores, merchant: Merchant, policy: Policy, *, now: datetime, actor: str
     ) -> BatchUpdate:
-        """Freeze the open invitations to be planned again under a policy that the caller's transaction saves."""
+        """Freeze the open invitations to be planned again, and the orders that wait to be decided.
+
+        The caller's transaction saves the policy that both go by.
+        """
         batch = BatchUpdate(
             id=self._new_id(),
             change=BatchChange(action=BatchAction.REPLAN, policy_version=policy.version),
@@ -178,7 +182,9 @@ class BatchUpdateService:
             created_by=actor,
             matched=0,
         )
-        return await self._freeze(stores, merchant.id, batch, OPEN)
+        await self._freeze(stores, merchant.id, batch, OPEN)
+        matched = await stores.batch_updates.add_waiting_orders(merchant.id, batch.id, chunk_size=CHUNK_WITH_FACTS)
+        return replace(batch, matched=matched)
 
     async def undo(self, merchant: Merchant, batch_id: UUID, *, actor: str) -> BatchUpdate:
         """Accept a batch update that puts back what another one changed; asked again, it gives the same one.
@@ -265,15 +271,42 @@ class BatchUpdateService:
                 await stores.batch_updates.finish(merchant_id, batch_id, at=now)
                 return False
             batch = await stores.batch_updates.get(merchant_id, batch_id)
-            worked = await self._change_chunk(stores, merchant, batch, chunk, now=now)
-            await stores.batch_updates.save_plans(merchant_id, batch, worked.changes, at=now)
+            done = await self._do(stores, merchant, batch, chunk, now=now)
             await stores.batch_updates.close_chunk(
-                merchant_id, batch_id, chunk.number, changed=len(worked.changes), skipped=worked.skipped, at=now
+                merchant_id, batch_id, chunk.number, changed=done.changed, skipped=done.skipped, at=now
             )
-            is_due = any(_is_due(one.invitation, now=now) for one in worked.changes)
-        if is_due:
+        if done.is_due:
             self._bell.ring(merchant_id)
         return True
+
+    async def _do(
+        self, stores: Stores, merchant: Merchant, batch: BatchUpdate, chunk: Chunk, *, now: datetime
+    ) -> "_Done":
+        if chunk.order_ids:
+            return await self._decide_chunk(stores, merchant, batch, chunk, now=now)
+        worked = await self._change_chunk(stores, merchant, batch, chunk, now=now)
+        await stores.batch_updates.save_plans(merchant.id, batch, worked.changes, at=now)
+        changed = [change.invitation for change in worked.changes]
+        return _Done(len(changed), worked.skipped, _is_any_due(changed, now=now))
+
+    async def _decide_chunk(
+        self, stores: Stores, merchant: Merchant, batch: BatchUpdate, chunk: Chunk, *, now: datetime
+    ) -> "_Done":
+        assert batch.change.policy_version is not None, "only a new policy decides orders that wait"
+        version = batch.change.policy_version
+        policy = (await self._policies.get(stores, merchant.id, {version}))[version]
+        decided = await decide_waiting(
+            stores,
+            merchant,
+            chunk.order_ids,
+            policy=policy,
+            policies=self._policies,
+            new_id=self._new_id,
+            now=now,
+        )
+        made = [invitation.id for invitation in decided.made]
+        await stores.batch_updates.keep_made(merchant.id, batch, made, at=now)
+        return _Done(len(decided.orders), decided.skipped, _is_any_due(decided.made, now=now))
 
     async def _change_chunk(
         self, stores: Stores, merchant: Merchant, batch: BatchUpdate, chunk: Chunk, *, now: datetime
@@ -416,8 +449,18 @@ def _change_each(
         )
 
 
-def _is_due(invitation: Invitation, *, now: datetime) -> bool:
-    return invitation.next_attempt_at is not None and invitation.next_attempt_at <= now
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What was done of a chunk."""
+
+    changed: int
+    skipped: Mapping[str, int]
+    is_due: bool
+
+
+def _is_any_due(invitations: Iterable[Invitation], *, now: datetime) -> bool:
+    due = (invitation.next_attempt_at for invitation in invitations)
+    return any(next_attempt_at is not None and next_attempt_at <= now for next_attempt_at in due)
 
 
 class _Facts:

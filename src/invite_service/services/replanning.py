@@ -8,19 +8,17 @@ from typing import Any, Final
 from uuid import UUID
 
 from invite_service.domain.batch_update import BatchUpdate
-from invite_service.domain.decision import Reason
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.listing import OrderFilter
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order, OrderOutcome
 from invite_service.domain.policy import Policy
-from invite_service.rules.decide import waiting_reason
-from invite_service.rules.ledger import Ledger
 from invite_service.rules.replanning import Replanning, describe
 from invite_service.rules.slots import local_day
 from invite_service.services.batch_updates import OPEN, BatchUpdateService, Worked, replan_each
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.waiting_orders import decide_on
 from invite_service.storage.choosing import Slice
 from invite_service.storage.database import Database
 from invite_service.storage.stores import Stores
@@ -108,9 +106,10 @@ class ReplanningService:
     async def apply(
         self, merchant: Merchant, changes: Mapping[str, Any], *, replacing: int | None, actor: str
     ) -> tuple[Policy, BatchUpdate | None]:
-        """Save the changes and, in the same transaction, accept a batch update that plans open invitations again.
+        """Save the changes and, in the same transaction, accept a batch update for what was planned before.
 
-        Changes that change nothing plan nothing again. Orders that wait are decided when their next event comes.
+        It plans open invitations again and decides the orders that wait and now trigger. Changes that change nothing
+        plan nothing again.
 
         Raises:
             InvalidInputError: settings are unknown or out of range; all of them are named.
@@ -129,27 +128,27 @@ class ReplanningService:
         self, stores: Stores, merchant: Merchant, waiting: Sequence[Order], preview: ReplanPreview, *, now: datetime
     ) -> None:
         preview.waiting_orders += len(waiting)
-        triggering = [order for order in waiting if waiting_reason(_folded(order), preview.policy) is None]
-        if not triggering:
-            return
-        contacts = {contact for order in triggering for contact in order.contacts}
-        history = await stores.history.read(merchant.id, [order.order_id for order in triggering], contacts, lock=False)
-        versions = {invitation.policy_version for invitation in history.invitations}
-        plans = await self._policies.get(stores, merchant.id, versions)
-        ledger = Ledger(merchant, policy=preview.policy, policies=plans, new_id=self._new_id)
-        ledger.load(history.orders, history.invitations, history.suppressions)
-        for order in sorted(triggering, key=lambda order: (order.purchased_at, order.order_id)):
-            decided = ledger.decide_again(order.order_id, now=now)
-            preview.outcomes[decided.outcome] += 1
-            invitation = ledger.invitations[decided.invitation_id] if decided.invitation_id is not None else None
-            if invitation is not None and decided.outcome is OrderOutcome.INVITED:
+        order_ids = [order.order_id for order in waiting]
+        contacts = {contact for order in waiting for contact in order.contacts}
+        history = await stores.history.read(merchant.id, order_ids, contacts, lock=False)
+        decided = await decide_on(
+            stores,
+            merchant,
+            order_ids,
+            history,
+            policy=preview.policy,
+            policies=self._policies,
+            new_id=self._new_id,
+            now=now,
+        )
+        assert decided.ledger is not None
+        for order in decided.orders:
+            preview.outcomes[order.outcome] += 1
+            invitation = decided.ledger.invitations[order.invitation_id] if order.invitation_id is not None else None
+            if invitation is not None and order.outcome is OrderOutcome.INVITED:
                 preview.load_after[local_day(invitation.send_at, merchant.time_zone)] += 1
             if len(preview.first_orders) < SHOWN:
-                preview.first_orders.append(DecidedOrder(decided, invitation))
-
-
-def _folded(order: Order) -> str | None:
-    return order.status.casefold() if order.status is not None else None
+                preview.first_orders.append(DecidedOrder(order, invitation))
 
 
 async def _preview_invitations(
@@ -180,9 +179,8 @@ async def _waiting_orders(stores: Stores, merchant: Merchant) -> AsyncIterator[l
     while True:
         part = Slice(limit=READ_AT_ONCE, ascending=True, beyond=beyond)
         found = await stores.listing.list_orders(merchant.id, OrderFilter(outcome=OrderOutcome.WAITING), part=part)
-        waiting = [order for order in found if order.reason in {Reason.STATUS_NOT_TRIGGERING, Reason.ON_HOLD}]
-        if waiting:
-            yield waiting
+        if found:
+            yield found
         if len(found) < READ_AT_ONCE:
             return
         beyond = (found[-1].received_at, found[-1].order_id)

@@ -36,8 +36,8 @@ from invite_service.storage.statements import Writing, json_text
 # The chunks hold ids only, in the order in which everybody locks invitations.
 ADD_BATCH_UPDATE: Final = """
 WITH frozen AS (
-    INSERT INTO batch_update_chunks (merchant_id, batch_update_id, number, invitation_ids, changed, skipped)
-    SELECT $1, $2, chosen.place / $3, array_agg(chosen.id ORDER BY chosen.id), 0, '{{}}'
+    INSERT INTO batch_update_chunks (merchant_id, batch_update_id, number, invitation_ids, order_ids, changed, skipped)
+    SELECT $1, $2, chosen.place / $3, array_agg(chosen.id ORDER BY chosen.id), '{{}}', 0, '{{}}'
     FROM (
         SELECT i.id, (row_number() OVER (ORDER BY i.id) - 1)::int4 AS place
         FROM ({chosen}) AS i
@@ -58,6 +58,25 @@ _BY_IDS: Final = "SELECT i.id FROM invitations AS i WHERE i.merchant_id = $1 AND
 
 _CHANGED_BY: Final = """
 SELECT c.invitation_id AS id FROM batch_update_changes AS c WHERE c.merchant_id = $1 AND c.batch_update_id = $8
+"""
+
+# Numbered after every chunk of invitations, so that these are planned again before an order joins one.
+ADD_WAITING_ORDERS: Final = """
+WITH frozen AS (
+    INSERT INTO batch_update_chunks (merchant_id, batch_update_id, number, invitation_ids, order_ids, changed, skipped)
+    SELECT $1, $2, $4 + waiting.place / $3, '{}', array_agg(waiting.order_id ORDER BY waiting.place), 0, '{}'
+    FROM (
+        SELECT o.order_id, (row_number() OVER (ORDER BY o.purchased_at, o.order_id) - 1)::int4 AS place
+        FROM orders AS o
+        WHERE o.merchant_id = $1 AND o.outcome = 'waiting'
+    ) AS waiting
+    GROUP BY waiting.place / $3
+    RETURNING cardinality(order_ids) AS size
+)
+UPDATE batch_updates AS b
+SET matched = b.matched + (SELECT COALESCE(sum(size), 0) FROM frozen)
+WHERE b.merchant_id = $1 AND b.id = $2
+RETURNING matched
 """
 
 READ_CHOSEN: Final = f"""
@@ -102,7 +121,7 @@ LIMIT 100
 """
 
 TAKE_CHUNK: Final = """
-SELECT c.number, c.invitation_ids
+SELECT c.number, c.invitation_ids, c.order_ids
 FROM batch_update_chunks AS c
 WHERE c.merchant_id = $1 AND c.batch_update_id = $2 AND c.done_at IS NULL
 ORDER BY c.number
@@ -188,6 +207,17 @@ FROM given
 WHERE stored.merchant_id = $1 AND stored.id = ANY($5::uuid[]) AND stored.id = given.id
 """  # noqa: S608 - built from the constants above
 
+KEEP_MADE: Final = f"""
+INSERT INTO batch_update_changes (
+    merchant_id, batch_update_id, invitation_id, action, actor, at,
+    {", ".join(f"before_{name}" for name in _BEFORE)}, status, send_at, next_attempt_at
+)
+SELECT $1, $2, i.id, $3, $4, $5, {", ".join("'cancelled'" if name == "status" else f"i.{name}" for name in _BEFORE)},
+    i.status, i.send_at, i.next_attempt_at
+FROM invitations AS i
+WHERE i.merchant_id = $1 AND i.id = ANY($6::uuid[])
+"""  # noqa: S608 - built from the constants above
+
 READ_CHANGES: Final = f"""
 SELECT c.invitation_id, c.action, {", ".join(f"c.before_{name}" for name in _BEFORE)},
     c.before_products, c.status, c.send_at, c.next_attempt_at
@@ -209,12 +239,18 @@ SELECT p.product_id, p.category FROM products AS p WHERE p.merchant_id = $1 AND 
 """
 
 
+FIRST_OF_ORDERS: Final = 1_000_000_000
+"""The number of the first chunk of orders: far beyond the last of invitations."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A part of a batch update, locked until the transaction ends."""
 
     number: int
     invitation_ids: Sequence[UUID]
+    order_ids: Sequence[str] = ()
+    """Orders that wait and are to be decided."""
 
 
 class BatchUpdateStore:
@@ -250,6 +286,21 @@ class BatchUpdateStore:
             statement, parameters = _BY_IDS, [merchant_id, *given, list(chosen)]
         matched: int = await self._driver.fetchval(ADD_BATCH_UPDATE.format(chosen=statement), *parameters)
         return matched
+
+    async def add_waiting_orders(self, merchant_id: MerchantId, batch_id: UUID, *, chunk_size: int) -> int:
+        """Freeze the orders that wait, to be decided by purchase; gives how much the batch update is about by now."""
+        matched: int = await self._driver.fetchval(
+            ADD_WAITING_ORDERS, merchant_id, batch_id, chunk_size, FIRST_OF_ORDERS
+        )
+        return matched
+
+    async def keep_made(
+        self, merchant_id: MerchantId, batch: BatchUpdate, invitation_ids: Collection[UUID], *, at: datetime
+    ) -> None:
+        """Keep which invitations a batch update has made, as if each had been cancelled before: so an undo ends it."""
+        await self._driver.execute(
+            KEEP_MADE, merchant_id, batch.id, batch.change.action, batch.created_by, at, list(invitation_ids)
+        )
 
     async def get(self, merchant_id: MerchantId, batch_id: UUID) -> BatchUpdate:
         """Get a batch update and how far it is.
@@ -301,7 +352,7 @@ class BatchUpdateStore:
     async def take_chunk(self, merchant_id: MerchantId, batch_id: UUID) -> Chunk | None:
         """Lock the first chunk that is neither done nor being done; None when there is none."""
         row = await self._driver.fetchrow(TAKE_CHUNK, merchant_id, batch_id)
-        return Chunk(row[0], row[1]) if row is not None else None
+        return Chunk(*row) if row is not None else None
 
     async def close_chunk(
         self,

@@ -517,6 +517,8 @@ batch_update_chunks = Table(
     Column("batch_update_id", Uuid, nullable=False),
     Column("number", Integer, nullable=False),
     Column("invitation_ids", ARRAY(Uuid), nullable=False),
+    # Orders that wait and are to be decided; such a chunk names no invitations.
+    Column("order_ids", ARRAY(Text), nullable=False),
     _instant("done_at", nullable=True),
     Column("changed", Integer, nullable=False),
     Column("skipped", JSON, nullable=False),

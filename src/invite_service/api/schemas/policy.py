@@ -95,7 +95,8 @@ class PolicyPatchParameters(BaseModel):
 
     replan: Literal["preview", "apply"] | None = None
     """preview: save nothing and say what would become of open invitations and of orders that wait. apply: plan the open
-    invitations again, as a batch update that can be undone. Left out: they keep what they were given."""
+    invitations again and decide the orders that now trigger, as a batch update that can be undone. Left out: they keep
+    what they were given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ class ReplanPreviewResponse(Answer):
     """The first ten that would leave at another time, or not at all."""
     waiting_orders: int
     outcomes: Mapping[str, int]
-    """What would be decided of those that would not wait any more; they are decided with their next event."""
+    """What would be decided of those that would not wait any more."""
     first_orders: Sequence[DecidedOrderResponse]
     """The first ten of these."""
 
