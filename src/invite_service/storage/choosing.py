@@ -4,7 +4,7 @@ Filters become conditions with numbered parameters, so that each combination is 
 connection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -70,10 +70,21 @@ class Conditions:
         if span.end is not None:
             self.add(column + " < {}", span.end)
 
-    def add_slice(self, columns: str, part: Slice) -> None:
-        """Add that a pair of an instant and an id lies beyond the place where the page starts."""
+    def add_part(self, columns: str, spans: Iterable[Span], part: Slice, *, least_id: UUID | str) -> None:
+        """Add that a pair of an instant and an id lies in some spans of the instant, and in the part that is read.
+
+        One lower and one upper limit of the pair, because PostgreSQL begins to read at one of them: with two it may
+        take the one farther away. Of limits of the instant alone a plan that is made once expects so few rows that it
+        would rather read and sort them all.
+        """
+        lower = [((span.start, least_id), ">=") for span in spans if span.start is not None]
+        upper = [((span.end, least_id), "<") for span in spans if span.end is not None]
         if part.beyond is not None:
-            self.add(f"{columns} {'>' if part.ascending else '<'} ({{}}, {{}})", *part.beyond)
+            (lower if part.ascending else upper).append((part.beyond, ">" if part.ascending else "<"))
+        for limits, tightest in ((lower, max), (upper, min)):
+            if limits:
+                place, operator = tightest(limits)
+                self.add(f"{columns} {operator} ({{}}, {{}})", *place)
 
     def __str__(self) -> str:
         return "".join(f" AND {condition}" for condition in self._conditions)
@@ -102,10 +113,10 @@ def invitations_chosen(
     return conditions
 
 
-def orders_chosen(merchant_id: MerchantId, chosen: OrderFilter) -> Conditions:
-    """Write what a filter asks of `orders AS o`."""
+def orders_chosen(merchant_id: MerchantId, chosen: OrderFilter, part: Slice) -> Conditions:
+    """Write what a filter asks of `orders AS o`, of those in a part of the list."""
     conditions = Conditions(merchant_id)
-    conditions.add_span("o.received_at", chosen.received)
+    conditions.add_part("(o.received_at, o.order_id)", [chosen.received], part, least_id="")
     if chosen.outcome is not None:
         conditions.add("o.outcome = {}", chosen.outcome)
     if chosen.reason is not None:

@@ -76,8 +76,7 @@ class ListingStore:
 
     async def list_orders(self, merchant_id: MerchantId, chosen: OrderFilter, *, part: Slice) -> list[Order]:
         """List orders by when they were received, in the slice's order, without lines and traces."""
-        conditions = orders_chosen(merchant_id, chosen)
-        conditions.add_slice("(o.received_at, o.order_id)", part)
+        conditions = orders_chosen(merchant_id, chosen, part)
         statement = LIST_ORDERS.format(
             columns=READ_ORDER_COLUMNS, conditions=conditions, direction=_direction(part), limit=part.limit
         )

@@ -17,6 +17,7 @@ leads to each, whatever the planner thinks of their number.
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from invite_service.domain.invitation import Channel, InvitationStatus, Kind
 from invite_service.domain.listing import ALWAYS, InvitationFilter, InvitationSorting, Span
@@ -32,6 +33,8 @@ WALK: Final = 5_000
 
 WALK_PER_ROW: Final = 20
 """The same for each row of a page larger than usual."""
+
+_LEAST_ID: Final = UUID(int=0)
 
 BY_COMBINATION: Final = """
 SELECT found.at, found.id
@@ -209,9 +212,7 @@ def find_page(
     """Write what finds the `at` and `id` of a slice's invitations; they may come in any order."""
     asked = _Asked(merchant_id, chosen, keys)
     in_index = Conditions.sharing(asked.parameters)
-    for span in _spans(chosen, sorted_by):
-        in_index.add_span(f"i.{sorted_by}", span)
-    in_index.add_slice(f"(i.{sorted_by}, i.id)", part)
+    in_index.add_part(f"(i.{sorted_by}, i.id)", _spans(chosen, sorted_by), part, least_id=_LEAST_ID)
     besides = Conditions.sharing(asked.parameters)
     other = _other(sorted_by)
     crossing = _spans(chosen, other)
