@@ -1,5 +1,7 @@
 """The texts of messages and pages: one gettext catalogue (catalogues/<language>.po) per language.
 
+What merchants read stands apart, in catalogues/story_<language>.po: it is written in fewer languages.
+
 Message ids are symbols, not English sentences, so that English can be mended without touching the other languages.
 Placeholders are named, `{merchant}`; catalogues hold no HTML.
 """
@@ -14,6 +16,9 @@ from babel.messages.pofile import read_po
 
 LANGUAGES = ("en", "nb")
 """Languages that have a catalogue. A further one is a file under catalogues/ and its tag here."""
+
+STORY_LANGUAGES = ("en", "nb")
+"""Languages in which merchants are told why something was decided."""
 
 FALLBACK_LANGUAGE = "en"
 
@@ -49,7 +54,17 @@ def available_language(language: str) -> str:
 @cache
 def texts_of(language: str) -> Texts:
     """Load the catalogue of an available language, once per process."""
-    with (files("invite_service.rendering") / "catalogues" / f"{language}.po").open("rb") as source:
+    return _load(language, f"{language}.po")
+
+
+@cache
+def story_texts_of(language: str) -> Texts:
+    """Load the catalogue of a story language, once per process."""
+    return _load(language, f"story_{language}.po")
+
+
+def _load(language: str, name: str) -> Texts:
+    with (files("invite_service.rendering") / "catalogues" / name).open("rb") as source:
         catalogue = read_po(source, locale=language.replace("-", "_"))
     compiled = BytesIO()
     write_mo(compiled, catalogue)
