@@ -10,13 +10,14 @@ from invite_service.api.batches import FAULTY_EVENT, answer_batch, read_batch
 from invite_service.api.bodies import read_body_and_document
 from invite_service.api.dependencies import ReadsOrders, Services, WritesOrders, authorise, factory_of
 from invite_service.api.errors import CREATED, OK, request_id_of
+from invite_service.api.languages import choose_language
 from invite_service.api.openapi import documented
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.batch import BatchRequest
 from invite_service.api.schemas.decision import BatchResponse, DecisionResponse
 from invite_service.api.schemas.listing import OrderListParameters, OrderListResponse
 from invite_service.api.schemas.order import ORDER, OrderRequest
-from invite_service.api.schemas.order_state import OrderResponse
+from invite_service.api.schemas.order_state import OrderResponse, StoryParameters
 from invite_service.domain.errors import InvalidInputError
 from invite_service.services.access import Scope
 from invite_service.services.ingest import IngestedOrder, IngestItem, IngestResult
@@ -106,16 +107,21 @@ async def list_orders(
     **documented(
         "get_order",
         "Get an order",
-        description="What is known of it, every rule that was looked at, its invitation, and what happened. "
-        "The id is percent-encoded; it may hold / and #.",
+        description="What is known of it, every rule that was looked at with what it said in plain words, its "
+        "invitation, and what happened. The words are of the language in Content-Language, their dates of the "
+        "merchant's zone. The id is percent-encoded; it may hold / and #.",
         answers={OK: OrderResponse},
-        problems=["order_not_found"],
+        problems=["order_not_found", "invalid_input"],
         scope="orders:read",
     ),
 )
-async def get_order(order_id: str, caller: ReadsOrders, services: Services) -> Response:
-    found = await services.create_orders().get(caller.merchant, order_id)
-    return JsonAnswer(OrderResponse.of(found.order, found.invitation, tuple(found.timeline)))
+async def get_order(
+    request: Request, order_id: str, caller: ReadsOrders, services: Services, asked: Annotated[StoryParameters, Query()]
+) -> Response:
+    language = choose_language(asked.language, request.headers.get("Accept-Language"))
+    found = await services.create_orders().get(caller.merchant, order_id, language=language)
+    headers = {"Content-Language": language, "Vary": "Accept-Language"}
+    return JsonAnswer(OrderResponse.of(found), headers=headers)
 
 
 def _accepted(result: IngestResult) -> IngestedOrder:

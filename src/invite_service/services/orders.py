@@ -8,17 +8,20 @@ from invite_service.domain.listing import OrderFilter
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order
 from invite_service.domain.timeline import TimelineEntry
+from invite_service.rendering.stories import Story, tell_story
+from invite_service.rendering.texts import FALLBACK_LANGUAGE
 from invite_service.services.paging import Page, PageRequest, page_of
 from invite_service.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class OrderDetail:
-    """An order with the invitation it is part of and everything that happened to it."""
+    """An order with the invitation it is part of, everything that happened to it, and its story."""
 
     order: Order
     invitation: Invitation | None
     timeline: Sequence[TimelineEntry]
+    story: Story
 
 
 class OrderService:
@@ -33,8 +36,8 @@ class OrderService:
             found = await stores.listing.list_orders(merchant.id, chosen, part=page.to_slice())
         return page_of(found, page)
 
-    async def get(self, merchant: Merchant, order_id: str) -> OrderDetail:
-        """Get an order.
+    async def get(self, merchant: Merchant, order_id: str, *, language: str = FALLBACK_LANGUAGE) -> OrderDetail:
+        """Get an order, its story told in one of the story languages.
 
         Raises:
             OrderNotFoundError: the merchant has none of that id.
@@ -45,4 +48,5 @@ class OrderService:
             invitation = None
             if order.invitation_id is not None:
                 invitation = await stores.invitations.get(merchant.id, order.invitation_id)
-        return OrderDetail(order, invitation, timeline)
+        story = tell_story(order, invitation, language=language, zone=merchant.time_zone)
+        return OrderDetail(order, invitation, timeline, story)

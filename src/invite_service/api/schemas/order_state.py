@@ -2,17 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from invite_service.api.schemas.decision import TraceEntryResponse
-from invite_service.api.schemas.fields import Answer, Money
+from invite_service.api.schemas.fields import PARAMETERS, Answer, Money
 from invite_service.api.schemas.invitation import InvitationResponse
 from invite_service.api.schemas.timeline import TimelineEntryResponse
 from invite_service.domain.decision import Reason
-from invite_service.domain.invitation import Invitation
 from invite_service.domain.order import Order, OrderLine, OrderOutcome
-from invite_service.domain.timeline import TimelineEntry
+from invite_service.services.orders import OrderDetail
+
+
+class StoryParameters(BaseModel):
+    """How an order's story is told."""
+
+    model_config = PARAMETERS
+
+    language: Literal["en", "nb"] | None = None
+    """Else what Accept-Language prefers, else English."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +142,17 @@ class OrderResponse(Answer):
     reason: Reason | None
     eligible_at: datetime | None
     trace: tuple[TraceEntryResponse, ...]
+    summary: str
+    """What became of it and why, in one sentence of the language asked for."""
+    story: tuple[str, ...]
+    """The trace in plain words: a text for each of its entries, in their order."""
     invitation: InvitationResponse | None
     timeline: tuple[TimelineEntryResponse, ...]
 
     @classmethod
-    def of(cls, order: Order, invitation: Invitation | None, timeline: tuple[TimelineEntry, ...]) -> Self:
-        """Shape an order of the domain with what belongs to it."""
+    def of(cls, detail: OrderDetail) -> Self:
+        """Shape an order with what belongs to it."""
+        order, invitation = detail.order, detail.invitation
         return cls(
             order_id=order.order_id,
             status=order.status,
@@ -166,6 +181,8 @@ class OrderResponse(Answer):
             reason=order.reason,
             eligible_at=order.eligible_at,
             trace=tuple([TraceEntryResponse.of(entry) for entry in order.trace]),
+            summary=detail.story.summary,
+            story=detail.story.sentences,
             invitation=InvitationResponse.of(invitation) if invitation is not None else None,
-            timeline=tuple([TimelineEntryResponse.of(entry) for entry in timeline]),
+            timeline=tuple([TimelineEntryResponse.of(entry) for entry in detail.timeline]),
         )
