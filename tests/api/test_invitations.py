@@ -138,6 +138,91 @@ async def test_faulty_filters_are_named(merchant: MerchantClient) -> None:
     )
 
 
+async def test_everything_wrong_with_a_list_is_named_at_once(api: Api, merchant: MerchantClient) -> None:
+    await invite_three(api, merchant)
+    cursor = (await merchant.get("/v1/invitations", limit=1)).json()["next_cursor"]
+    answer = await merchant.get(
+        "/v1/invitations",
+        sort="send_at",
+        cursor=cursor,
+        email="kari",
+        created_from="2026-03-02T12:00:00Z",
+        created_to="2026-03-02T12:00:00Z",
+        send_from="2026-03-03T00:00:00Z",
+        send_to="2026-03-02T00:00:00Z",
+    )
+    assert answer.json() == make_problem(
+        "invalid_input",
+        422,
+        "The request has faults.",
+        ("?created_to", "out_of_range", "Must be later than created_from."),
+        ("?send_to", "out_of_range", "Must be later than send_from."),
+        ("?cursor", "invalid_cursor", "Belongs to a list with another sorting or other filters."),
+        ("?email", "invalid_format", "Must be an e-mail address."),
+        request_id=ANY,
+    )
+
+
+@pytest.mark.parametrize(
+    ("period", "span"),
+    [
+        ("today", {"send_from": "2026-03-03T00:00:00+01:00"}),
+        ("today", {"send_to": "2026-03-02T00:00:00+01:00"}),
+        ("next_7_days", {"send_from": "2026-03-09T00:00:00+01:00", "send_to": "2026-03-10T00:00:00+01:00"}),
+        ("last_30_days", {"send_to": "2026-02-01T00:00:00+01:00"}),
+    ],
+)
+async def test_a_period_outside_of_the_span_is_named(
+    merchant: MerchantClient, period: str, span: dict[str, str]
+) -> None:
+    for counts in ("false", "true"):
+        answer = await merchant.get("/v1/invitations", period=period, counts=counts, **span)
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == [
+            {"pointer": "?period", "code": "out_of_range", "detail": "Lies outside of send_from and send_to."}
+        ]
+
+
+async def test_a_period_that_touches_the_span_is_none_of_its_faults(merchant: MerchantClient) -> None:
+    assert await listed(merchant, period="today", send_from="2026-03-02T23:59:59+01:00") == []
+    assert await listed(merchant, period="today", send_to="2026-03-02T00:00:01+01:00") == []
+
+
+async def test_counts_are_those_of_the_filter_on_whatever_page(api: Api, merchant: MerchantClient) -> None:
+    await invite_three(api, merchant)
+    nothing = dict.fromkeys(
+        ("scheduled", "sending", "in_doubt", "sent", "responded", "cancelled", "missed", "failed", "erased"), 0
+    )
+
+    async def counts(**params: Any) -> Any:
+        return (await merchant.get("/v1/invitations", counts="true", **params)).json()["counts"]
+
+    assert await counts() == nothing | {"scheduled": 2, "sent": 1}
+    assert await counts(status="sent") == nothing | {"sent": 1}
+    assert await counts(status=["sent", "failed"], channel="email") == nothing
+    assert await counts(channel="email", kind="product") == nothing | {"scheduled": 2}
+    assert await counts(product_id="t2") == nothing | {"scheduled": 1, "sent": 1}
+    assert await counts(order_id="B", product_id="t1") == nothing
+    assert await counts(email="ola@example.no") == nothing | {"scheduled": 1}
+    assert await counts(period="today") == nothing | {"sent": 1}
+    assert await counts(created_from="2026-03-02T12:01:00Z") == nothing | {"scheduled": 1, "sent": 1}
+    page = (await merchant.get("/v1/invitations", limit=1)).json()
+    assert page["counts"] is None
+    further = await counts(limit=1, cursor=page["next_cursor"])
+    assert further == nothing | {"scheduled": 2, "sent": 1}
+
+
+async def test_combined_filters_all_apply(api: Api, merchant: MerchantClient) -> None:
+    await invite_three(api, merchant)
+    assert await listed(merchant, product_id="t2", channel="sms") == ["C"]
+    assert await listed(merchant, product_id="t2", status="scheduled", sort="send_at") == ["B"]
+    assert await listed(merchant, product_id="t2", order_id="A") == []
+    assert await listed(merchant, email="ola@example.no", order_id="B", product_id="t2", kind="product") == ["B"]
+    assert await listed(merchant, email="ola@example.no", order_id="A") == []
+    assert await listed(merchant, status="sent", period="today", created_from="2026-03-02T12:02:00Z") == ["C"]
+    assert await listed(merchant, period="next_30_days", created_to="2026-03-02T12:01:00Z", sort="-send_at") == ["A"]
+
+
 async def test_an_invitation_is_shown_with_all_that_belongs_to_it(api: Api) -> None:
     sandbox = await api.make_merchant("sandbox", sandbox=True)
     invitation = await invite(sandbox)

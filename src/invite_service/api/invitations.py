@@ -21,7 +21,8 @@ from invite_service.api.openapi import documented
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.invitation import RESCHEDULE, InvitationResponse, RescheduleRequest
 from invite_service.api.schemas.invitation_detail import InvitationDetailResponse
-from invite_service.api.schemas.listing import InvitationListParameters, InvitationListResponse
+from invite_service.api.schemas.listing import InvitationChoice, InvitationListParameters, InvitationListResponse
+from invite_service.api.spreadsheets import CSV_ANSWER, CSV_PROSE, answer_csv
 from invite_service.bootstrap import Factory
 from invite_service.domain.invitation import Invitation
 from invite_service.services.access import Caller
@@ -42,6 +43,7 @@ _CHANGES: dict[str, Any] = {
     **documented(
         "list_invitations",
         "List invitations",
+        description="All filters apply together. With `counts=true` it also tells how many there are by status.",
         answers={OK: InvitationListResponse},
         problems=["invalid_input"],
         scope="invitations:read",
@@ -50,10 +52,36 @@ _CHANGES: dict[str, Any] = {
 async def list_invitations(
     caller: ReadsInvitations, services: Services, asked: Annotated[InvitationListParameters, Query()]
 ) -> Response:
-    page = await services.create_invitations().list_(
-        caller.merchant, asked.to_filter(), period=asked.period, sorted_by=asked.sorted_by, page=asked.to_page()
+    invitations, chosen = services.create_invitations(), asked.to_filter()
+    page = await invitations.list_(
+        caller.merchant, chosen, period=asked.period, sorted_by=asked.sorted_by, page=asked.to_page()
     )
-    return JsonAnswer(InvitationListResponse.of(page, asked))
+    counts = await invitations.count(caller.merchant, chosen, period=asked.period) if asked.counts else None
+    return JsonAnswer(InvitationListResponse.of(page, asked, counts))
+
+
+@router.get(
+    "/v1/invitations.csv",
+    **documented(
+        "export_invitations",
+        "Export invitations as CSV",
+        description=f"Every invitation that the same parameters list, and the same fields. {CSV_PROSE}",
+        problems=["invalid_input"],
+        scope="invitations:read",
+    )
+    | CSV_ANSWER,
+)
+async def export_invitations(
+    caller: ReadsInvitations, services: Services, asked: Annotated[InvitationChoice, Query()]
+) -> Response:
+    chunks = services.create_invitations().export(
+        caller.merchant,
+        asked.to_filter(),
+        period=asked.period,
+        sorted_by=asked.sorted_by,
+        ascending=asked.is_ascending,
+    )
+    return await answer_csv(chunks, model=InvitationResponse, shape=InvitationResponse.of, name="invitations.csv")
 
 
 @router.get(

@@ -1,6 +1,6 @@
 """Invitations as a merchant sees them, and what the merchant may do to them (RULES.md section 8)."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from invite_service.bell import Bell
 from invite_service.domain.decision import JsonFigure
-from invite_service.domain.errors import InvitationNotFoundError
+from invite_service.domain.errors import Fault, InvalidInputError, InvitationNotFoundError
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.listing import AttemptRecord, InvitationFilter, InvitationSorting, Span
 from invite_service.domain.merchant import Merchant
@@ -21,7 +21,8 @@ from invite_service.rules import actions
 from invite_service.rules.membership import was_ended_by_merchant
 from invite_service.rules.sending import SendFacts
 from invite_service.rules.slots import local_day
-from invite_service.services.paging import Page, PageRequest, page_of
+from invite_service.services.paging import Page, PageRequest, all_of, page_of
+from invite_service.storage.choosing import Slice
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.invitations import InvitationChange
@@ -78,6 +79,14 @@ def allowed_actions(invitation: Invitation) -> tuple[Action, ...]:
     if was_ended_by_merchant(invitation):
         return (Action.ENABLE,)
     return _BY_STATUS.get(invitation.status, ())
+
+
+def is_apart(one: Span, other: Span) -> bool:
+    """Say whether two spans have no instant in common."""
+    return any(
+        first.end is not None and second.start is not None and first.end <= second.start
+        for first, second in ((one, other), (other, one))
+    )
 
 
 def span_of(period: Period, *, zone: str, now: datetime) -> Span:
@@ -152,15 +161,60 @@ class InvitationService:
         sorted_by: InvitationSorting = InvitationSorting.CREATED_AT,
         page: PageRequest,
     ) -> Page[Invitation]:
-        """List invitations; `period` is one of send_at, besides what is chosen."""
-        if period is not None:
-            span = span_of(period, zone=merchant.time_zone, now=merchant.now(self._clock()))
-            chosen = replace(chosen, sends=(*chosen.sends, span))
+        """List invitations; `period` is one of send_at, besides what is chosen.
+
+        Raises:
+            InvalidInputError: the period lies outside the span of send_at that is chosen.
+        """
+        chosen = self._within(merchant, chosen, period)
         async with self._database.autocommit() as stores:
             found = await stores.listing.list_invitations(
                 merchant.id, chosen, sorted_by=sorted_by, part=page.to_slice()
             )
         return page_of(found, page)
+
+    async def count(
+        self, merchant: Merchant, chosen: InvitationFilter, *, period: Period | None = None
+    ) -> Mapping[InvitationStatus, int]:
+        """Count the invitations that `list_` goes through, in each status."""
+        chosen = self._within(merchant, chosen, period)
+        async with self._database.autocommit() as stores:
+            return await stores.listing.count_by_status(merchant.id, chosen)
+
+    async def export(
+        self,
+        merchant: Merchant,
+        chosen: InvitationFilter,
+        *,
+        period: Period | None = None,
+        sorted_by: InvitationSorting = InvitationSorting.CREATED_AT,
+        ascending: bool = True,
+    ) -> AsyncIterator[Sequence[Invitation]]:
+        """Go through all the invitations that `list_` pages through, some at a time.
+
+        No connection is held between them, so whoever takes the next ones late keeps nobody waiting. Sorted by send_at,
+        an invitation that moves meanwhile may be missed or come twice.
+        """
+        chosen = self._within(merchant, chosen, period)
+
+        async def read(part: Slice) -> Sequence[Invitation]:
+            async with self._database.autocommit() as stores:
+                return await stores.listing.list_invitations(merchant.id, chosen, sorted_by=sorted_by, part=part)
+
+        def place_of(item: Invitation) -> tuple[datetime, UUID]:
+            return item.send_at if sorted_by is InvitationSorting.SEND_AT else item.created_at, item.id
+
+        async for items in all_of(read, place_of, ascending=ascending):
+            yield items
+
+    def _within(self, merchant: Merchant, chosen: InvitationFilter, period: Period | None) -> InvitationFilter:
+        if period is None:
+            return chosen
+        span = span_of(period, zone=merchant.time_zone, now=merchant.now(self._clock()))
+        if any(is_apart(span, other) for other in chosen.sends):
+            fault = Fault("?period", "out_of_range", "Lies outside of send_from and send_to.")
+            raise InvalidInputError("The request has faults.", faults=[fault])
+        return replace(chosen, sends=(*chosen.sends, span))
 
     async def get(self, merchant: Merchant, invitation_id: UUID) -> InvitationDetail:
         """Get an invitation.

@@ -1,6 +1,6 @@
 """Looking at orders: what is known of them, what was decided and why."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from invite_service.domain.invitation import Invitation
@@ -10,7 +10,8 @@ from invite_service.domain.order import Order
 from invite_service.domain.timeline import TimelineEntry
 from invite_service.rendering.stories import Story, tell_story
 from invite_service.rendering.texts import FALLBACK_LANGUAGE
-from invite_service.services.paging import Page, PageRequest, page_of
+from invite_service.services.paging import Page, PageRequest, all_of, page_of
+from invite_service.storage.choosing import Slice
 from invite_service.storage.database import Database
 
 
@@ -35,6 +36,18 @@ class OrderService:
         async with self._database.autocommit() as stores:
             found = await stores.listing.list_orders(merchant.id, chosen, part=page.to_slice())
         return page_of(found, page)
+
+    async def export(
+        self, merchant: Merchant, chosen: OrderFilter, *, ascending: bool = True
+    ) -> AsyncIterator[Sequence[Order]]:
+        """Go through all the orders that `list_` pages through, some at a time; no connection is held in between."""
+
+        async def read(part: Slice) -> Sequence[Order]:
+            async with self._database.autocommit() as stores:
+                return await stores.listing.list_orders(merchant.id, chosen, part=part)
+
+        async for items in all_of(read, lambda order: (order.received_at, order.order_id), ascending=ascending):
+            yield items
 
     async def get(self, merchant: Merchant, order_id: str, *, language: str = FALLBACK_LANGUAGE) -> OrderDetail:
         """Get an order, its story told in one of the story languages.

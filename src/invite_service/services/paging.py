@@ -1,6 +1,6 @@
 """Pages of lists, read from a place onwards or backwards."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -14,6 +14,8 @@ MAX_PAGE = 200
 """Items of one page."""
 DEFAULT_PAGE = 50
 """Items of a page whose size nobody chose."""
+CHUNK = 500
+"""Items that are read at once where a whole list is gone through: few enough to answer others in between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +61,20 @@ def page_of(found: Sequence[T], request: PageRequest) -> Page[T]:
     if request.place is not None and request.place.backwards:
         return Page(items[::-1], has_next=True, has_previous=goes_on)
     return Page(items, has_next=goes_on, has_previous=request.place is not None)
+
+
+async def all_of(
+    read: Callable[[Slice], Awaitable[Sequence[T]]],
+    place_of: Callable[[T], tuple[datetime, UUID | str]],
+    *,
+    ascending: bool,
+) -> AsyncIterator[Sequence[T]]:
+    """Go through a whole list, CHUNK items at a time, each read from where the ones before ended."""
+    beyond = None
+    while True:
+        items = await read(Slice(limit=CHUNK, ascending=ascending, beyond=beyond))
+        if items:
+            yield items
+        if len(items) < CHUNK:
+            return
+        beyond = place_of(items[-1])

@@ -1,12 +1,13 @@
 """What is asked of a list of orders or invitations, and the pages that are answered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from datetime import datetime
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from invite_service.api.schemas.fields import Answer, EmailText, Id100, QueryInstant
+from invite_service.api.schemas.fields import PARAMETERS, Answer, EmailText, Id100, QueryInstant
 from invite_service.api.schemas.invitation import InvitationResponse
 from invite_service.api.schemas.order_state import OrderSummaryResponse
 from invite_service.api.schemas.paging import PageParameters, write_cursors
@@ -20,8 +21,10 @@ from invite_service.services.invitations import Period
 from invite_service.services.paging import Page, PageRequest
 
 
-class InvitationListParameters(PageParameters):
+class InvitationChoice(BaseModel):
     """Which invitations are wanted, and in which order."""
+
+    model_config = PARAMETERS
 
     sort: Literal["send_at", "-send_at", "created_at", "-created_at"] = "-created_at"
     """A minus: latest first."""
@@ -47,33 +50,61 @@ class InvitationListParameters(PageParameters):
         """The instant to sort by."""
         return InvitationSorting(self.sort.removeprefix("-"))
 
+    @property
+    def is_ascending(self) -> bool:
+        """Whether the earliest come first."""
+        return not self.sort.startswith("-")
+
     def to_filter(self) -> InvitationFilter:
-        """Translate to the domain; raises InvalidInputError for an address that cannot be read."""
+        """Translate to the domain; raises InvalidInputError for what cannot be read, or leaves nothing to find."""
+        contact = read_email(self.email).contact
+        faults = self.faults()
+        if self.email is not None and contact is None:
+            faults.append(Fault("?email", "invalid_format", "Must be an e-mail address."))
+        if faults:
+            raise InvalidInputError("The request has faults.", faults=faults)
         return InvitationFilter(
             statuses=self.status,
             kind=self.kind,
             channel=self.channel,
             product_id=self.product_id,
             order_id=self.order_id,
-            contact=self._contact(),
+            contact=contact,
             created=Span(start=self.created_from, end=self.created_to),
             sends=(Span(start=self.send_from, end=self.send_to),),
         )
 
+    def faults(self) -> list[Fault]:
+        """Name the parameters that do not go together."""
+        return [
+            *_backward("created", self.created_from, self.created_to),
+            *_backward("send", self.send_from, self.send_to),
+        ]
+
+
+class InvitationListParameters(InvitationChoice, PageParameters):
+    """Which page of which invitations is wanted."""
+
+    counts: bool = False
+    """Adds how many invitations the filter finds in each status, on whatever page."""
+
+    def listing(self) -> dict[str, Any]:
+        """Tell sorting and filters, which a cursor belongs to."""
+        return {name: value for name, value in super().listing().items() if name != "counts"}
+
+    def faults(self) -> list[Fault]:
+        """Name the parameters that do not go together, a cursor of another list included."""
+        return [*super().faults(), *self.cursor_faults()]
+
     def to_page(self) -> PageRequest:
         """Translate to the page wanted; raises InvalidInputError for a cursor that is none of this list."""
-        return self.page(ascending=not self.sort.startswith("-"))
-
-    def _contact(self) -> str | None:
-        contact = read_email(self.email).contact
-        if self.email is not None and contact is None:
-            fault = Fault("?email", "invalid_format", "Must be an e-mail address.")
-            raise InvalidInputError("The request has faults.", faults=[fault])
-        return contact
+        return self.page(ascending=self.is_ascending)
 
 
-class OrderListParameters(PageParameters):
+class OrderChoice(BaseModel):
     """Which orders are wanted, and in which order."""
+
+    model_config = PARAMETERS
 
     sort: Literal["received_at", "-received_at"] = "-received_at"
     """A minus: latest first."""
@@ -83,15 +114,42 @@ class OrderListParameters(PageParameters):
     outcome: OrderOutcome | None = None
     reason: Reason | None = None
 
+    @property
+    def is_ascending(self) -> bool:
+        """Whether the earliest come first."""
+        return not self.sort.startswith("-")
+
     def to_filter(self) -> OrderFilter:
-        """Translate to the domain."""
+        """Translate to the domain; raises InvalidInputError for what leaves nothing to find."""
+        faults = self.faults()
+        if faults:
+            raise InvalidInputError("The request has faults.", faults=faults)
         return OrderFilter(
             received=Span(start=self.received_from, end=self.received_to), outcome=self.outcome, reason=self.reason
         )
 
+    def faults(self) -> list[Fault]:
+        """Name the parameters that do not go together."""
+        return _backward("received", self.received_from, self.received_to)
+
+
+class OrderListParameters(OrderChoice, PageParameters):
+    """Which page of which orders is wanted."""
+
+    def faults(self) -> list[Fault]:
+        """Name the parameters that do not go together, a cursor of another list included."""
+        return [*super().faults(), *self.cursor_faults(ids_are_uuids=False)]
+
     def to_page(self) -> PageRequest:
         """Translate to the page wanted; raises InvalidInputError for a cursor that is none of this list."""
-        return self.page(ascending=not self.sort.startswith("-"), ids_are_uuids=False)
+        return self.page(ascending=self.is_ascending, ids_are_uuids=False)
+
+
+def _backward(name: str, start: datetime | None, end: datetime | None) -> list[Fault]:
+    """Name a span that ends before it begins, or where it begins."""
+    if start is None or end is None or start < end:
+        return []
+    return [Fault(f"?{name}_to", "out_of_range", f"Must be later than {name}_from.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +161,23 @@ class InvitationListResponse(Answer):
     """Null on the last page."""
     prev_cursor: str | None
     """Null on the first page."""
+    counts: Mapping[str, int] | None
+    """Where asked for: how many invitations the same filter finds in each status."""
 
     @classmethod
-    def of(cls, page: Page[Invitation], asked: InvitationListParameters) -> Self:
+    def of(
+        cls,
+        page: Page[Invitation],
+        asked: InvitationListParameters,
+        counts: Mapping[InvitationStatus, int] | None,
+    ) -> Self:
         """Shape a page, with cursors beside its last and its first item."""
         next_cursor, prev_cursor = write_cursors(
             page, lambda item: (getattr(item, asked.sorted_by), str(item.id)), listing=asked.listing()
         )
         items = [InvitationResponse.of(item) for item in page.items]
-        return cls(items=items, next_cursor=next_cursor, prev_cursor=prev_cursor)
+        by_status = {status.value: count for status, count in counts.items()} if counts is not None else None
+        return cls(items=items, next_cursor=next_cursor, prev_cursor=prev_cursor, counts=by_status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
