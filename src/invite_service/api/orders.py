@@ -15,9 +15,10 @@ from invite_service.api.openapi import documented
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.batch import BatchRequest
 from invite_service.api.schemas.decision import BatchResponse, DecisionResponse
-from invite_service.api.schemas.listing import OrderListParameters, OrderListResponse
+from invite_service.api.schemas.listing import OrderChoice, OrderListParameters, OrderListResponse
 from invite_service.api.schemas.order import ORDER, OrderRequest
-from invite_service.api.schemas.order_state import OrderResponse, StoryParameters
+from invite_service.api.schemas.order_state import OrderResponse, OrderSummaryResponse, StoryParameters
+from invite_service.api.spreadsheets import CSV_ANSWER, CSV_PROSE, answer_csv
 from invite_service.domain.errors import InvalidInputError
 from invite_service.services.access import Scope
 from invite_service.services.ingest import IngestedOrder, IngestItem, IngestResult
@@ -100,6 +101,22 @@ async def list_orders(
 ) -> Response:
     page = await services.create_orders().list_(caller.merchant, asked.to_filter(), page=asked.to_page())
     return JsonAnswer(OrderListResponse.of(page, asked))
+
+
+@router.get(
+    "/v1/orders.csv",
+    **documented(
+        "export_orders",
+        "Export orders as CSV",
+        description=f"Every order that the same parameters list, and the same fields. {CSV_PROSE}",
+        problems=["invalid_input"],
+        scope="orders:read",
+    )
+    | CSV_ANSWER,
+)
+async def export_orders(caller: ReadsOrders, services: Services, asked: Annotated[OrderChoice, Query()]) -> Response:
+    chunks = services.create_orders().export(caller.merchant, asked.to_filter(), ascending=asked.is_ascending)
+    return await answer_csv(chunks, model=OrderSummaryResponse, shape=OrderSummaryResponse.of, name="orders.csv")
 
 
 @router.get(
