@@ -11,14 +11,16 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import OrderOutcome
 from invite_service.storage.driver import Driver
 
-COUNT_ORDERS: Final = """
+# Naming every outcome lets an index that begins with them answer for a span too, by itself.
+COUNT_ORDERS: Final = f"""
 SELECT outcome, reason, count(*)
 FROM orders
 WHERE merchant_id = $1
+  AND outcome IN ({", ".join(f"'{outcome}'" for outcome in OrderOutcome)})
   AND ($2::timestamptz IS NULL OR received_at >= $2)
   AND ($3::timestamptz IS NULL OR received_at < $3)
 GROUP BY outcome, reason
-"""
+"""  # noqa: S608 - built from our own words
 
 # An attempt in doubt that was settled as sent counts for its invitation, not here: nobody knows which text arrived.
 COUNT_MESSAGES: Final = """

@@ -222,6 +222,9 @@ orders = Table(
     Index(None, "merchant_id", "email_key"),
     Index(None, "merchant_id", "phone_key", postgresql_where="phone_key IS NOT NULL"),
     Index(None, "merchant_id", "received_at", "order_id"),
+    # Lists by outcome or reason, and with the reason included the counts of both.
+    Index(None, "merchant_id", "outcome", "received_at", "order_id", postgresql_include=["reason"]),
+    Index(None, "merchant_id", "reason", "received_at", "order_id", postgresql_where="reason IS NOT NULL"),
 )
 
 order_lines = Table(
