@@ -88,11 +88,6 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("send_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["merchant_id", "batch_update_id"],
-            ["batch_updates.merchant_id", "batch_updates.id"],
-            name=op.f("batch_update_changes_batch_updates_fkey"),
-        ),
         sa.PrimaryKeyConstraint(
             "merchant_id", "batch_update_id", "invitation_id", name=op.f("batch_update_changes_pkey")
         ),

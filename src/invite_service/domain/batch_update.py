@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from invite_service.domain.invitation import InvitationStatus, InvitedProduct, Step
+from invite_service.domain.invitation import Invitation, InvitationStatus, InvitedProduct, Step
 from invite_service.domain.listing import InvitationFilter
 
 Chosen = InvitationFilter | Sequence[UUID]
@@ -73,6 +73,29 @@ class BatchUpdate:
         if self.finished_at is not None:
             return BatchStatus.FINISHED
         return BatchStatus.RUNNING if self.is_started else BatchStatus.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Invitations that differ in nothing that decides what a batch update does to them, but in their own second.
+
+    `example` is one of them, without products and orders. The lists are aligned.
+    """
+
+    example: Invitation
+    ids: Sequence[UUID]
+    spread_order_ids: Sequence[str]
+    send_ats: Sequence[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeChange:
+    """What becomes of invitations that are alike; the lists are aligned."""
+
+    after: Invitation
+    """The example as it becomes: what they have in common."""
+    ids: Sequence[UUID]
+    send_ats: Sequence[datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,14 +13,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from invite_service.bell import Bell
-from invite_service.domain.batch_update import BatchAction, BatchChange, BatchUpdate, Chosen
+from invite_service.domain.batch_update import Alike, AlikeChange, BatchAction, BatchChange, BatchUpdate, Chosen
 from invite_service.domain.errors import ActionRefusedError, UndoRefusedError, UnexpectedCountError
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.listing import InvitationFilter
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.policy import Policy
 from invite_service.rules import actions
-from invite_service.rules.batch_updates import UNCHANGED, change_one, needs_facts, undo_one
+from invite_service.rules.batch_updates import UNCHANGED, change_alike, needs_facts, undo_one
 from invite_service.rules.replanning import replan
 from invite_service.rules.sending import SendFacts
 from invite_service.rules.slots import local_day
@@ -63,14 +63,18 @@ class BatchForecast:
     load: Counter[date] = field(default_factory=Counter)
     """How many of them would leave on which day, in the merchant's zone."""
 
-    def count(self, changed: Invitation, *, zone: str) -> None:
-        """Count an invitation as it would become."""
-        self.would_change += 1
-        if changed.status is not InvitationStatus.SCHEDULED:
-            return
-        self.first_send_at = min(self.first_send_at or changed.send_at, changed.send_at)
-        self.last_send_at = max(self.last_send_at or changed.send_at, changed.send_at)
-        self.load[local_day(changed.send_at, zone)] += 1
+    def add(self, matched: int, changes: Iterable[AlikeChange], skipped: Counter[str], zone: str) -> None:
+        """Count invitations that match, and those of them that would change as they would become."""
+        self.matched += matched
+        self.skipped += skipped
+        for change in changes:
+            self.would_change += len(change.ids)
+            if change.after.status is not InvitationStatus.SCHEDULED or not change.ids:
+                continue
+            first, last = min(change.send_ats), max(change.send_ats)
+            self.first_send_at = min(self.first_send_at or first, first)
+            self.last_send_at = max(self.last_send_at or last, last)
+            self.load.update(local_day(send_at, zone) for send_at in change.send_ats)
 
 
 @dataclass(slots=True)
@@ -91,6 +95,28 @@ class Worked:
             self.skipped[UNCHANGED] += 1
         else:
             self.changes.append(InvitationChange(changed, invitation))
+
+
+@dataclass(slots=True)
+class WorkedAlike:
+    """What became of invitations that are alike, group by group."""
+
+    changes: list[AlikeChange] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def take_all(
+        self, groups: Iterable[Alike], change: BatchChange, *, policy: Policy, merchant: Merchant, now: datetime
+    ) -> None:
+        """Change each group, or count why not."""
+        for alike in groups:
+            try:
+                changed, unchanged = change_alike(alike, change, policy=policy, merchant=merchant, now=now)
+            except ActionRefusedError as error:
+                self.skipped[error.reason] += len(alike.ids)
+                continue
+            self.changes.append(changed)
+            if unchanged:
+                self.skipped[UNCHANGED] += unchanged
 
 
 class BatchUpdateService:
@@ -123,23 +149,26 @@ class BatchUpdateService:
     async def forecast(self, merchant: Merchant, chosen: Chosen, change: BatchChange) -> BatchForecast:
         """Say what a batch update would do now; changes and locks nothing."""
         now = merchant.now(self._clock())
-        has_facts = needs_facts(change.action)
+        zone = merchant.time_zone
         forecast = BatchForecast()
         async with self._database.autocommit() as stores:
             policy = await self._current_policy(stores, merchant)
-            pages = stores.batch_updates.read_chosen(
-                merchant.id, chosen, with_products=has_facts, size=self._size_for(change.action)
-            )
-            async for found in pages:
-                worked = Worked()
-                if has_facts:
-                    await self._enable_each(stores, merchant, found, worked, policy=policy, now=now)
-                else:
-                    _change_each(found, worked, change, policy=policy, merchant=merchant, now=now)
-                forecast.matched += len(found)
-                forecast.skipped += worked.skipped
-                for one in worked.changes:
-                    forecast.count(one.invitation, zone=merchant.time_zone)
+            if not needs_facts(change.action):
+                alikes = stores.batch_updates.read_alike(merchant.id, chosen, change=change, size=self._chunk_size)
+                async for alike in alikes:
+                    worked = WorkedAlike()
+                    worked.take_all(alike, change, policy=policy, merchant=merchant, now=now)
+                    forecast.add(sum(len(one.ids) for one in alike), worked.changes, worked.skipped, zone)
+                    await asyncio.sleep(0)
+                return forecast
+            async for found in stores.batch_updates.read_chosen(merchant.id, chosen, size=CHUNK_WITH_FACTS):
+                enabled = Worked()
+                await self._enable_each(stores, merchant, found, enabled, policy=policy, now=now)
+                changes = [
+                    AlikeChange(one.invitation, [one.invitation.id], [one.invitation.send_at])
+                    for one in enabled.changes
+                ]
+                forecast.add(len(found), changes, enabled.skipped, zone)
         return forecast
 
     async def accept(
@@ -284,6 +313,8 @@ class BatchUpdateService:
     ) -> "_Done":
         if chunk.order_ids:
             return await self._decide_chunk(stores, merchant, batch, chunk, now=now)
+        if not needs_facts(batch.change.action):
+            return await self._change_alike(stores, merchant, batch, chunk, now=now)
         worked = await self._change_chunk(stores, merchant, batch, chunk, now=now)
         await stores.batch_updates.save_plans(merchant.id, batch, worked.changes, at=now)
         changed = [change.invitation for change in worked.changes]
@@ -308,15 +339,28 @@ class BatchUpdateService:
         await stores.batch_updates.keep_made(merchant.id, batch, made, at=now)
         return _Done(len(decided.orders), decided.skipped, _is_any_due(decided.made, now=now))
 
+    async def _change_alike(
+        self, stores: Stores, merchant: Merchant, batch: BatchUpdate, chunk: Chunk, *, now: datetime
+    ) -> "_Done":
+        policy = await self._current_policy(stores, merchant)
+        worked = WorkedAlike()
+        alike = await stores.batch_updates.lock_alike(merchant.id, chunk.invitation_ids, change=batch.change)
+        worked.take_all(alike, batch.change, policy=policy, merchant=merchant, now=now)
+        for change in worked.changes:
+            await stores.batch_updates.save_alike(merchant.id, batch, change, at=now)
+        changed = sum(len(change.ids) for change in worked.changes)
+        is_due = any(
+            change.after.next_attempt_at is not None and min(change.send_ats, default=now) <= now
+            for change in worked.changes
+            if change.ids
+        )
+        return _Done(changed, worked.skipped, is_due)
+
     async def _change_chunk(
         self, stores: Stores, merchant: Merchant, batch: BatchUpdate, chunk: Chunk, *, now: datetime
     ) -> Worked:
         policy = await self._current_policy(stores, merchant)
         worked = Worked()
-        if not needs_facts(batch.change.action):
-            found = await stores.batch_updates.lock_plans(merchant.id, chunk.invitation_ids)
-            _change_each(found, worked, batch.change, policy=policy, merchant=merchant, now=now)
-            return worked
         found = await self._lock_histories(stores, merchant.id, chunk.invitation_ids)
         if batch.change.policy_version is not None:
             version = batch.change.policy_version
@@ -427,24 +471,6 @@ async def replan_each(
                 categories=categories,
                 merchant=merchant,
                 now=now,
-            ),
-        )
-
-
-def _change_each(
-    found: Sequence[Invitation],
-    worked: Worked,
-    change: BatchChange,
-    *,
-    policy: Policy,
-    merchant: Merchant,
-    now: datetime,
-) -> None:
-    for invitation in found:
-        worked.take(
-            invitation,
-            lambda invitation=invitation: change_one(  # type: ignore[misc]
-                invitation, change, policy=policy, merchant=merchant, now=now
             ),
         )
 

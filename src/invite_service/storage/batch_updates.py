@@ -12,13 +12,23 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from invite_service.domain.batch_update import BatchAction, BatchChange, BatchEffect, BatchUpdate, Chosen, PlanBefore
+from invite_service.domain.batch_update import (
+    Alike,
+    AlikeChange,
+    BatchAction,
+    BatchChange,
+    BatchEffect,
+    BatchUpdate,
+    Chosen,
+    PlanBefore,
+)
 from invite_service.domain.errors import BatchUpdateNotFoundError
-from invite_service.domain.invitation import Invitation, InvitationStatus, Step
+from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Kind, Step
 from invite_service.domain.listing import InvitationFilter
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import Order
-from invite_service.storage.choosing import invitations_chosen
+from invite_service.rules.slots import local_day
+from invite_service.storage.choosing import Conditions, invitations_chosen
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
 from invite_service.storage.invitations import (
@@ -80,7 +90,7 @@ RETURNING matched
 """
 
 READ_CHOSEN: Final = f"""
-SELECT {READ_INVITATION_COLUMNS}, {{products}} AS products
+SELECT {READ_INVITATION_COLUMNS}, {READ_PRODUCTS} AS products
 FROM invitations i
 WHERE i.merchant_id = $1{{conditions}}
 ORDER BY i.id
@@ -145,15 +155,27 @@ WHERE merchant_id = $1 AND id = $2 AND finished_at IS NULL AND NOT EXISTS (
 RETURNING id
 """
 
-# Locks and reads in one statement: a row that was changed meanwhile is read as it is once it is locked. Products and
-# orders stay out: no rule that needs them decides here.
-LOCK_PLANS: Final = f"""
-SELECT {READ_INVITATION_COLUMNS}, NULL AS products
-FROM invitations i
+_OWN_COLUMNS: Final = "i.id, i.spread_order_id, i.send_at"
+_COMMON_COLUMNS: Final = """i.kind, i.channel, i.language, i.status, array_to_string(i.steps, ' '), i.next_step,
+    i.policy_version, i.time_zone, i.next_attempt_at IS NOT NULL, i.held_at IS NOT NULL, i.moved_by_merchant,
+    i.send_now, i.rescheduled_to, i.message_count, i.last_message_at IS NOT NULL, i.tries, i.ended_reason"""
+
+READ_ALIKE: Final = f"""
+SELECT {_OWN_COLUMNS}, {_COMMON_COLUMNS}
+FROM invitations AS i
+WHERE i.merchant_id = $1{{conditions}}
+ORDER BY i.id
+LIMIT {{limit}}
+"""  # noqa: S608 - built from the constants above
+
+# Locks and reads in one statement: a row that was changed meanwhile is read as it is once it is locked.
+LOCK_ALIKE: Final = f"""
+SELECT {_OWN_COLUMNS}, {_COMMON_COLUMNS}
+FROM invitations AS i
 WHERE i.merchant_id = $1 AND i.id = ANY($2::uuid[])
 ORDER BY i.id
 FOR NO KEY UPDATE
-"""  # noqa: S608 - built from the constant above
+"""  # noqa: S608 - built from the constants above
 
 _PLAN: Final = (
     ("status", "text"),
@@ -216,6 +238,29 @@ SELECT $1, $2, i.id, $3, $4, $5, {", ".join("'cancelled'" if name == "status" el
     i.status, i.send_at, i.next_attempt_at
 FROM invitations AS i
 WHERE i.merchant_id = $1 AND i.id = ANY($6::uuid[])
+"""  # noqa: S608 - built from the constants above
+
+# What they have in common comes once; both parts see the invitations as they were, as above.
+SAVE_ALIKE: Final = f"""
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest($5::uuid[], $6::timestamptz[]) AS given (id, send_at)
+), kept AS (
+    INSERT INTO batch_update_changes (
+        merchant_id, batch_update_id, invitation_id, action, actor, at,
+        {", ".join(f"before_{name}" for name in _BEFORE)}, status, send_at, next_attempt_at
+    )
+    SELECT $1, $2, i.id, $3, $4, $7, {", ".join(f"i.{name}" for name in _BEFORE)},
+        $8, given.send_at, CASE WHEN $9::bool THEN given.send_at END
+    FROM given
+    JOIN invitations AS i ON i.merchant_id = $1 AND i.id = given.id
+    WHERE i.merchant_id = $1 AND i.id = ANY($5::uuid[])
+)
+UPDATE invitations AS stored
+SET status = $8, send_at = given.send_at, next_attempt_at = CASE WHEN $9 THEN given.send_at END,
+    held_at = CASE WHEN $10::bool THEN stored.held_at END, steps = $11, next_step = $12, policy_version = $13,
+    moved_by_merchant = $14, send_now = $15, rescheduled_to = $16, tries = $17, ended_reason = $18
+FROM given
+WHERE stored.merchant_id = $1 AND stored.id = ANY($5::uuid[]) AND stored.id = given.id
 """  # noqa: S608 - built from the constants above
 
 READ_CHANGES: Final = f"""
@@ -319,27 +364,29 @@ class BatchUpdateStore:
         return _batch_from_row(row) if row is not None else None
 
     async def read_chosen(
-        self, merchant_id: MerchantId, chosen: Chosen, *, with_products: bool, size: int
+        self, merchant_id: MerchantId, chosen: Chosen, *, size: int
     ) -> AsyncIterator[list[Invitation]]:
-        """Read what would be chosen, some at a time, sorted by id; locks nothing."""
+        """Read what would be chosen with its products, some at a time, sorted by id; locks nothing."""
         beyond: UUID | None = None
         while True:
-            if isinstance(chosen, InvitationFilter):
-                conditions = invitations_chosen(merchant_id, chosen, self._keys)
-            else:
-                conditions = invitations_chosen(merchant_id, InvitationFilter(), self._keys)
-                conditions.add("i.id = ANY({}::uuid[])", list(chosen))
-            if beyond is not None:
-                conditions.add("i.id > {}", beyond)
-            statement = READ_CHOSEN.format(
-                products=READ_PRODUCTS if with_products else "NULL", conditions=conditions, limit=size
-            )
+            conditions = self._chosen_beyond(merchant_id, chosen, beyond)
+            statement = READ_CHOSEN.format(conditions=conditions, limit=size)
             rows = await self._driver.fetch(statement, *conditions.parameters)
             if rows:
                 yield [invitation_from_row(row) for row in rows]
             if len(rows) < size:
                 return
             beyond = rows[-1][0]
+
+    def _chosen_beyond(self, merchant_id: MerchantId, chosen: Chosen, beyond: UUID | None) -> Conditions:
+        if isinstance(chosen, InvitationFilter):
+            conditions = invitations_chosen(merchant_id, chosen, self._keys)
+        else:
+            conditions = invitations_chosen(merchant_id, InvitationFilter(), self._keys)
+            conditions.add("i.id = ANY({}::uuid[])", list(chosen))
+        if beyond is not None:
+            conditions.add("i.id > {}", beyond)
+        return conditions
 
     async def list_merchants_with_unfinished(self) -> list[MerchantId]:
         """List merchants with a batch update that has something left to do; locks nothing."""
@@ -371,11 +418,55 @@ class BatchUpdateStore:
         """Mark a batch update as finished when all of its chunks are; says whether this call did."""
         return await self._driver.fetchval(FINISH, merchant_id, batch_id, at) is not None
 
-    async def lock_plans(self, merchant_id: MerchantId, invitation_ids: Collection[UUID]) -> list[Invitation]:
-        """Lock invitations in the order of their ids until the transaction ends, and read them without products."""
-        return [
-            invitation_from_row(row) for row in await self._driver.fetch(LOCK_PLANS, merchant_id, list(invitation_ids))
-        ]
+    async def lock_alike(
+        self, merchant_id: MerchantId, invitation_ids: Collection[UUID], *, change: BatchChange
+    ) -> list[Alike]:
+        """Lock invitations in the order of their ids until the transaction ends, and read those alike together."""
+        return _alike(await self._driver.fetch(LOCK_ALIKE, merchant_id, list(invitation_ids)), change)
+
+    async def read_alike(
+        self, merchant_id: MerchantId, chosen: Chosen, *, change: BatchChange, size: int
+    ) -> AsyncIterator[list[Alike]]:
+        """Read what would be chosen, some at a time, those alike together; locks nothing."""
+        beyond: UUID | None = None
+        while True:
+            conditions = self._chosen_beyond(merchant_id, chosen, beyond)
+            statement = READ_ALIKE.format(conditions=conditions, limit=size)
+            rows = await self._driver.fetch(statement, *conditions.parameters)
+            if rows:
+                yield _alike(rows, change)
+            if len(rows) < size:
+                return
+            beyond = rows[-1][0]
+
+    async def save_alike(
+        self, merchant_id: MerchantId, batch: BatchUpdate, changes: AlikeChange, *, at: datetime
+    ) -> None:
+        """Write what became of invitations that are alike and locked, and keep what they were."""
+        if not changes.ids:
+            return
+        after = changes.after
+        await self._driver.execute(
+            SAVE_ALIKE,
+            merchant_id,
+            batch.id,
+            batch.change.action,
+            batch.created_by,
+            changes.ids,
+            changes.send_ats,
+            at,
+            after.status,
+            after.next_attempt_at is not None,
+            after.held_at is not None,
+            after.steps,
+            after.next_step,
+            after.policy_version,
+            after.moved_by_merchant,
+            after.send_now,
+            after.rescheduled_to,
+            after.tries,
+            after.ended_reason,
+        )
 
     async def read_invited_orders(self, merchant_id: MerchantId, found: Collection[Invitation]) -> dict[UUID, Order]:
         """Read the order that each invitation was made for, without lines and trace; by invitation."""
@@ -420,6 +511,77 @@ class BatchUpdateStore:
         """Read what a batch update did to some invitations, by invitation."""
         rows = await self._driver.fetch(READ_CHANGES, merchant_id, batch_id, list(invitation_ids))
         return {row[0]: _effect_from_row(row) for row in rows}
+
+
+def _alike(rows: Sequence[Row], change: BatchChange) -> list[Alike]:
+    """Put together what is decided together; a shift makes the day of send_at a part of that."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((_day_of(row) if change.shift_days is not None else None, *row[3:]), []).append(row)
+    return [
+        Alike(
+            _example(members[0]),
+            [row[0] for row in members],
+            [row[1] for row in members],
+            [row[2] for row in members],
+        )
+        for members in groups.values()
+    ]
+
+
+def _day_of(row: Row) -> date:
+    return local_day(row["send_at"], row["time_zone"])
+
+
+def _example(row: Row) -> Invitation:
+    (
+        invitation_id,
+        spread_order_id,
+        send_at,
+        kind,
+        channel,
+        language,
+        status,
+        steps,
+        next_step,
+        policy_version,
+        time_zone,
+        is_attempted,
+        is_held,
+        moved_by_merchant,
+        send_now,
+        rescheduled_to,
+        message_count,
+        has_left,
+        tries,
+        ended_reason,
+    ) = row
+    return Invitation(
+        id=invitation_id,
+        kind=Kind(kind),
+        channel=Channel(channel),
+        language=language,
+        contact="",
+        customer_name=None,
+        status=InvitationStatus(status),
+        steps=tuple(Step(step) for step in steps.split()),
+        next_step=Step(next_step) if next_step is not None else None,
+        policy_version=policy_version,
+        time_zone=time_zone,
+        spread_order_id=spread_order_id,
+        created_at=send_at,
+        send_at=send_at,
+        next_attempt_at=send_at if is_attempted else None,
+        order_ids=(),
+        held_at=send_at if is_held else None,
+        moved_by_merchant=moved_by_merchant,
+        send_now=send_now,
+        rescheduled_to=rescheduled_to,
+        message_count=message_count,
+        last_message_at=send_at if has_left else None,
+        tries=tries,
+        ended_reason=ended_reason,
+    )
 
 
 def _taken_out(change: InvitationChange) -> str | None:

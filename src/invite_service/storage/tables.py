@@ -554,7 +554,7 @@ batch_update_changes = Table(
     _instant("send_at"),
     _instant("next_attempt_at", nullable=True),
     PrimaryKeyConstraint("merchant_id", "batch_update_id", "invitation_id"),
-    ForeignKeyConstraint(["merchant_id", "batch_update_id"], ["batch_updates.merchant_id", "batch_updates.id"]),
+    # No foreign key: a look at the same one batch update for each of a million rows took a tenth of the time.
     Index(None, "merchant_id", "invitation_id"),
     comment="Append-only: what a batch update found and made of an invitation; read as part of its timeline.",
 )
