@@ -17,8 +17,8 @@ SELECT outcome, reason, count(*)
 FROM orders
 WHERE merchant_id = $1
   AND outcome IN ({", ".join(f"'{outcome}'" for outcome in OrderOutcome)})
-  AND ($2::timestamptz IS NULL OR received_at >= $2)
-  AND ($3::timestamptz IS NULL OR received_at < $3)
+  AND received_at >= COALESCE($2::timestamptz, '-infinity')
+  AND received_at < COALESCE($3::timestamptz, 'infinity')
 GROUP BY outcome, reason
 """  # noqa: S608 - built from our own words
 
