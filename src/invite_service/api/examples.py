@@ -90,6 +90,17 @@ EXAMPLES: Final[dict[str, Any]] = {
         "received": 500,
         "outcomes": {"invited": 310, "merged": 12, "blocked": 170, "waiting": 5, "cancelled": 3},
         "reasons": {"no_contact": 20, "products_asked_recently": 150, "status_not_triggering": 5},
+        "links": {
+            "received": "/v1/orders",
+            "outcomes": {
+                outcome: f"/v1/orders?outcome={outcome}"
+                for outcome in ("invited", "merged", "blocked", "waiting", "cancelled")
+            },
+            "reasons": {
+                reason: f"/v1/orders?reason={reason}"
+                for reason in ("no_contact", "products_asked_recently", "status_not_triggering")
+            },
+        },
     },
     "RescheduleRequest": {"date": "2026-03-20"},
     "SendReportResponse": {

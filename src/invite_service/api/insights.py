@@ -20,7 +20,8 @@ router = APIRouter(tags=["insights"], route_class=StrictRoute)
     **documented(
         "get_reconciliation",
         "Count orders by what became of them",
-        description="Every order received is counted under exactly one outcome.",
+        description="Every order received is counted under exactly one outcome. Behind each number stand the orders "
+        "that its link lists, as far as none changed since.",
         answers={OK: ReconciliationResponse},
         problems=["invalid_input"],
         scope="insights:read",
@@ -29,5 +30,6 @@ router = APIRouter(tags=["insights"], route_class=StrictRoute)
 async def get_reconciliation(
     caller: ReadsInsights, services: Services, asked: Annotated[SpanParameters, Query()]
 ) -> Response:
-    figures = await services.create_insights().reconcile(caller.merchant, start=asked.start, end=asked.end)
-    return JsonAnswer(ReconciliationResponse.of(figures))
+    span = asked.to_span()
+    figures = await services.create_insights().reconcile(caller.merchant, start=span.start, end=span.end)
+    return JsonAnswer(ReconciliationResponse.of(figures, span))
