@@ -223,6 +223,9 @@ async def test_combined_filters_all_apply(api: Api, merchant: MerchantClient) ->
     assert await listed(merchant, period="next_30_days", created_to="2026-03-02T12:01:00Z", sort="-send_at") == ["A"]
 
 
+FIRST_POLICY = {"version": 1, "saved_at": "2026-03-02T12:00:00Z", "saved_by": "operator", "link": ANY}
+
+
 async def test_an_invitation_is_shown_with_all_that_belongs_to_it(api: Api) -> None:
     sandbox = await api.make_merchant("sandbox", sandbox=True)
     invitation = await invite(sandbox)
@@ -248,6 +251,33 @@ async def test_an_invitation_is_shown_with_all_that_belongs_to_it(api: Api) -> N
                 "invitation_id": invitation["id"],
             }
         ],
+        "product_details": [{"id": "t1", "name": "Tent", "brought_by": ["A-1001"], "asked": True}],
+        "messages": [
+            {
+                "step": "product_1",
+                "state": "sent",
+                "send_at": None,
+                "sent_at": invitation["send_at"],
+                "outcomes": ["accepted"],
+                "provider": "mailbox",
+                "provider_message_id": ANY,
+                "price": None,
+                "currency": None,
+            },
+            {
+                "step": "product_2",
+                "state": "planned",
+                "send_at": "2026-03-21T10:41:13Z",
+                "sent_at": None,
+                "outcomes": [],
+                "provider": None,
+                "provider_message_id": None,
+                "price": None,
+                "currency": None,
+            },
+        ],
+        "decided_by": FIRST_POLICY,
+        "planned_by": FIRST_POLICY,
         "attempts": [
             {
                 "id": ANY,

@@ -89,7 +89,8 @@ async def export_invitations(
     **documented(
         "get_invitation",
         "Get an invitation",
-        description="With its orders, every try to send, what happened, and what may be done next.",
+        description="With its orders and products, its messages and every try to send them, the policies it goes by, "
+        "what happened, and what may be done next.",
         answers={OK: InvitationDetailResponse},
         problems=["invitation_not_found"],
         scope="invitations:read",

@@ -1,7 +1,7 @@
 """A merchant's invitation settings, one frozen version at a time (RULES.md section 2)."""
 
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 from enum import StrEnum
 from functools import cached_property
 
@@ -119,3 +119,22 @@ class Policy:
     def excluded_category_names(self) -> frozenset[str]:
         """Products that are never asked about, by category."""
         return frozenset(self.excluded_categories)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySaving:
+    """That a version of the policy was saved, when (merchant's clock) and by whom."""
+
+    version: int
+    saved_at: datetime
+    saved_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedPolicies:
+    """The versions that an invitation goes by, most often the same one."""
+
+    decided_by: PolicySaving
+    """Its order was decided by this one."""
+    planned_by: PolicySaving
+    """The window, days and steps of what is to come are those of this one."""

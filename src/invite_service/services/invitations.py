@@ -15,7 +15,7 @@ from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.listing import AttemptRecord, InvitationFilter, InvitationSorting, Span
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order
-from invite_service.domain.policy import Policy
+from invite_service.domain.policy import FollowedPolicies, Policy
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rules import actions
 from invite_service.rules.membership import was_ended_by_merchant
@@ -108,6 +108,9 @@ class InvitationDetail:
     attempts: Sequence[AttemptRecord]
     timeline: Sequence[TimelineEntry]
     allowed_actions: Sequence[Action]
+    product_names: Mapping[str, str]
+    """By id, of those that have one."""
+    policies: FollowedPolicies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +233,10 @@ class InvitationService:
                 attempts=await stores.listing.list_attempts(merchant.id, invitation_id),
                 timeline=await stores.timeline.list_of_invitation(merchant.id, invitation_id),
                 allowed_actions=allowed_actions(invitation),
+                product_names=await stores.explanations.find_product_names(
+                    merchant.id, [product.product_id for product in invitation.products]
+                ),
+                policies=await stores.explanations.get_policies(merchant.id, invitation),
             )
 
     async def cancel(self, merchant: Merchant, invitation_id: UUID, *, actor: str) -> Invitation:

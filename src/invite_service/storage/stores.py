@@ -15,6 +15,7 @@ from invite_service.storage.clocks import ClockStore
 from invite_service.storage.contacts import ContactKeys, ContactStore
 from invite_service.storage.decisions import DecisionStore
 from invite_service.storage.driver import Driver
+from invite_service.storage.explanations import ExplanationStore
 from invite_service.storage.history import HistoryStore
 from invite_service.storage.idempotency import IdempotencyStore
 from invite_service.storage.insights import InsightStore
@@ -132,6 +133,11 @@ class Stores:
     def listing(self) -> ListingStore:
         """Lists of orders and invitations."""
         return ListingStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def explanations(self) -> ExplanationStore:
+        """What explains an invitation."""
+        return ExplanationStore(self._driver)
 
     @cached_property
     def batch_updates(self) -> BatchUpdateStore:
