@@ -9,14 +9,18 @@ import typer
 
 from invite_service.bootstrap import Factory, ProcessContext
 from invite_service.config import InvalidSettingsError, Settings, load_settings
-from invite_service.domain.errors import DomainError
+from invite_service.domain.errors import DomainError, Fault
 from invite_service.storage.errors import DatabaseUnavailableError
 
 FAILED: Final = 1
 MISUSED: Final = 2
-"""Exit statuses: the work failed, and it could not begin for the way it was asked for."""
+INTERRUPTED: Final = 130
+"""Exit statuses: the work failed, it could not begin for the way it was asked for, and Ctrl-C ended it."""
 
 T = TypeVar("T")
+
+_IN_OUR_WORDS: Final = dict.fromkeys(("The body has faults.", "The request has faults."), "The options have faults.")
+"""What was given on the command line is neither, though it is checked as if it had been posted."""
 
 
 class CommandFailedError(Exception):
@@ -32,13 +36,21 @@ def explained() -> Iterator[None]:
         typer.echo(str(error), err=True)
         raise typer.Exit(MISUSED) from None
     except DomainError as error:
-        typer.echo(error.detail, err=True)
+        typer.echo(_IN_OUR_WORDS.get(error.detail, error.detail), err=True)
         for fault in error.faults:
-            typer.echo(f"  {fault.pointer.removeprefix('/').replace('_', '-')}: {fault.detail}", err=True)
+            typer.echo(f"  {_name_of(fault)}: {fault.detail}", err=True)
         raise typer.Exit(FAILED) from None
     except (CommandFailedError, DatabaseUnavailableError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(FAILED) from None
+
+
+def _name_of(fault: Fault) -> str:
+    """Tell where a fault is in the words of the command line: the option, or the setting that --set names."""
+    path = fault.pointer.lstrip("/?")
+    if path.startswith("policy/"):
+        return path.removeprefix("policy/")
+    return path.removeprefix("filter/").replace("_", "-") or "together"
 
 
 def run_with_services(use: Callable[[Factory], Awaitable[T]]) -> T:

@@ -1,0 +1,99 @@
+"""How commands show what they found: tables for people, JSON for machines, progress on a terminal."""
+
+import contextlib
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from invite_service.api.answers import to_json
+
+PLAIN_WIDTH: Final = 200
+"""Columns of what goes into a file or a pipe, where no terminal tells how wide it is."""
+
+NOTHING: Final = "-"
+"""Stands where there is no value."""
+
+
+def print_json(answer: object) -> None:
+    """Print an answer as the HTTP API writes it."""
+    typer.echo(to_json(answer).decode())
+
+
+def open_console(*, is_stderr: bool = False) -> Console:
+    """Open the terminal, or what stands for it; texts are shown as they are, without markup."""
+    stream = sys.stderr if is_stderr else sys.stdout
+    width = None if stream.isatty() else PLAIN_WIDTH
+    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
+
+
+def shown(value: object) -> str:
+    """Write a value for a terminal: nothing in it can move the cursor or change colours."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{shown(name)}={shown(part)}" for name, part in value.items()) or NOTHING
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(shown(part) for part in value) or NOTHING
+    return "".join(letter if _is_harmless(letter) else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
+
+
+def _is_harmless(letter: str) -> bool:
+    # Spaces that do not break, as languages put them into numbers, do not count as printable.
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"
+
+
+def shown_instant(instant: datetime | None, zone: str) -> str:
+    """Write an instant as the wall clock of a zone shows it."""
+    return NOTHING if instant is None else instant.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+
+
+def print_facts(console: Console, facts: Mapping[str, object]) -> None:
+    """Print names and values, one pair a line."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, shown(value))
+    console.print(table)
+
+
+def print_rows(console: Console, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+    """Print rows under column names; nothing is cut off, and columns of numbers are set to the right."""
+    found = list(rows)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for index, name in enumerate(columns):
+        is_number = bool(found) and all(isinstance(row[index], int) for row in found)
+        table.add_column(name, overflow="fold", justify="right" if is_number else "left")
+    for row in found:
+        table.add_row(*[shown(value) for value in row])
+    if title:
+        console.print(f"\n{title}", style="bold")
+    console.print(table)
+
+
+@contextlib.contextmanager
+def progress(says: str, *, total: int) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how far something is; what is given takes how many are done."""
+    console = open_console(is_stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(says, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+@contextlib.contextmanager
+def busy(says: str) -> Iterator[None]:
+    """Show on a terminal that something goes on which cannot say how far it is."""
+    console = open_console(is_stderr=True)
+    with console.status(says) if console.is_terminal else contextlib.nullcontext():
+        yield
