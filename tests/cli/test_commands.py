@@ -1,36 +1,16 @@
 """The commands of operators, over a real database."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from invite_service.cli.main import app
 from invite_service.main import create_app
-
-SECRET = "a secret of tests, long enough to be one"
-
-Command = Callable[..., Result]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Command:
-    """Run `invite-service` with the settings of a migrated database of the test's own."""
-    return _runner(monkeypatch, database_url)
-
-
-@pytest.fixture
-def run_unmigrated(monkeypatch: pytest.MonkeyPatch, unmigrated_database_url: str) -> Command:
-    """Run `invite-service` with the settings of a database without any table."""
-    return _runner(monkeypatch, unmigrated_database_url)
-
-
-def _runner(monkeypatch: pytest.MonkeyPatch, url: str) -> Command:
-    monkeypatch.setenv("INVITE_DATABASE_URL", url)
-    monkeypatch.setenv("INVITE_SECRET_KEY", SECRET)
-    monkeypatch.setenv("INVITE_DATABASE_POOL_SIZE", "2")
-    return lambda *arguments: CliRunner().invoke(app, arguments)
+from tests.cli.conftest import SECRET, Command
 
 
 def make_merchant(run: Command, *more: str) -> Result:
@@ -138,6 +118,31 @@ def test_a_database_that_is_not_there_is_named_without_its_password(monkeypatch:
     assert refused.exit_code == 1
     assert refused.stderr.strip()
     assert "hidden-word" not in refused.output
+
+
+def commands_of(group: Any, name: str = "invite-service") -> Iterator[tuple[str, Any]]:
+    """Give every command under a group, with the name it is run by."""
+    for word, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_of(command, f"{name} {word}")
+        else:
+            yield f"{name} {word}", command
+
+
+def test_every_command_and_every_option_says_what_it_is_for() -> None:
+    commands = dict(commands_of(get_command(app)))
+    assert "invite-service invitations send-now" in commands
+    silent = [name for name, command in commands.items() if not command.help]
+    silent += [
+        f"{name} {parameter.name}"
+        for name, command in commands.items()
+        for parameter in command.params
+        if not parameter.help
+    ]
+    assert silent == []
+    for name in commands:
+        shown = CliRunner().invoke(app, [*name.split(" ")[1:], "--help"])
+        assert (shown.exit_code, shown.stderr) == (0, "")
 
 
 def test_openapi_prints_the_same_document_each_time() -> None:

@@ -1,0 +1,185 @@
+"""`invitations`: what was planned and sent, for people and for machines."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import typer
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from invite_service.api.bodies import validate_part
+from invite_service.api.schemas.invitation_detail import InvitationDetailResponse
+from invite_service.api.schemas.listing import InvitationListParameters, InvitationListResponse
+from invite_service.bootstrap import Factory
+from invite_service.cli import changing
+from invite_service.cli.choosing import Choice
+from invite_service.cli.options import JsonOption, MerchantOption, PersonalOption, spread
+from invite_service.cli.presenting import open_console, print_facts, print_json, print_rows, shown_instant
+from invite_service.cli.running import run_with_services
+from invite_service.domain.invitation import Invitation
+from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.domain.timeline import TimelineEntry
+from invite_service.services.invitations import InvitationDetail
+from invite_service.services.paging import DEFAULT_PAGE, MAX_PAGE
+
+
+class Sorting(StrEnum):
+    """How a list is sorted."""
+
+    SEND_AT = "send_at"
+    LATEST_SEND_AT = "-send_at"
+    CREATED_AT = "created_at"
+    LATEST_CREATED_AT = "-created_at"
+
+
+app = typer.Typer(no_args_is_help=True, help="What was planned and sent, and what can be done about it.")
+
+_LIST: Final = TypeAdapter(InvitationListParameters)
+
+
+@app.command("list")
+@spread
+def list_(
+    *,
+    merchant: MerchantOption,
+    choice: Choice,
+    sort: Annotated[Sorting, typer.Option("--sort", help="A minus: latest first.")] = Sorting.LATEST_CREATED_AT,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MAX_PAGE, help="How many at most.")] = DEFAULT_PAGE,
+    cursor: Annotated[
+        str | None, typer.Option("--cursor", help="The next or the previous page, as an earlier one named it.")
+    ] = None,
+    counts: Annotated[
+        bool, typer.Option("--counts", help="Add how many there are in each status, on whatever page.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List invitations. Who they go to is not shown, except with --json."""
+
+    async def use(services: Factory) -> tuple[Merchant, InvitationListResponse]:
+        found = await services.create_merchants().get(MerchantId(merchant))
+        document: dict[str, Any] = {"sort": sort.value, "limit": limit, "cursor": cursor, "counts": counts}
+        document |= choice.document(zone=found.time_zone)
+        asked = validate_part(document, _LIST, check_text=True)
+        invitations, chosen = services.create_invitations(), asked.to_filter()
+        page = await invitations.list_(
+            found, chosen, period=asked.period, sorted_by=asked.sorted_by, page=asked.to_page()
+        )
+        numbers = await invitations.count(found, chosen, period=asked.period) if asked.counts else None
+        return found, InvitationListResponse.of(page, asked, numbers)
+
+    found, answer = run_with_services(use)
+    if as_json:
+        print_json(answer)
+        return
+    _print_list(open_console(), found, answer)
+
+
+@app.command("show")
+def show(
+    *,
+    invitation_id: Annotated[UUID, typer.Argument(metavar="ID", help="The invitation's id.")],
+    merchant: MerchantOption,
+    personal: PersonalOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an invitation: its orders, every try to send, what happened, and what can be done now."""
+
+    async def use(services: Factory) -> tuple[Merchant, InvitationDetail]:
+        found = await services.create_merchants().get(MerchantId(merchant))
+        return found, await services.create_invitations().get(found, invitation_id)
+
+    found, detail = run_with_services(use)
+    if as_json:
+        print_json(InvitationDetailResponse.of_detail(detail))
+        return
+    _print_detail(open_console(), found, detail, personal=personal)
+
+
+app.command("cancel")(changing.cancel)
+app.command("enable")(changing.enable)
+app.command("reschedule")(changing.reschedule)
+app.command("send-now")(changing.send_now)
+
+
+def _print_list(console: Console, merchant: Merchant, answer: InvitationListResponse) -> None:
+    rows = [
+        (
+            item.id,
+            item.status,
+            item.kind,
+            item.channel,
+            item.next_step,
+            shown_instant(item.send_at, merchant.time_zone),
+            item.order_ids,
+            item.products,
+        )
+        for item in answer.items
+    ]
+    if rows:
+        print_rows(console, ["Invitation", "Status", "Kind", "Channel", "Next", "send_at", "Orders", "Products"], rows)
+        console.print(f"Times are in {merchant.time_zone}.")
+    else:
+        console.print("There are none.")
+    if answer.counts is not None:
+        print_rows(console, ["Status", "Count"], list(answer.counts.items()), title="In each status")
+    for name, cursor in (("Next", answer.next_cursor), ("Previous", answer.prev_cursor)):
+        if cursor is not None:
+            console.print(f"{name} page: --cursor {cursor}", soft_wrap=True)
+
+
+def _print_detail(console: Console, merchant: Merchant, detail: InvitationDetail, *, personal: bool) -> None:
+    zone = merchant.time_zone
+    possible = [action.value for action in detail.allowed_actions]
+    print_facts(console, {**_facts(detail.invitation, zone, personal=personal), "Possible now": possible})
+    orders = [
+        (order.order_id, order.status, order.outcome, shown_instant(order.received_at, zone)) for order in detail.orders
+    ]
+    print_rows(console, ["Order", "Status", "Outcome", "Received"], orders, title="Orders")
+    if detail.attempts:
+        attempts = [
+            (
+                shown_instant(attempt.asked_at, zone),
+                attempt.step,
+                attempt.channel,
+                attempt.provider,
+                attempt.outcome,
+                attempt.reason,
+                attempt.provider_message_id,
+                f"{attempt.price} {attempt.currency}" if attempt.price is not None else None,
+                attempt.message_id,
+            )
+            for attempt in detail.attempts
+        ]
+        columns = ["At", "Step", "Channel", "Provider", "Outcome", "Reason", "Provider's id", "Price", "Message-ID"]
+        print_rows(console, columns, attempts, title="Tries to send")
+    print_timeline(console, detail.timeline, zone)
+    console.print(f"\nTimes are in {zone}.")
+
+
+def _facts(invitation: Invitation, zone: str, *, personal: bool) -> Mapping[str, object]:
+    person = {"Goes to": invitation.contact, "Customer": invitation.customer_name} if personal else {}
+    return {
+        "Invitation": invitation.id,
+        "Status": invitation.status,
+        "Ended because": invitation.ended_reason,
+        "Kind": invitation.kind,
+        "Channel": invitation.channel,
+        "Language": invitation.language,
+        **person,
+        "Products": invitation.product_ids,
+        "Steps": [step.value for step in invitation.steps],
+        "Next step": invitation.next_step,
+        "send_at": shown_instant(invitation.send_at, zone),
+        "On hold since": shown_instant(invitation.held_at, zone),
+        "Messages sent": invitation.message_count,
+        "Last sent": shown_instant(invitation.last_sent_at, zone),
+        "Planned": f"{shown_instant(invitation.created_at, zone)} by policy version {invitation.policy_version}",
+    }
+
+
+def print_timeline(console: Console, timeline: Sequence[TimelineEntry], zone: str) -> None:
+    """Print who did what and when."""
+    rows = [(shown_instant(entry.at, zone), entry.actor, entry.event, entry.reason, entry.data) for entry in timeline]
+    print_rows(console, ["At", "Who", "What", "Reason", "Figures"], rows, title="What happened")
