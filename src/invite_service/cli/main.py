@@ -2,7 +2,7 @@
 
 import typer
 
-from invite_service.cli import batch_updates, invitations, keys, merchants
+from invite_service.cli import batch_updates, invitations, keys, merchants, orders
 from invite_service.cli.dev import dev
 from invite_service.cli.documents import openapi
 from invite_service.cli.keys import operator_key
@@ -28,6 +28,7 @@ app.add_typer(merchants.app, name="merchants")
 app.add_typer(keys.app, name="keys")
 app.add_typer(invitations.app, name="invitations")
 app.add_typer(batch_updates.app, name="batch-updates")
+app.add_typer(orders.app, name="orders")
 app.command()(openapi)
 
 if __name__ == "__main__":
