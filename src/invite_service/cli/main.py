@@ -8,6 +8,7 @@ from invite_service.cli.documents import openapi
 from invite_service.cli.keys import operator_key
 from invite_service.cli.schema import check_schema, migrate
 from invite_service.cli.serving import api, worker
+from invite_service.cli.simulating import simulate
 
 app = typer.Typer(
     name="invite-service",
@@ -29,6 +30,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(invitations.app, name="invitations")
 app.add_typer(batch_updates.app, name="batch-updates")
 app.add_typer(orders.app, name="orders")
+app.command()(simulate)
 app.command()(openapi)
 
 if __name__ == "__main__":
