@@ -1,6 +1,6 @@
 """Routes that refuse what they do not know."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -16,9 +16,12 @@ class StrictRoute(APIRoute):
     """A route that refuses query parameters it does not take: to ignore `?replan=preview` would be to apply it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the route; one that takes parameters has a model of them, which refuses others itself."""
+        """Wrap the route; one that takes parameters has a model of them, which refuses others itself.
+
+        FastAPI knows of the model, or the route reads its query string itself and says so in its documentation.
+        """
         answer = super().get_route_handler()
-        if self.dependant.query_params:
+        if self.dependant.query_params or _reads_query(self.openapi_extra or {}):
             return answer
 
         async def answer_without_parameters(request: Request) -> Response:
@@ -28,3 +31,7 @@ class StrictRoute(APIRoute):
             return await answer(request)
 
         return answer_without_parameters
+
+
+def _reads_query(documentation: Mapping[str, Any]) -> bool:
+    return any(parameter["in"] == "query" for parameter in documentation.get("parameters", ()))

@@ -59,7 +59,7 @@ def to_cell(value: object) -> str:
             return value.isoformat().replace("+00:00", "Z")
         case date():
             return value.isoformat()
-        case tuple():
+        case tuple() | list():
             return defuse("|".join(value))
         case _:
             return str(value)

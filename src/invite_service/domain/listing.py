@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from invite_service.domain.decision import Reason
@@ -47,6 +47,38 @@ class InvitationFilter:
     created: Span = ALWAYS
     sends: Sequence[Span] = ()
     """All of these spans apply."""
+
+
+class InvitationSummary(NamedTuple):
+    """An invitation in a list, with the words that stand for its kind, channel, status and steps.
+
+    A tuple because lists are long, and a row becomes one at a tenth of what an Invitation costs.
+    """
+
+    id: UUID
+    kind: str
+    channel: str
+    language: str
+    status: str
+    steps: Sequence[str]
+    next_step: str | None
+    send_at: datetime
+    products: Sequence[str]
+    """Ids of the products it asks about now."""
+    order_ids: Sequence[str]
+    created_at: datetime
+    first_sent_at: datetime | None
+    last_sent_at: datetime | None
+    message_count: int
+    ended_reason: str | None
+    contact: str | None
+    """None once erased."""
+    customer_name: str | None
+    time_zone: str
+    policy_version: int
+    held_at: datetime | None
+    send_now: bool
+    rescheduled_to: date | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

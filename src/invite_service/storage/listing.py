@@ -6,21 +6,37 @@ A page costs the same wherever it lies: it starts at an index entry, never at an
 from typing import Final
 from uuid import UUID
 
-from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Step
-from invite_service.domain.listing import AttemptRecord, InvitationFilter, InvitationSorting, OrderFilter
+from invite_service.domain.invitation import Channel, InvitationStatus, Step
+from invite_service.domain.listing import (
+    AttemptRecord,
+    InvitationFilter,
+    InvitationSorting,
+    InvitationSummary,
+    OrderFilter,
+)
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import Order
 from invite_service.domain.receipt import OutcomeWord
 from invite_service.storage.choosing import Slice, orders_chosen
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
-from invite_service.storage.invitations import READ_INVITATION_COLUMNS, READ_PRODUCTS, invitation_from_row
 from invite_service.storage.orders import READ_ORDER_COLUMNS, order_from_row
 from invite_service.storage.places import count_by_status, find_page
 
+PRODUCTS_ASKED_ABOUT: Final = """ARRAY(
+    SELECT p.product_id
+    FROM invitation_products p
+    WHERE p.merchant_id = $1 AND p.invitation_id = i.id AND p.brought_by <> '{}'
+    ORDER BY p.position
+)"""
+
+SUMMARY_COLUMNS: Final = ", ".join(
+    PRODUCTS_ASKED_ABOUT if name == "products" else f"i.{name}" for name in InvitationSummary._fields
+)
+
 # Limits are written out: as a parameter one would leave the planner guessing whether the page is worth its index.
 LIST_INVITATIONS: Final = """
-SELECT {columns}, {products} AS products
+SELECT {columns}
 FROM ({page}) AS page
 CROSS JOIN LATERAL (SELECT i.* FROM invitations i WHERE i.merchant_id = $1 AND i.id = page.id LIMIT 1) AS i
 ORDER BY page.at {direction}, page.id {direction}
@@ -60,13 +76,11 @@ class ListingStore:
 
     async def list_invitations(
         self, merchant_id: MerchantId, chosen: InvitationFilter, *, sorted_by: InvitationSorting, part: Slice
-    ) -> list[Invitation]:
+    ) -> list[InvitationSummary]:
         """List invitations in the slice's order."""
         page = find_page(merchant_id, chosen, self._keys, sorted_by=sorted_by, part=part)
-        statement = LIST_INVITATIONS.format(
-            columns=READ_INVITATION_COLUMNS, products=READ_PRODUCTS, page=page.text, direction=_direction(part)
-        )
-        return [invitation_from_row(row) for row in await self._driver.fetch(statement, *page.parameters)]
+        statement = LIST_INVITATIONS.format(columns=SUMMARY_COLUMNS, page=page.text, direction=_direction(part))
+        return list(map(InvitationSummary._make, await self._driver.fetch(statement, *page.parameters)))
 
     async def count_by_status(self, merchant_id: MerchantId, chosen: InvitationFilter) -> dict[InvitationStatus, int]:
         """Count the invitations chosen in each status, those with none too."""

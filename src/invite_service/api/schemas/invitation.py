@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from invite_service.api.schemas.fields import STRICT, Answer, Day, Money
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Kind, Step
-from invite_service.domain.listing import AttemptRecord
+from invite_service.domain.listing import AttemptRecord, InvitationSummary
 from invite_service.domain.receipt import OutcomeWord
 
 
@@ -74,6 +74,11 @@ class InvitationResponse(Answer):
             send_now=invitation.send_now,
             rescheduled_to=invitation.rescheduled_to,
         )
+
+    @classmethod
+    def of_summary(cls, summary: InvitationSummary) -> Self:
+        """Shape an invitation of a list, whose fields are these."""
+        return cls(**summary._asdict())
 
 
 class RescheduleRequest(BaseModel):

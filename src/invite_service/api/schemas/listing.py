@@ -13,8 +13,8 @@ from invite_service.api.schemas.order_state import OrderSummaryResponse
 from invite_service.api.schemas.paging import PageParameters, write_cursors
 from invite_service.domain.decision import Reason
 from invite_service.domain.errors import Fault, InvalidInputError
-from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Kind
-from invite_service.domain.listing import InvitationFilter, InvitationSorting, OrderFilter, Span
+from invite_service.domain.invitation import Channel, InvitationStatus, Kind
+from invite_service.domain.listing import InvitationFilter, InvitationSorting, InvitationSummary, OrderFilter, Span
 from invite_service.domain.order import Order, OrderOutcome
 from invite_service.rules.contacts import read_email
 from invite_service.services.invitations import Period
@@ -167,7 +167,7 @@ class InvitationListResponse(Answer):
     @classmethod
     def of(
         cls,
-        page: Page[Invitation],
+        page: Page[InvitationSummary],
         asked: InvitationListParameters,
         counts: Mapping[InvitationStatus, int] | None,
     ) -> Self:
@@ -175,7 +175,7 @@ class InvitationListResponse(Answer):
         next_cursor, prev_cursor = write_cursors(
             page, lambda item: (getattr(item, asked.sorted_by), str(item.id)), listing=asked.listing()
         )
-        items = [InvitationResponse.of(item) for item in page.items]
+        items = list(map(InvitationResponse.of_summary, page.items))
         by_status = {status.value: count for status, count in counts.items()} if counts is not None else None
         return cls(items=items, next_cursor=next_cursor, prev_cursor=prev_cursor, counts=by_status)
 
