@@ -14,7 +14,7 @@ from tests.support.sending import SendingHouse, make_database
 from tests.support.smtp_server import Received, ScriptedSmtpServer
 from tests.support.workers import PATIENCE, WorkerProcess, build_ready_house, comes_true, smtp_settings, worker
 
-CONNECTIONS = 8
+CONNECTIONS = 16
 """What an SMTP sender has unless told otherwise."""
 
 

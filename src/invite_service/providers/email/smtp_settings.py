@@ -59,7 +59,7 @@ class SmtpSettings:
     """PEM file of the authorities to trust instead of the system's."""
     ehlo_name: str | None = None
     """What we call ourselves; None: this host's name where it is a full one, else the connection's own address."""
-    connections: int = 8
+    connections: int = 16
     messages_per_connection: int = 500
     """A connection is closed after so many: some servers count, and balancers spread new connections only."""
     idle_time: float = 30.0
@@ -109,7 +109,7 @@ class _UrlReader:
             verify=self._option("verify", _yes_or_no, "must be yes or no", default=True),
             ca_file=self._option("ca_file", _filled, "must be the path of a PEM file", default=None),
             ehlo_name=self._option("ehlo", _ehlo_name, "must be a host name or an address literal", default=None),
-            connections=self._whole_number("connections", 8, most=100),
+            connections=self._whole_number("connections", 16, most=100),
             messages_per_connection=self._whole_number("messages_per_connection", 500, most=100_000),
             idle_time=self._whole_number("idle", 30, most=3600),
             connect_timeout=self._whole_number("connect_timeout", 5, most=60),
