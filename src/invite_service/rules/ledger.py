@@ -319,7 +319,9 @@ class Ledger:
         left = membership.take_out(invitation, order.order_id, product_ids)
         removed = membership.newly_asked(left, invitation)
         if removed:
-            self._note(now, TimelineEvent.PRODUCTS_REMOVED, order=order, invitation=left, data={"products": removed})
+            reason = membership.ORDER_CANCELLED if product_ids is None else membership.RETURNED
+            data: dict[str, JsonFigure] = {"products": removed}
+            self._note(now, TimelineEvent.PRODUCTS_REMOVED, order=order, invitation=left, reason=reason, data=data)
         ended = membership.end_if_empty(left, has_live_orders=bool(self._histories.live_orders(invitation.id)))
         self._histories.set_invitation(ended)
         if ended.ended_reason != left.ended_reason:
@@ -399,7 +401,7 @@ class Ledger:
         )
         self._histories.set_invitation(planned)
         data: dict[str, JsonFigure] = {"from": invitation.send_at.isoformat(), "send_at": send_at.isoformat()}
-        self._note(now, TimelineEvent.INVITATION_PLANNED_AGAIN, order=order, invitation=planned, data=data)
+        self._note(now, TimelineEvent.INVITATION_PLANNED_AGAIN, order=order, invitation=planned, reason=date, data=data)
 
     def _note(
         self,

@@ -15,6 +15,9 @@ from invite_service.rules.slots import SendPlan, next_slot
 ORDER_CANCELLED = "order_cancelled"
 """Why an invitation ends of which no product, or no live order, is left."""
 
+RETURNED = "returned"
+"""Why a product was taken out of an invitation whose order is live."""
+
 JOINED = frozenset({OrderOutcome.INVITED, OrderOutcome.MERGED})
 """Outcomes of an order that is in an invitation; those that are, are its live orders."""
 
