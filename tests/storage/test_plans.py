@@ -11,6 +11,7 @@ from invite_service.storage.attempts import FIND_LAST, RECORD
 from invite_service.storage.contacts import LIST_SUPPRESSIONS, LOCK_CONTACTS
 from invite_service.storage.database import Database
 from invite_service.storage.decisions import Decisions, DecisionStore
+from invite_service.storage.explanations import LIST_PRODUCT_NAMES, LIST_SAVINGS
 from invite_service.storage.history import (
     FIND_ORDERS_AND_CONTACTS,
     LOCK_AND_READ_HISTORY,
@@ -113,6 +114,8 @@ STATEMENTS = {
     "find invitation": FIND_INVITATION,
     "lock invitations": LOCK_INVITATIONS,
     "list invitations": LIST_INVITATIONS,
+    "list product names": LIST_PRODUCT_NAMES,
+    "list savings of policies": LIST_SAVINGS,
     "list timeline of order": LIST_OF_ORDER,
     "list timeline of invitation": LIST_OF_INVITATION,
 }
