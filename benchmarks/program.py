@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from benchmarks.deciding import measure_decide, measure_simulation
 from benchmarks.ingesting import BATCH_SIZE, CONNECTIONS, measure_batches, measure_singles, measure_usual_way
 from benchmarks.lab import BATCH, FULL, QUICK, Lab, Scale
+from benchmarks.listing import FULL_LISTS, LISTING_ROWS, QUICK_LISTS, measure_lists
 from benchmarks.machine import CORES, resident_mib, share_two_cores
 from benchmarks.mailing import Mailing
 from benchmarks.sending import SENDERS, measure_queue, measure_sending, send_the_rest
@@ -38,6 +39,9 @@ async def measure(rows: Collection[str], scale: Scale) -> list[Result]:
         results.append(_told(measure_simulation(scale.rounds)))
     if "ready" in rows:
         results.append(_told(await measure_ready(min(scale.rounds, 3))))
+    if any(row in rows for row in LISTING_ROWS):
+        _tell("starting servers, filling the lists")
+        results += [_told(one) for one in await measure_lists(rows, QUICK_LISTS if scale is QUICK else FULL_LISTS)]
     if any(row in rows for row in LAB_ROWS):
         _tell("starting servers, filling the tables")
         async with await Lab.open(scale) as lab:

@@ -32,6 +32,8 @@ TARGETS = {
     "post_office": Target(job="the same against django-post_office", first_bar=3, aim=5),
     "procrastinate": Target(job="the same against procrastinate", first_bar=8, aim=14),
     "queue": Target(job="queue's share of the send CPU", first_bar=5, aim=2, unit="%", is_ceiling=True),
+    "pages": Target(job="page of 50, any one filter, over HTTP", first_bar=0.5, aim=0.9),
+    "deep_page": Target(job="page 10,000 against page 2, p50", first_bar=1.5, aim=1.1, is_ceiling=True),
     "decide": Target(job="one decide() with trace, CPU", first_bar=40, aim=15, unit="µs", is_ceiling=True),
     "simulation": Target(job="simulation, one core", first_bar=20_000, aim=60_000, unit="/s"),
     "api_size": Target(job="resident size of the API", first_bar=140, aim=110, unit="MiB", is_ceiling=True),
