@@ -92,19 +92,21 @@ def test_one_is_shown_with_what_happened(shop: Shop) -> None:
         Kind  product
         Channel  email
         Language  en
-        Products  t1
-        Steps  product_1, product_2
-        Next step  product_1
-        send_at  2026-03-16 11:10
+        Products  t1 (Tent)
         On hold since  -
-        Messages sent  0
-        Last sent  -
-        Planned  <now> by policy version 1
+        Made  <now>
+        Decided by  policy version 1, saved <now> by operator
+        Planned by  policy version 1, saved <now> by operator
         Possible now  cancel, send_now, reschedule
 
         Orders
         Order  Status  Outcome  Received
         A-1  shipped  invited  <now>
+
+        Messages
+        Step  State  send_at  Sent  Price
+        product_1  planned  2026-03-16 11:10  -  -
+        product_2  planned  -  -  -
 
         What happened
         At  Who  What  Reason  Figures
@@ -115,6 +117,7 @@ def test_one_is_shown_with_what_happened(shop: Shop) -> None:
     )
     personal = shop.run("invitations", "show", invitation_id, "--personal").stdout
     assert "Goes to        kari1@example.com" in personal
+    assert "Customer       Kari 1" in personal
     answer = json.loads(shop.run("invitations", "show", invitation_id, "--json").stdout)
     assert set(answer) == fields_of("InvitationDetailResponse")
 
@@ -195,7 +198,8 @@ def test_without_an_answer_nothing_is_changed(shop: Shop) -> None:
 def test_a_worker_cancels_many_and_enables_one(shop: Shop) -> None:
     [_, second] = shop.post(make_order(1), make_order(2))
     with working():
-        done = shop.run("invitations", "cancel", *SCHEDULED, "--expected-count", 2, "--yes", "--wait", "--json")
+        due = ("--send-from", "2026-03-16", "--period", "next_30_days")
+        done = shop.run("invitations", "cancel", *due, "--expected-count", 2, "--yes", "--wait", "--json")
         assert done.exit_code == 0, done.output
         assert done.stderr.startswith("Accepted batch update ")
         answer = json.loads(done.stdout)
@@ -204,7 +208,7 @@ def test_a_worker_cancels_many_and_enables_one(shop: Shop) -> None:
         assert figures == {
             "status": "finished",
             "action": "cancel",
-            "filter": {"status": ["scheduled"]},
+            "filter": {"send_from": "2026-03-15T23:00:00Z", "period": "next_30_days"},
             "matched": 2,
             "changed": 2,
             "created_by": "operator",

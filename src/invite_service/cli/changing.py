@@ -4,6 +4,7 @@ One invitation is a batch update of one, so that all can be watched and undone i
 """
 
 import sys
+import warnings
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Final
@@ -117,6 +118,12 @@ class _Asked:
             return self.request.ids or []
         return batches.within(self.merchant, self.request.filter.to_filter(), self.request.period)
 
+    def chosen_by(self) -> dict[str, Any]:
+        with warnings.catch_warnings():
+            # Pydantic warns of instants that it has written as text itself; what it writes is right.
+            warnings.simplefilter("ignore", UserWarning)
+            return self.request.chosen_by()
+
 
 def _change(
     target: Target, choice: Choice, manner: Manner, *, action: BatchAction, days: dict[str, Any] | None = None
@@ -144,7 +151,7 @@ def _change(
             asked.merchant,
             asked.chosen(batches),
             asked.request.to_change(),
-            chosen_by=asked.request.chosen_by(),
+            chosen_by=asked.chosen_by(),
             expected_count=manner.expected_count,
             actor=OPERATOR,
         )

@@ -10,15 +10,19 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from invite_service.api.bodies import validate_part
-from invite_service.api.schemas.invitation_detail import InvitationDetailResponse
+from invite_service.api.schemas.invitation_detail import (
+    InvitationDetailResponse,
+    MessageResponse,
+    PolicyReferenceResponse,
+)
 from invite_service.api.schemas.listing import InvitationListParameters, InvitationListResponse
+from invite_service.api.schemas.timeline import TimelineEntryResponse
 from invite_service.bootstrap import Factory
 from invite_service.cli import changing
 from invite_service.cli.choosing import Choice
 from invite_service.cli.options import JsonOption, MerchantOption, PersonalOption, spread
 from invite_service.cli.presenting import open_console, print_facts, print_json, print_rows, shown_instant
 from invite_service.cli.running import run_with_services
-from invite_service.domain.invitation import Invitation
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.timeline import TimelineEntry
 from invite_service.services.invitations import InvitationDetail
@@ -91,10 +95,11 @@ def show(
         return found, await services.create_invitations().get(found, invitation_id)
 
     found, detail = run_with_services(use)
+    answer = InvitationDetailResponse.of_detail(detail)
     if as_json:
-        print_json(InvitationDetailResponse.of_detail(detail))
-        return
-    _print_detail(open_console(), found, detail, personal=personal)
+        print_json(answer)
+    else:
+        _print_detail(open_console(), found.time_zone, answer, personal=personal)
 
 
 app.command("cancel")(changing.cancel)
@@ -129,57 +134,66 @@ def _print_list(console: Console, merchant: Merchant, answer: InvitationListResp
             console.print(f"{name} page: --cursor {cursor}", soft_wrap=True)
 
 
-def _print_detail(console: Console, merchant: Merchant, detail: InvitationDetail, *, personal: bool) -> None:
-    zone = merchant.time_zone
-    possible = [action.value for action in detail.allowed_actions]
-    print_facts(console, {**_facts(detail.invitation, zone, personal=personal), "Possible now": possible})
-    orders = [
-        (order.order_id, order.status, order.outcome, shown_instant(order.received_at, zone)) for order in detail.orders
-    ]
+def _print_detail(console: Console, zone: str, answer: InvitationDetailResponse, *, personal: bool) -> None:
+    print_facts(console, _facts(answer, zone, personal=personal))
+    orders = [(one.order_id, one.status, one.outcome, shown_instant(one.received_at, zone)) for one in answer.orders]
     print_rows(console, ["Order", "Status", "Outcome", "Received"], orders, title="Orders")
-    if detail.attempts:
+    messages = [
+        (one.step, one.state, shown_instant(one.send_at, zone), shown_instant(one.sent_at, zone), _price(one))
+        for one in answer.messages
+    ]
+    print_rows(console, ["Step", "State", "send_at", "Sent", "Price"], messages, title="Messages")
+    if answer.attempts:
         attempts = [
             (
-                shown_instant(attempt.asked_at, zone),
-                attempt.step,
-                attempt.channel,
-                attempt.provider,
-                attempt.outcome,
-                attempt.reason,
-                attempt.provider_message_id,
-                f"{attempt.price} {attempt.currency}" if attempt.price is not None else None,
-                attempt.message_id,
+                shown_instant(one.asked_at, zone),
+                one.step,
+                one.channel,
+                one.provider,
+                one.outcome,
+                one.reason,
+                one.provider_message_id,
+                one.message_id,
             )
-            for attempt in detail.attempts
+            for one in answer.attempts
         ]
-        columns = ["At", "Step", "Channel", "Provider", "Outcome", "Reason", "Provider's id", "Price", "Message-ID"]
+        columns = ["At", "Step", "Channel", "Provider", "Outcome", "Reason", "Provider's id", "Message-ID"]
         print_rows(console, columns, attempts, title="Tries to send")
-    print_timeline(console, detail.timeline, zone)
+    print_timeline(console, answer.timeline, zone)
     console.print(f"\nTimes are in {zone}.")
 
 
-def _facts(invitation: Invitation, zone: str, *, personal: bool) -> Mapping[str, object]:
-    person = {"Goes to": invitation.contact, "Customer": invitation.customer_name} if personal else {}
+def _facts(answer: InvitationDetailResponse, zone: str, *, personal: bool) -> Mapping[str, object]:
+    person = {"Goes to": answer.contact, "Customer": answer.customer_name} if personal else {}
+    names = {product.id: f" ({product.name})" for product in answer.product_details if product.name}
     return {
-        "Invitation": invitation.id,
-        "Status": invitation.status,
-        "Ended because": invitation.ended_reason,
-        "Kind": invitation.kind,
-        "Channel": invitation.channel,
-        "Language": invitation.language,
+        "Invitation": answer.id,
+        "Status": answer.status,
+        "Ended because": answer.ended_reason,
+        "Kind": answer.kind,
+        "Channel": answer.channel,
+        "Language": answer.language,
         **person,
-        "Products": invitation.product_ids,
-        "Steps": [step.value for step in invitation.steps],
-        "Next step": invitation.next_step,
-        "send_at": shown_instant(invitation.send_at, zone),
-        "On hold since": shown_instant(invitation.held_at, zone),
-        "Messages sent": invitation.message_count,
-        "Last sent": shown_instant(invitation.last_sent_at, zone),
-        "Planned": f"{shown_instant(invitation.created_at, zone)} by policy version {invitation.policy_version}",
+        "Products": [product_id + names.get(product_id, "") for product_id in answer.products],
+        "On hold since": shown_instant(answer.held_at, zone),
+        "Made": shown_instant(answer.created_at, zone),
+        "Decided by": _policy(answer.decided_by, zone),
+        "Planned by": _policy(answer.planned_by, zone),
+        "Possible now": answer.allowed_actions,
     }
 
 
-def print_timeline(console: Console, timeline: Sequence[TimelineEntry], zone: str) -> None:
+def _policy(policy: PolicyReferenceResponse, zone: str) -> str:
+    return f"policy version {policy.version}, saved {shown_instant(policy.saved_at, zone)} by {policy.saved_by}"
+
+
+def _price(message: MessageResponse) -> str | None:
+    return f"{message.price:f} {message.currency}" if message.price is not None else None
+
+
+def print_timeline(
+    console: Console, timeline: Sequence[TimelineEntry] | Sequence[TimelineEntryResponse], zone: str
+) -> None:
     """Print who did what and when."""
     rows = [(shown_instant(entry.at, zone), entry.actor, entry.event, entry.reason, entry.data) for entry in timeline]
     print_rows(console, ["At", "Who", "What", "Reason", "Figures"], rows, title="What happened")
