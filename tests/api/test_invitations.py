@@ -360,6 +360,7 @@ async def test_enabling_is_refused_when_another_invitation_asks_meanwhile(mercha
     answer = await merchant.post(f"/v1/invitations/{first['id']}/enable")
     assert answer.status_code == 409
     assert answer.json()["code"] == "asked_elsewhere"
+    assert (await merchant.get(f"/v1/invitations/{first['id']}")).json()["allowed_actions"] == []
 
 
 async def test_an_invitation_is_moved_to_a_day_and_not_to_a_past_one(api: Api, merchant: MerchantClient) -> None:
@@ -406,6 +407,10 @@ async def test_a_failed_invitation_can_be_tried_again(api: Api, merchant: Mercha
     invitation = await invite(merchant)
     await execute(api, "UPDATE invitations SET status = 'failed', ended_reason = 'rejected', next_attempt_at = NULL")
     assert (await merchant.get(f"/v1/invitations/{invitation['id']}")).json()["allowed_actions"] == ["retry"]
+    suppress = "INSERT INTO suppressions (merchant_id, contact_key, reason, source, created_at) "
+    await execute(api, suppress + "SELECT merchant_id, contact_key, 'unsubscribed', 'customer', now() FROM invitations")
+    assert (await merchant.get(f"/v1/invitations/{invitation['id']}")).json()["allowed_actions"] == []
+    await execute(api, "DELETE FROM suppressions")
     retried = await merchant.post(f"/v1/invitations/{invitation['id']}/retry")
     assert retried.status_code == 200
     assert retried.json() == invitation

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from invite_service.bell import Bell
 from invite_service.domain.decision import JsonFigure
-from invite_service.domain.errors import Fault, InvalidInputError, InvitationNotFoundError
+from invite_service.domain.errors import ActionRefusedError, Fault, InvalidInputError, InvitationNotFoundError
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.listing import AttemptRecord, InvitationFilter, InvitationSorting, InvitationSummary, Span
 from invite_service.domain.merchant import Merchant
@@ -229,12 +229,13 @@ class InvitationService:
         """
         async with self._database.autocommit() as stores:
             invitation = await stores.invitations.get(merchant.id, invitation_id)
+            at = await self._look_at(stores, merchant, invitation)
             return InvitationDetail(
                 invitation=invitation,
                 orders=await stores.listing.list_orders_of_invitation(merchant.id, invitation_id),
                 attempts=await stores.listing.list_attempts(merchant.id, invitation_id),
                 timeline=await stores.timeline.list_of_invitation(merchant.id, invitation_id),
-                allowed_actions=allowed_actions(invitation),
+                allowed_actions=await _allowed_now(at),
                 product_names=await stores.explanations.find_product_names(
                     merchant.id, [product.product_id for product in invitation.products]
                 ),
@@ -340,17 +341,43 @@ class InvitationService:
         invitation = locked[0]
         if (invitation.order_ids, invitation.contact) != (seen.order_ids, seen.contact):
             raise TransactionConflictError("An order joined before the locks were held.")
-        fresh = history.merchant
-        versions = {fresh.policy_version, invitation.policy_version}
+        return await self._look_at(stores, history.merchant, invitation)
+
+    async def _look_at(self, stores: Stores, merchant: Merchant, invitation: Invitation) -> _Situation:
+        versions = {merchant.policy_version, invitation.policy_version}
         policies = await stores.policies.find_versions(merchant.id, versions)
         return _Situation(
             stores=stores,
-            merchant=fresh,
+            merchant=merchant,
             invitation=invitation,
-            policy=policies[fresh.policy_version],
+            policy=policies[merchant.policy_version],
             plan=policies[invitation.policy_version],
-            now=fresh.now(self._clock()),
+            now=merchant.now(self._clock()),
         )
+
+
+_LOOKING: Final = ((Action.ENABLE, actions.enable), (Action.RETRY, actions.retry))
+"""Actions that look at more than the state; no state allows both."""
+
+
+async def _allowed_now(at: _Situation) -> tuple[Action, ...]:
+    """Name the actions that the state allows, less an enable or a retry that would be refused for what it looks at."""
+    allowed = allowed_actions(at.invitation)
+    decide = next((decide for action, decide in _LOOKING if action in allowed), None)
+    if decide is None:
+        return allowed
+    try:
+        decide(
+            at.invitation,
+            facts=await at.read_facts(),
+            policy=at.policy,
+            plan=at.plan,
+            merchant=at.merchant,
+            now=at.now,
+        )
+    except ActionRefusedError:
+        return tuple([action for action in allowed if action not in {Action.ENABLE, Action.RETRY}])
+    return allowed
 
 
 def _entry(at: _Situation, changed: Invitation, *, event: TimelineEvent, actor: str) -> TimelineEntry:

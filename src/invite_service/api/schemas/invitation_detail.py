@@ -108,7 +108,7 @@ class InvitationDetailResponse(InvitationResponse):
     """The policy whose window, days and steps hold for what is to come: a reschedule stores the current one."""
     timeline: tuple[TimelineEntryResponse, ...]
     allowed_actions: tuple[Action, ...]
-    """What its state allows; retry and mark_sent need the scope invitations:operate."""
+    """What would not be refused now; retry and mark_sent need the scope invitations:operate."""
 
     @classmethod
     def of_detail(cls, detail: InvitationDetail) -> Self:
