@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
+from benchmarks.changing import CHANGING_ROWS, FULL_CHANGES, QUICK_CHANGES, measure_changes
 from benchmarks.deciding import measure_decide, measure_simulation
 from benchmarks.ingesting import BATCH_SIZE, CONNECTIONS, measure_batches, measure_singles, measure_usual_way
 from benchmarks.lab import BATCH, FULL, QUICK, Lab, Scale
@@ -42,6 +43,11 @@ async def measure(rows: Collection[str], scale: Scale) -> list[Result]:
     if any(row in rows for row in LISTING_ROWS):
         _tell("starting servers, filling the lists")
         results += [_told(one) for one in await measure_lists(rows, QUICK_LISTS if scale is QUICK else FULL_LISTS)]
+    if any(row in rows for row in CHANGING_ROWS):
+        _tell("starting servers, filling what batch updates change")
+        results += [
+            _told(one) for one in await measure_changes(rows, QUICK_CHANGES if scale is QUICK else FULL_CHANGES)
+        ]
     if any(row in rows for row in LAB_ROWS):
         _tell("starting servers, filling the tables")
         async with await Lab.open(scale) as lab:
