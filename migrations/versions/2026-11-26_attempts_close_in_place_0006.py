@@ -25,6 +25,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take this revision back."""
     op.execute("ALTER TABLE attempts RESET (fillfactor)")
-    op.create_index(
-        "attempts_open_idx", "attempts", ["merchant_id", "started_at"], postgresql_where="ended_at IS NULL"
-    )
+    op.create_index("attempts_open_idx", "attempts", ["merchant_id", "started_at"], postgresql_where="ended_at IS NULL")

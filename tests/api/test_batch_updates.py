@@ -85,6 +85,14 @@ async def test_accepted_batch_is_done_by_a_worker_and_undone(api: Api, merchant:
     assert (await merchant.get("/v1/invitations", status="cancelled")).json()["items"] == []
 
 
+async def test_instants_choose_and_are_kept(merchant: MerchantClient) -> None:
+    await invite(merchant, 1)
+    chosen = {"send_from": "2026-03-16T00:00:00+01:00", "send_to": "2026-03-17T00:00:00Z"}
+    answer = await merchant.post("/v1/batch-updates", {"filter": chosen, "action": "cancel"})
+    kept = {"send_from": "2026-03-15T23:00:00Z", "send_to": "2026-03-17T00:00:00Z"}
+    assert (answer.json()["matched"], answer.json()["filter"]) == (1, kept)
+
+
 async def test_ids_and_period_choose(api: Api, merchant: MerchantClient) -> None:
     ids = await invite(merchant, 3)
     answer = await merchant.post("/v1/batch-updates", {"ids": [ids[0], str(uuid4())], "action": "send_now"})
@@ -127,11 +135,18 @@ async def test_unexpected_count_is_refused(merchant: MerchantClient) -> None:
             [("/filter/email", "invalid_format", "Must be an e-mail address.")],
         ),
         (
+            {
+                "filter": {"created_from": "2026-03-02T00:00:00Z", "created_to": "2026-03-01T00:00:00Z"},
+                "action": "cancel",
+            },
+            [("/filter/created_to", "out_of_range", "Must be later than created_from.")],
+        ),
+        (
             {"ids": ["x"], "action": "cancel"},
             [("/ids/0", "invalid_format", "Must be the id of an invitation.")],
         ),
     ],
-    ids=["nothing chosen", "no day", "day to cancel", "no address", "no id"],
+    ids=["nothing chosen", "no day", "day to cancel", "no address", "backwards", "no id"],
 )
 async def test_faulty_body_is_refused(
     merchant: MerchantClient, body: dict[str, Any], errors: list[tuple[str, str, str]]
@@ -166,3 +181,10 @@ async def test_scopes_are_those_of_invitations(merchant: MerchantClient) -> None
     reader = await merchant.with_scopes("invitations:read")
     assert (await reader.post("/v1/batch-updates", {"filter": {}, "action": "cancel"})).status_code == 403
     assert (await reader.get(f"/v1/batch-updates/{uuid4()}")).status_code == 404
+
+
+async def test_period_outside_of_the_chosen_span_is_refused(merchant: MerchantClient) -> None:
+    chosen = {"send_from": "2026-06-01T00:00:00Z", "period": "today"}
+    answer = await merchant.post("/v1/batch-updates", {"filter": chosen, "action": "cancel", "dry_run": True})
+    fault = ("/filter/period", "out_of_range", "Lies outside of send_from and send_to.")
+    assert answer.json() == make_problem("invalid_input", 422, "The request has faults.", fault, request_id=ANY)

@@ -4,7 +4,6 @@ One invitation is a batch update of one, so that all can be watched and undone i
 """
 
 import sys
-import warnings
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Final
@@ -119,10 +118,7 @@ class _Asked:
         return batches.within(self.merchant, self.request.filter.to_filter(), self.request.period)
 
     def chosen_by(self) -> dict[str, Any]:
-        with warnings.catch_warnings():
-            # Pydantic warns of instants that it has written as text itself; what it writes is right.
-            warnings.simplefilter("ignore", UserWarning)
-            return self.request.chosen_by()
+        return self.request.chosen_by()
 
 
 def _change(

@@ -24,7 +24,7 @@ from invite_service.rules.batch_updates import UNCHANGED, change_alike, needs_fa
 from invite_service.rules.replanning import replan
 from invite_service.rules.sending import SendFacts
 from invite_service.rules.slots import local_day
-from invite_service.services.invitations import Period, span_of
+from invite_service.services.invitations import Period, within
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.waiting_orders import decide_waiting
 from invite_service.storage.batch_updates import Chunk
@@ -140,11 +140,13 @@ class BatchUpdateService:
         self._chunk_size = chunk_size
 
     def within(self, merchant: Merchant, chosen: InvitationFilter, period: Period | None) -> InvitationFilter:
-        """Add to a filter that send_at lies in a period, seen from now; None adds nothing."""
-        if period is None:
-            return chosen
-        span = span_of(period, zone=merchant.time_zone, now=merchant.now(self._clock()))
-        return replace(chosen, sends=(*chosen.sends, span))
+        """Add to a filter that send_at lies in a period, seen from now; None adds nothing.
+
+        Raises:
+            InvalidInputError: the period lies outside of the span of send_at that is chosen.
+        """
+        now = merchant.now(self._clock())
+        return within(chosen, period, zone=merchant.time_zone, now=now, pointer="/filter/period")
 
     async def forecast(self, merchant: Merchant, chosen: Chosen, change: BatchChange) -> BatchForecast:
         """Say what a batch update would do now; changes and locks nothing."""

@@ -99,6 +99,23 @@ def span_of(period: Period, *, zone: str, now: datetime) -> Span:
     return Span(start=start, end=end)
 
 
+def within(
+    chosen: InvitationFilter, period: Period | None, *, zone: str, now: datetime, pointer: str = "?period"
+) -> InvitationFilter:
+    """Add to a filter that send_at lies in a period, seen from now; None adds nothing.
+
+    Raises:
+        InvalidInputError: the period, which stands at `pointer`, lies outside of the span of send_at that is chosen.
+    """
+    if period is None:
+        return chosen
+    span = span_of(period, zone=zone, now=now)
+    if any(is_apart(span, other) for other in chosen.sends):
+        fault = Fault(pointer, "out_of_range", "Lies outside of send_from and send_to.")
+        raise InvalidInputError("The request has faults.", faults=[fault])
+    return replace(chosen, sends=(*chosen.sends, span))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationDetail:
     """An invitation with everything that belongs to it."""
@@ -213,13 +230,7 @@ class InvitationService:
             yield items
 
     def _within(self, merchant: Merchant, chosen: InvitationFilter, period: Period | None) -> InvitationFilter:
-        if period is None:
-            return chosen
-        span = span_of(period, zone=merchant.time_zone, now=merchant.now(self._clock()))
-        if any(is_apart(span, other) for other in chosen.sends):
-            fault = Fault("?period", "out_of_range", "Lies outside of send_from and send_to.")
-            raise InvalidInputError("The request has faults.", faults=[fault])
-        return replace(chosen, sends=(*chosen.sends, span))
+        return within(chosen, period, zone=merchant.time_zone, now=merchant.now(self._clock()))
 
     async def get(self, merchant: Merchant, invitation_id: UUID) -> InvitationDetail:
         """Get an invitation.

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, PlainValidator, TypeAdapter, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from invite_service.api.schemas.fields import STRICT, Answer, Day, EmailText, Id100, Instant
+from invite_service.api.schemas.listing import backward_faults
 from invite_service.domain.batch_update import BatchAction, BatchChange, BatchStatus, BatchUpdate
 from invite_service.domain.errors import Fault, InvalidInputError
 from invite_service.domain.invitation import Channel, InvitationStatus, Kind
@@ -23,9 +24,7 @@ MAX_IDS: Final = 10_000
 
 MAX_SHIFT_DAYS: Final = 365
 
-StatusName = Literal[
-    "scheduled", "sending", "in_doubt", "sent", "responded", "cancelled", "missed", "failed", "erased"
-]
+StatusName = Literal["scheduled", "sending", "in_doubt", "sent", "responded", "cancelled", "missed", "failed", "erased"]
 PeriodName = Literal["today", "tomorrow", "next_7_days", "next_30_days", "last_7_days", "last_30_days"]
 
 
@@ -42,7 +41,7 @@ def read_id(value: object) -> UUID:
 InvitationIdText = Annotated[UUID, PlainValidator(read_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 
 
-class InvitationChoice(BaseModel):
+class InvitationFilterRequest(BaseModel):
     """Filters by the names they have in the list of invitations; all of them apply, and none chooses everything."""
 
     model_config = STRICT
@@ -65,11 +64,16 @@ class InvitationChoice(BaseModel):
     """Of send_at, in whole days of the merchant's zone; those with a number include today."""
 
     def to_filter(self) -> InvitationFilter:
-        """Translate to the domain, less the period; raises InvalidInputError for an address that cannot be read."""
+        """Translate to the domain, less the period; raises InvalidInputError for what cannot be read or found."""
         contact = read_email(self.email).contact
+        faults = [
+            *backward_faults("/filter/created", self.created_from, self.created_to),
+            *backward_faults("/filter/send", self.send_from, self.send_to),
+        ]
         if self.email is not None and contact is None:
-            fault = Fault("/filter/email", "invalid_format", "Must be an e-mail address.")
-            raise InvalidInputError("The body has faults.", faults=[fault])
+            faults.append(Fault("/filter/email", "invalid_format", "Must be an e-mail address."))
+        if faults:
+            raise InvalidInputError("The body has faults.", faults=faults)
         names = [self.status] if isinstance(self.status, str) else self.status or []
         return InvitationFilter(
             statuses=[InvitationStatus(name) for name in names],
@@ -88,7 +92,7 @@ class BatchUpdateRequest(BaseModel):
 
     model_config = STRICT
 
-    filter: InvitationChoice | None = None
+    filter: InvitationFilterRequest | None = None
     ids: Annotated[list[InvitationIdText], Field(min_length=1, max_length=MAX_IDS)] | None = None
     action: Literal["cancel", "enable", "reschedule", "send_now"]
     date: Day | None = None
@@ -125,7 +129,8 @@ class BatchUpdateRequest(BaseModel):
         """Tell what was asked for, as it is kept: an address is personal and stays out, many ids are only counted."""
         if self.filter is None:
             return {"ids": len(self.ids or ())}
-        kept = self.filter.model_dump(mode="json", exclude_none=True)
+        # Without a warning for each instant, which was read by a validator of ours.
+        kept = self.filter.model_dump(mode="json", exclude_none=True, warnings=False)
         return kept | ({"email": "given"} if "email" in kept else {})
 
 

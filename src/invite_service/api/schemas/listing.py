@@ -77,8 +77,8 @@ class InvitationChoice(BaseModel):
     def faults(self) -> list[Fault]:
         """Name the parameters that do not go together."""
         return [
-            *_backward("created", self.created_from, self.created_to),
-            *_backward("send", self.send_from, self.send_to),
+            *backward_faults("?created", self.created_from, self.created_to),
+            *backward_faults("?send", self.send_from, self.send_to),
         ]
 
 
@@ -130,7 +130,7 @@ class OrderChoice(BaseModel):
 
     def faults(self) -> list[Fault]:
         """Name the parameters that do not go together."""
-        return _backward("received", self.received_from, self.received_to)
+        return backward_faults("?received", self.received_from, self.received_to)
 
 
 class OrderListParameters(OrderChoice, PageParameters):
@@ -145,11 +145,12 @@ class OrderListParameters(OrderChoice, PageParameters):
         return self.page(ascending=self.is_ascending, ids_are_uuids=False)
 
 
-def _backward(name: str, start: datetime | None, end: datetime | None) -> list[Fault]:
-    """Name a span that ends before it begins, or where it begins."""
+def backward_faults(pointer: str, start: datetime | None, end: datetime | None) -> list[Fault]:
+    """Name a span that does not end after it begins; `pointer` is that of its bounds less _from and _to."""
     if start is None or end is None or start < end:
         return []
-    return [Fault(f"?{name}_to", "out_of_range", f"Must be later than {name}_from.")]
+    name = pointer.rpartition("/")[2].removeprefix("?")
+    return [Fault(f"{pointer}_to", "out_of_range", f"Must be later than {name}_from.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
