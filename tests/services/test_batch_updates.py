@@ -252,6 +252,14 @@ async def test_undo_of_a_cancel_asks_nobody_twice(house: IngestHouse) -> None:
     assert await statuses(house) == {"cancelled": 1, "scheduled": 1}
 
 
+async def test_undo_asked_for_many_times_at_once_is_one(house: IngestHouse) -> None:
+    await invite(house, 2)
+    batch = await do(house, CANCEL)
+    service = make_service(house)
+    undoing = await asyncio.gather(*(service.undo(house.merchant, batch.id, actor="key:shop") for _ in range(6)))
+    assert len({one.id for one in undoing}) == 1
+
+
 async def test_undo_is_refused_where_it_cannot_be_done(house: IngestHouse) -> None:
     await invite(house, 2)
     service = make_service(house)

@@ -224,6 +224,15 @@ class BatchUpdateService:
             BatchUpdateNotFoundError: the merchant has none of that id.
             UndoRefusedError: it is itself an undo, is not finished yet, or is more than thirty days old.
         """
+        for conflicts in range(MAX_CONFLICTS):
+            try:
+                return await self._undo_once(merchant, batch_id, actor=actor)
+            except TransactionConflictError:
+                if conflicts == MAX_CONFLICTS - 1:
+                    raise
+        raise AssertionError("the last conflict is raised")
+
+    async def _undo_once(self, merchant: Merchant, batch_id: UUID, *, actor: str) -> BatchUpdate:
         now = merchant.now(self._clock())
         async with self._database.autocommit() as stores:
             undone = await stores.batch_updates.get(merchant.id, batch_id)

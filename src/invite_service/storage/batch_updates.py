@@ -12,6 +12,8 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
 from invite_service.domain.batch_update import (
     Alike,
     AlikeChange,
@@ -31,6 +33,7 @@ from invite_service.rules.slots import local_day
 from invite_service.storage.choosing import Conditions, invitations_chosen
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
+from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.invitations import (
     READ_INVITATION_COLUMNS,
     READ_PRODUCTS,
@@ -309,6 +312,9 @@ class BatchUpdateStore:
         """Store a batch update and freeze what it is about; gives how many invitations that are.
 
         With `chosen` None it is about what the batch update that it undoes has changed.
+
+        Raises:
+            TransactionConflictError: somebody else undoes the same one.
         """
         given = [
             batch.id,
@@ -329,7 +335,10 @@ class BatchUpdateStore:
             statement, parameters = _BY_FILTER.format(conditions=conditions), conditions.parameters
         else:
             statement, parameters = _BY_IDS, [merchant_id, *given, list(chosen)]
-        matched: int = await self._driver.fetchval(ADD_BATCH_UPDATE.format(chosen=statement), *parameters)
+        try:
+            matched: int = await self._driver.fetchval(ADD_BATCH_UPDATE.format(chosen=statement), *parameters)
+        except asyncpg.UniqueViolationError as error:
+            raise TransactionConflictError("Somebody else undoes the same batch update.") from error
         return matched
 
     async def add_waiting_orders(self, merchant_id: MerchantId, batch_id: UUID, *, chunk_size: int) -> int:
