@@ -46,8 +46,16 @@ _CANNOT_CONNECT: Final = (
     AsyncAdapt_asyncpg_dbapi.Error,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
-_FAILED_STATEMENT: Final = (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAILED_STATEMENT: Final = (
+    OSError,
+    DBAPIError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # What asyncpg raises in place of the server's goodbye when that arrives while a statement is being sent.
+    asyncpg.InternalClientError,
+)
 
 _STATEMENT_CACHE: Final = {
     "statement_cache_size": 250,
@@ -195,6 +203,8 @@ class Database:
         except _FAILED_STATEMENT as error:
             if _is_conflict(error):
                 raise TransactionConflictError("Another transaction came in between.") from error
+            if isinstance(error, asyncpg.InternalClientError):
+                _driver_of(connection).terminate()
             if _driver_of(connection).is_closed() or _says_goodbye(error):
                 raise DatabaseUnavailableError("The database went away.") from error
             raise
