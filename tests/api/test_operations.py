@@ -153,7 +153,7 @@ async def test_a_load_balancer_may_ask_by_head(api: Api, path: str) -> None:
 
 async def test_parameters_are_refused_where_none_are_taken(api: Api, merchant: MerchantClient) -> None:
     for method, path in (
-        ("PATCH", "/v1/policy?replan=preview"),
+        ("POST", "/v1/simulations?replan=preview"),
         ("POST", "/v1/orders?replan=preview"),
         ("GET", "/public/v1/invitations/abc?replan=preview"),
     ):

@@ -84,6 +84,8 @@ def test_own_page_is_that_of_the_product_else_the_homepage(cards: tuple[ProductC
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == page
     query = parse_qs(parts.query)
     assert SIGNER.read(query.pop(TOKEN_PARAMETER)[0], TokenPurpose.PAGE).step is Step.PRODUCT_1
+    # What the customer pressed is told to the merchant's page as it is to ours.
+    assert query.pop("received") == ["yes"]
     assert query == ({"color": ["blue"]} if page.endswith("mug") else {})
     assert parts.fragment == ""
 
