@@ -11,6 +11,7 @@ from invite_service.bell import ArqBell
 from invite_service.domain.merchant import MerchantId
 from invite_service.embedded.redis import find_redis
 from invite_service.worker.bell_listener import BellListener
+from invite_service.worker.ending import end_tasks
 from tests.support.workers import comes_true
 
 A, B = MerchantId("a"), MerchantId("b")
@@ -23,8 +24,7 @@ async def listening(redis_url: str) -> AsyncIterator[list[MerchantId]]:
     try:
         yield woken
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
 
 
 @contextlib.asynccontextmanager

@@ -103,5 +103,6 @@ class BellListener:
         try:
             await worker.async_run()
         finally:
-            await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+            if worker.tasks:
+                await asyncio.wait(worker.tasks.values(), timeout=JOB_SECONDS)
             await redis.aclose(close_connection_pool=True)

@@ -17,6 +17,7 @@ from invite_service.telemetry import configure_logging, correlated
 from invite_service.worker.batch_update_loop import BatchUpdateLoop
 from invite_service.worker.bell_listener import BellListener
 from invite_service.worker.dispatcher import Dispatcher, Turn
+from invite_service.worker.ending import end_tasks
 from invite_service.worker.endpoint import Heartbeat, WorkerEndpoint
 from invite_service.worker.poll_loop import PollLoop
 
@@ -100,9 +101,7 @@ async def _running(loops: Iterable[Coroutine[None, None, None]]) -> AsyncIterato
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
 
 
 async def _stop(dispatcher: Dispatcher) -> None:
