@@ -54,7 +54,7 @@ def ids(results: Sequence[IngestResult | BaseException]) -> list[str]:
 
 async def test_first_event_starts_at_once_and_the_next_ones_go_together() -> None:
     service = FakeIngest()
-    queue = IngestQueue(service)
+    queue = IngestQueue(service, max_groups_at_once=1)
     tasks = post(queue, 1)
     await turn()
     tasks += post(queue, 2, 3, 4)
@@ -99,7 +99,7 @@ async def test_several_groups_of_a_merchant_may_be_under_way_at_once() -> None:
 
 async def test_client_that_hangs_up_cancels_nothing() -> None:
     service = FakeIngest()
-    queue = IngestQueue(service)
+    queue = IngestQueue(service, max_groups_at_once=1)
     [first] = post(queue, 1)
     await turn()
     second, third = post(queue, 2, 3)
@@ -151,7 +151,7 @@ async def test_what_fails_for_everybody_is_not_tried_one_by_one(error: Exception
 
 async def test_events_beyond_the_bound_are_refused_and_the_rest_goes_on() -> None:
     service = FakeIngest()
-    queue = IngestQueue(service, max_waiting=2)
+    queue = IngestQueue(service, max_waiting=2, max_groups_at_once=1)
     tasks = post(queue, 1)
     await turn()
     tasks += post(queue, 2, 3)

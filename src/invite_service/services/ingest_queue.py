@@ -1,7 +1,8 @@
 """Group commit: single order events of one merchant that arrive together are accepted in one transaction.
 
-An event that arrives while nothing of its merchant is under way starts at once. Those that arrive meanwhile go together
-in the next group, which costs little more than one of them alone: most of an ingest call is round trips and the commit.
+An event that arrives while few groups of its merchant are under way starts at once. Those that arrive meanwhile go
+together in the next group, which costs little more than one of them alone: most of an ingest call is round trips and
+the commit.
 """
 
 import asyncio
@@ -21,9 +22,12 @@ MAX_GROUP: Final = 200
 MAX_WAITING: Final = 2000
 """Events of all merchants that wait in this process at most."""
 
-MAX_GROUPS_AT_ONCE: Final = 1
-"""Groups of one merchant under way at once in this process. A second one was measured to make both smaller and, as they
-share hot rows, no faster."""
+MAX_GROUPS_AT_ONCE: Final = 2
+"""Groups of one merchant under way at once in this process: one is decided on while the database writes the other.
+
+On two cores, 16 clients got 1.25 times as many orders through as with one group, 64 clients 1.08 times; a third gained
+nothing.
+"""
 
 
 class IngestOverloadedError(DomainError):
