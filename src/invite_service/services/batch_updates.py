@@ -310,7 +310,7 @@ class BatchUpdateService:
             if chunk is None:
                 await stores.batch_updates.finish(merchant_id, batch_id, at=now)
                 return False
-            batch = await stores.batch_updates.get(merchant_id, batch_id)
+            batch = await stores.batch_updates.get_asked(merchant_id, batch_id)
             done = await self._do(stores, merchant, batch, chunk, now=now)
             await stores.batch_updates.close_chunk(
                 merchant_id, batch_id, chunk.number, changed=done.changed, skipped=done.skipped, at=now

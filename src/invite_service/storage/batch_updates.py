@@ -100,6 +100,14 @@ ORDER BY i.id
 LIMIT {{limit}}
 """  # noqa: S608 - built from the constant above
 
+# Without the progress: what a worker reads before every chunk must not count all of them.
+FIND_ASKED: Final = """
+SELECT b.id, b.action, b.day, b.shift_days, b.policy_version, b.chosen_by, b.undo_of, b.matched, b.created_at,
+    b.created_by, b.finished_at, FALSE AS is_started, 0 AS changed, NULL AS skipped
+FROM batch_updates AS b
+WHERE b.merchant_id = $1 AND b.id = $2
+"""
+
 FIND_BATCH_UPDATE: Final = """
 SELECT b.id, b.action, b.day, b.shift_days, b.policy_version, b.chosen_by, b.undo_of, b.matched, b.created_at,
     b.created_by, b.finished_at,
@@ -366,6 +374,10 @@ class BatchUpdateStore:
         if row is None:
             raise BatchUpdateNotFoundError("No batch update of that id exists.")
         return _batch_from_row(row)
+
+    async def get_asked(self, merchant_id: MerchantId, batch_id: UUID) -> BatchUpdate:
+        """Get what a batch update was asked to do, without how far it is; it exists, as one of its chunks is held."""
+        return _batch_from_row(await self._driver.fetchrow(FIND_ASKED, merchant_id, batch_id))
 
     async def find_undo(self, merchant_id: MerchantId, batch_id: UUID) -> BatchUpdate | None:
         """Find the batch update that undoes another one, when there is one already."""
