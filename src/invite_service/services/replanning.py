@@ -141,7 +141,6 @@ class ReplanningService:
             new_id=self._new_id,
             now=now,
         )
-        assert decided.ledger is not None
         for order in decided.orders:
             preview.outcomes[order.outcome] += 1
             invitation = decided.ledger.invitations[order.invitation_id] if order.invitation_id is not None else None

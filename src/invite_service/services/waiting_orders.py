@@ -26,11 +26,12 @@ NOT_WAITING = "not_waiting"
 class WaitingDecided:
     """What became of orders that waited."""
 
+    ledger: Ledger
+    """With everything as it is after the decisions."""
     orders: list[Order] = field(default_factory=list)
     made: list[Invitation] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     """By reason: why they still wait, or NOT_WAITING."""
-    ledger: Ledger | None = None
 
 
 async def decide_waiting(
@@ -59,7 +60,6 @@ async def decide_waiting(
     decided = await decide_on(
         stores, merchant, order_ids, history, policy=policy, policies=policies, new_id=new_id, now=now
     )
-    assert decided.ledger is not None
     stored_invitations = {invitation.id: invitation for invitation in history.invitations}
     changed = decided.ledger.changed_invitations()
     await stores.decisions.record(
@@ -94,7 +94,7 @@ async def decide_on(
     plans = await policies.get(stores, merchant.id, versions - {policy.version})
     ledger = Ledger(merchant, policy=policy, policies=plans, new_id=new_id)
     ledger.load(history.orders, history.invitations, history.suppressions)
-    decided = WaitingDecided(ledger=ledger)
+    decided = WaitingDecided(ledger)
     orders = [ledger.orders[order_id] for order_id in order_ids if order_id in ledger.orders]
     for order in sorted(orders, key=lambda order: (order.purchased_at, order.order_id)):
         if order.outcome is not OrderOutcome.WAITING:
