@@ -83,6 +83,12 @@ async def test_accepted_batch_is_done_by_a_worker_and_undone(api: Api, merchant:
     assert (await merchant.post(f"/v1/batch-updates/{accepted['id']}/undo")).json()["id"] == undoing["id"]
     assert (await work(api, merchant, undoing["id"]))["changed"] == 1
     assert (await merchant.get("/v1/invitations", status="cancelled")).json()["items"] == []
+    order = (await merchant.get("/v1/orders/A1")).json()
+    assert [(entry["actor"], entry["event"], entry["reason"]) for entry in order["timeline"]] == [
+        ("rule", "invitation_scheduled", None),
+        ("key:first", "invitation_cancelled", "cancelled_by_merchant"),
+        ("key:first", "invitation_restored", None),
+    ]
 
 
 async def test_instants_choose_and_are_kept(merchant: MerchantClient) -> None:

@@ -24,34 +24,60 @@ ADD_ENTRIES: Final = Share(
     "INSERT INTO timeline_entries (merchant_id, {names}) SELECT $1, {values} FROM {rows} RETURNING 1",
 )
 
-LIST_OF_ORDER: Final = """
-SELECT at, actor, event, order_id, invitation_id, reason, data
-FROM timeline_entries
-WHERE merchant_id = $1 AND order_id = $2
-ORDER BY id
+# What a batch update did is kept once, with what it needs to be undone (batch_updates.py).
+_TOLD_BY_BATCH_UPDATES: Final = """
+SELECT c.at, c.actor,
+    CASE c.action
+        WHEN 'cancel' THEN 'invitation_cancelled'
+        WHEN 'enable' THEN 'invitation_enabled'
+        WHEN 'reschedule' THEN 'invitation_rescheduled'
+        WHEN 'send_now' THEN 'invitation_send_now'
+        WHEN 'replan' THEN 'invitation_replanned'
+        ELSE 'invitation_restored'
+    END AS event,
+    NULL AS order_id, c.invitation_id, CASE c.action WHEN 'cancel' THEN 'cancelled_by_merchant' END AS reason,
+    jsonb_build_object('status', c.status, 'send_at', c.send_at, 'batch_update_id', c.batch_update_id) AS data,
+    c.batch_update_id AS id
+FROM batch_update_changes AS c
 """
 
-# What a batch update did is kept once, with what it needs to be undone (batch_updates.py).
-LIST_OF_INVITATION: Final = """
+# Of an invitation that the order is or was part of, what became of it from the order's first entry about it on; what
+# it says of its other orders stands in theirs.
+LIST_OF_ORDER: Final = f"""
+WITH own AS (
+    SELECT at, actor, event, order_id, invitation_id, reason, data, id
+    FROM timeline_entries
+    WHERE merchant_id = $1 AND order_id = $2
+),
+joined AS (
+    SELECT invitation_id, min(at) AS at FROM own WHERE invitation_id IS NOT NULL GROUP BY invitation_id
+)
+SELECT at, actor, event, order_id, invitation_id, reason, data
+FROM (
+    SELECT * FROM own
+    UNION ALL
+    SELECT t.at, t.actor, t.event, t.order_id, t.invitation_id, t.reason, t.data, t.id
+    FROM joined
+    JOIN timeline_entries AS t
+        ON t.merchant_id = $1 AND t.invitation_id = joined.invitation_id AND t.at >= joined.at
+    WHERE t.order_id IS NULL
+    UNION ALL
+    SELECT told.*
+    FROM joined
+    JOIN ({_TOLD_BY_BATCH_UPDATES} WHERE c.merchant_id = $1) AS told
+        ON told.invitation_id = joined.invitation_id AND told.at >= joined.at
+) AS told
+ORDER BY at, id
+"""
+
+LIST_OF_INVITATION: Final = f"""
 SELECT at, actor, event, order_id, invitation_id, reason, data
 FROM (
     SELECT at, actor, event, order_id, invitation_id, reason, data, id
     FROM timeline_entries
     WHERE merchant_id = $1 AND invitation_id = $2
     UNION ALL
-    SELECT at, actor,
-        CASE action
-            WHEN 'cancel' THEN 'invitation_cancelled'
-            WHEN 'enable' THEN 'invitation_enabled'
-            WHEN 'reschedule' THEN 'invitation_rescheduled'
-            WHEN 'send_now' THEN 'invitation_send_now'
-            WHEN 'replan' THEN 'invitation_replanned'
-            ELSE 'invitation_restored'
-        END,
-        NULL, invitation_id, CASE action WHEN 'cancel' THEN 'cancelled_by_merchant' END,
-        jsonb_build_object('status', status, 'send_at', send_at, 'batch_update_id', batch_update_id), batch_update_id
-    FROM batch_update_changes
-    WHERE merchant_id = $1 AND invitation_id = $2
+    {_TOLD_BY_BATCH_UPDATES} WHERE c.merchant_id = $1 AND c.invitation_id = $2
 ) AS told
 ORDER BY at, id
 """
@@ -72,7 +98,7 @@ class TimelineStore:
             await writing.run(self._driver, merchant_id)
 
     async def list_of_order(self, merchant_id: MerchantId, order_id: str) -> list[TimelineEntry]:
-        """List what happened to an order, oldest first."""
+        """List what happened to an order and, once it is part of an invitation, to that; oldest first."""
         return [entry_from_row(row) for row in await self._driver.fetch(LIST_OF_ORDER, merchant_id, order_id)]
 
     async def list_of_invitation(self, merchant_id: MerchantId, invitation_id: UUID) -> list[TimelineEntry]:
