@@ -68,7 +68,7 @@ FROM (
         ON told.invitation_id = joined.invitation_id AND told.at >= joined.at
 ) AS told
 ORDER BY at, id
-"""
+"""  # noqa: S608 - built from the constant above
 
 LIST_OF_INVITATION: Final = f"""
 SELECT at, actor, event, order_id, invitation_id, reason, data
@@ -80,7 +80,7 @@ FROM (
     {_TOLD_BY_BATCH_UPDATES} WHERE c.merchant_id = $1 AND c.invitation_id = $2
 ) AS told
 ORDER BY at, id
-"""
+"""  # noqa: S608 - built from the constant above
 
 
 class TimelineStore:
