@@ -1,15 +1,11 @@
 """SMS texts: short, with the shop's name, the page's link and a way out."""
 
-from itertools import pairwise
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Channel, Step
 from invite_service.rendering.links import Links
-from invite_service.rendering.sms import GSM_BASIC, GSM_EXTENDED, Segments, count_segments
+from invite_service.rules.sms_segments import Segments, SmsEncoding, count_segments
 from tests.rendering.messages import ATTEMPT_ID, LINKS, make_service_invitation, make_sms, render_message
 from tests.support.builders import make_branding, make_merchant
 
@@ -39,7 +35,7 @@ def test_service_text_asks_about_the_shop() -> None:
 
 
 def test_text_fits_two_segments_with_links_of_usual_length() -> None:
-    assert count_segments(render_message(make_sms()).text) == Segments("gsm-7", 2)
+    assert count_segments(render_message(make_sms()).text) == Segments(SmsEncoding.GSM_7, 2)
 
 
 def test_sender_is_the_installations_where_the_merchant_has_none() -> None:
@@ -49,7 +45,7 @@ def test_sender_is_the_installations_where_the_merchant_has_none() -> None:
 def test_typographic_signs_of_a_name_do_not_double_the_price() -> None:
     message = render_message(make_sms(), merchant=make_merchant(name="Kari\u2019s \u201cGifts\u201d \u2013 Oslo\u2026"))
     assert message.text.startswith('Kari\'s "Gifts" - Oslo...: ')
-    assert count_segments(message.text).encoding == "gsm-7"
+    assert count_segments(message.text).encoding is SmsEncoding.GSM_7
 
 
 def test_long_or_nasty_name_is_cut_to_one_line() -> None:
@@ -61,34 +57,3 @@ def test_long_or_nasty_name_is_cut_to_one_line() -> None:
 def test_link_that_is_no_web_address_is_refused() -> None:
     with pytest.raises(ValueError, match="address"):
         render_message(make_sms(), links=Links("x", LINKS.unsubscribe), branding=make_branding())
-
-
-@pytest.mark.parametrize(
-    ("text", "segments"),
-    [
-        ("", Segments("gsm-7", 1)),
-        ("a" * 160, Segments("gsm-7", 1)),
-        ("a" * 161, Segments("gsm-7", 2)),
-        ("a" * 306, Segments("gsm-7", 2)),
-        ("a" * 307, Segments("gsm-7", 3)),
-        ("€" * 80, Segments("gsm-7", 1)),
-        ("€" * 81, Segments("gsm-7", 2)),
-        ("€" * 152, Segments("gsm-7", 2)),
-        ("€" * 153, Segments("gsm-7", 3)),
-        ("ы" * 70, Segments("ucs-2", 1)),
-        ("ы" * 71, Segments("ucs-2", 2)),
-        ("ы" * 134, Segments("ucs-2", 2)),
-        ("ы" * 135, Segments("ucs-2", 3)),
-        ("😀" * 35, Segments("ucs-2", 1)),
-        ("😀" * 66, Segments("ucs-2", 2)),
-        ("😀" * 67, Segments("ucs-2", 3)),
-    ],
-)
-def test_segments_are_counted_as_networks_do(text: str, segments: Segments) -> None:
-    assert count_segments(text) == segments
-
-
-@given(st.text(st.sampled_from(sorted(GSM_BASIC | GSM_EXTENDED)), max_size=400))
-def test_more_text_never_needs_fewer_segments(text: str) -> None:
-    counts = [count_segments(text[:end]).count for end in range(0, len(text) + 1, 20)]
-    assert all(shorter <= longer for shorter, longer in pairwise(counts))

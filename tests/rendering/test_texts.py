@@ -8,8 +8,8 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 
 from invite_service.domain.policy import SUPPORTED_LANGUAGES
-from invite_service.rendering.sms import count_segments
 from invite_service.rendering.texts import LANGUAGES, available_language, texts_of
+from invite_service.rules.sms_segments import SmsEncoding, count_segments
 
 SMS_TEXTS = ("product_sms", "service_sms", "sms_opt_out")
 
@@ -68,7 +68,7 @@ def test_catalogue_holds_no_html(language: str) -> None:
 @pytest.mark.parametrize("key", SMS_TEXTS)
 def test_sms_texts_stay_within_the_gsm_alphabet(language: str, key: str) -> None:
     text = texts_of(language)(key, merchant="X", page="X", unsubscribe="X")
-    assert count_segments(text).encoding == "gsm-7"
+    assert count_segments(text).encoding is SmsEncoding.GSM_7
 
 
 def test_languages_are_supported_ones() -> None:
