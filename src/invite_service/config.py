@@ -6,18 +6,22 @@ merchant (policy, texts, channels) are no business of this file: they live in th
 
 import socket
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ENVIRONMENT_PREFIX: Final = "INVITE_"
 
 SECRET_KEY_LENGTH: Final = 32
 """Characters a secret key has at least."""
+
+
+Network = IPv4Network | IPv6Network
 
 
 class InvalidSettingsError(Exception):
@@ -93,6 +97,15 @@ def _email(address: str) -> str:
         raise ValueError("must be an e-mail address") from None
 
 
+def _networks(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(","))
+    except ValueError:
+        raise ValueError("must be networks separated by commas, such as 10.2.0.0/16,fd00:2::/32") from None
+
+
 def _one_line(text: str) -> str:
     if not text.isprintable():
         raise ValueError("must not contain line breaks or other control characters")
@@ -149,6 +162,9 @@ class Settings(BaseSettings):
 
     sender_name: Annotated[str, AfterValidator(_one_line)] | None = Field(default=None, max_length=100)
     """From name for merchants without one of their own."""
+
+    provider_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    """Networks, separated by commas, in which merchants' own providers may be besides the public internet."""
 
     poll_interval: float = Field(default=1.0, ge=0.05, le=60)
     """Seconds between two looks of a worker for due invitations."""

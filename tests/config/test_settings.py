@@ -1,5 +1,6 @@
 import os
 from collections.abc import Callable
+from ipaddress import ip_network
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -47,6 +48,7 @@ def test_required_variables_alone_give_the_documented_defaults(load: type_of_loa
         "smtp_url": None,
         "sender_email": None,
         "sender_name": None,
+        "provider_networks": (),
         "poll_interval": 1.0,
         "worker_name": "worker-1",
     }
@@ -67,6 +69,7 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         INVITE_SMTP_URL="smtps://invite:secret@mail.example.com",
         INVITE_SENDER_EMAIL="shop@example.com",
         INVITE_SENDER_NAME="The Shop",
+        INVITE_PROVIDER_NETWORKS="10.2.0.0/16, fd00:2::/32",
         INVITE_POLL_INTERVAL="0.25",
         INVITE_WORKER_NAME="worker-2",
     )
@@ -84,6 +87,7 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         "smtp_url": SecretStr("smtps://invite:secret@mail.example.com"),
         "sender_email": "shop@example.com",
         "sender_name": "The Shop",
+        "provider_networks": (ip_network("10.2.0.0/16"), ip_network("fd00:2::/32")),
         "poll_interval": 0.25,
         "worker_name": "worker-2",
     }
@@ -101,6 +105,7 @@ def test_faulty_variables_are_named_all_at_once_and_never_quoted(load: type_of_l
             INVITE_LOG_LEVEL="hunter2",
             INVITE_SMTP_URL="http://kari:hunter2@mail.example.com",
             INVITE_SENDER_NAME="hunter2\r\nBcc: kari@example.com",
+            INVITE_PROVIDER_NETWORKS="10.2.0.0/16,hunter2",
             INVITE_POLL_INTERVAL="0",
         )
     assert str(refusal.value).splitlines() == [
@@ -115,6 +120,7 @@ def test_faulty_variables_are_named_all_at_once_and_never_quoted(load: type_of_l
         "  INVITE_SMTP_URL must look like smtp://user:password@host:port or smtps://user:password@host:port",
         "  INVITE_SENDER_EMAIL is required with INVITE_SMTP_URL: the address messages come from",
         "  INVITE_SENDER_NAME must not contain line breaks or other control characters",
+        "  INVITE_PROVIDER_NETWORKS must be networks separated by commas, such as 10.2.0.0/16,fd00:2::/32",
         "  INVITE_POLL_INTERVAL is not usable: Input should be greater than or equal to 0.05",
     ]
     assert refusal.value.__cause__ is None

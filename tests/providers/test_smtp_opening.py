@@ -1,5 +1,6 @@
 """Encryption and login: who gets a message, who gets a password, and what the rest is called."""
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from invite_service.domain.errors import Fault, ProviderSettingsError
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.email.smtp import create_smtp_sender
 from invite_service.providers.email.smtp_settings import Encryption
+from invite_service.providers.reach import Reach
 from tests.providers.conftest import Certificate
 from tests.providers.messages import ACCEPTED, make_message, make_settings, open_sender, wait_until
 from tests.support.smtp_server import Act, At, Behaviour, ScriptedSmtpServer
@@ -258,3 +260,23 @@ def test_file_of_authorities_that_cannot_be_read_is_a_fault() -> None:
     assert caught.value.faults == (
         Fault(pointer="/url", code="ca_file_invalid", detail="ca_file cannot be read as a PEM file"),
     )
+
+
+async def test_server_out_of_reach_is_not_connected_to() -> None:
+    async with ScriptedSmtpServer() as server:
+        sender = create_smtp_sender(make_settings(server.port, host="localhost"), reach=Reach())
+        receipts = [await sender.send(make_message()), await sender.check()]
+        await sender.close()
+
+    assert receipts == [make_receipt(MISCONFIGURED, "address_not_allowed")] * 2
+    assert server.connection_count == 0
+
+
+async def test_server_in_a_network_within_reach_is_sent_through() -> None:
+    async with ScriptedSmtpServer() as server:
+        reach = Reach(networks=(ip_network("127.0.0.0/8"),))
+        sender = create_smtp_sender(make_settings(server.port), reach=reach)
+        receipt = await sender.send(make_message())
+        await sender.close()
+
+    assert receipt == ACCEPTED

@@ -12,6 +12,7 @@ from invite_service.providers.email.smtp_answers import NAME as SMTP
 from invite_service.providers.email.smtp_settings import SmtpSettings, parse_smtp_url
 from invite_service.providers.mailbox import NAME as MAILBOX
 from invite_service.providers.mailbox import MailboxSender, MailboxSettings
+from invite_service.providers.reach import EVERYWHERE, Reach
 
 ProviderOptions = SmtpSettings | MailboxSettings
 """What a provider's options are once they are read; one class per provider."""
@@ -92,14 +93,14 @@ def parse_url(url: str) -> SenderSettings:
     return SenderSettings(provider, _PROVIDERS[provider].parse({"url": url}))
 
 
-def create_sender(settings: SenderSettings, *, mailbox: Mailbox) -> Sender:
-    """Make the sender; whoever asked for it closes it.
+def create_sender(settings: SenderSettings, *, mailbox: Mailbox, reach: Reach = EVERYWHERE) -> Sender:
+    """Make the sender, which connects within reach; whoever asked for it closes it.
 
     Raises ProviderSettingsError where a file that the settings name cannot be used.
     """
     match settings.options:
         case SmtpSettings() as smtp:
-            return create_smtp_sender(smtp)
+            return create_smtp_sender(smtp, reach=reach)
         case MailboxSettings():
             return MailboxSender(mailbox)
         case _:

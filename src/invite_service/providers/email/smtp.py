@@ -20,6 +20,7 @@ from invite_service.providers.email.smtp_connection import SmtpConnection
 from invite_service.providers.email.smtp_envelope import Envelope, create_envelope
 from invite_service.providers.email.smtp_opening import open_connection
 from invite_service.providers.email.smtp_settings import Encryption, SmtpSettings
+from invite_service.providers.reach import EVERYWHERE, Reach
 
 GOODBYE_TIMEOUT = 1.0
 """Seconds that closing waits for connections to end by themselves."""
@@ -35,9 +36,10 @@ class SmtpSender:
     name = NAME
     honours_idempotency_key = False
 
-    def __init__(self, settings: SmtpSettings, *, tls_context: ssl.SSLContext) -> None:
+    def __init__(self, settings: SmtpSettings, *, tls_context: ssl.SSLContext, reach: Reach = EVERYWHERE) -> None:
         self._settings = settings
         self._tls_context = tls_context
+        self._reach = reach
         self._slots = asyncio.Semaphore(settings.connections)
         self._idle: deque[SmtpConnection] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -112,7 +114,9 @@ class SmtpSender:
         return answer
 
     async def _open(self, deadline: float) -> SmtpConnection | Receipt:
-        return await open_connection(self._settings, tls_context=self._tls_context, deadline=deadline)
+        return await open_connection(
+            self._settings, tls_context=self._tls_context, reach=self._reach, deadline=deadline
+        )
 
     async def _reuse(self, deadline: float) -> SmtpConnection | None:
         """Take the connection used last, once it is known to live; None when there is none."""
@@ -157,14 +161,18 @@ class SmtpSender:
             self._idle.pop().abort()
 
 
-def create_smtp_sender(settings: SmtpSettings) -> SmtpSender:
+def create_smtp_sender(settings: SmtpSettings, *, reach: Reach = EVERYWHERE) -> SmtpSender:
     """Make the sender; raises ProviderSettingsError where the file of authorities cannot be used."""
+    return SmtpSender(settings, tls_context=_context_of(settings), reach=reach)
+
+
+def _context_of(settings: SmtpSettings) -> ssl.SSLContext:
     if settings.encryption is Encryption.NEVER:
-        return SmtpSender(settings, tls_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if settings.ca_file is None:
-        return SmtpSender(settings, tls_context=_system_context(verify=settings.verify))
+        return _system_context(verify=settings.verify)
     try:
-        return SmtpSender(settings, tls_context=_create_context(settings.ca_file, verify=settings.verify))
+        return _create_context(settings.ca_file, verify=settings.verify)
     except (OSError, ValueError):
         fault = Fault(pointer="/url", code="ca_file_invalid", detail="ca_file cannot be read as a PEM file")
         raise ProviderSettingsError("The SMTP settings have faults.", faults=[fault]) from None

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from invite_service.domain.receipt import RAW_ANSWER_LIMIT, OutcomeWord, Receipt
+from invite_service.providers.reach import REFUSED, AddressRefusedError
 
 NAME = "smtp"
 
@@ -123,6 +124,8 @@ def judge_error(stage: Stage, error: Exception) -> Receipt:
     # An error of the TLS library reaches us wrapped when it happened while connecting.
     cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
     match cause:
+        case AddressRefusedError():
+            return receipt(OutcomeWord.MISCONFIGURED, REFUSED)
         case ssl.SSLCertVerificationError():
             return receipt(OutcomeWord.MISCONFIGURED, "certificate_invalid", raw=cause.verify_message)
         case ssl.SSLError():

@@ -11,15 +11,16 @@ from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.email.smtp_answers import Answer, Reply, Stage, judge, judge_error, receipt
 from invite_service.providers.email.smtp_connection import SmtpConnection
 from invite_service.providers.email.smtp_settings import Encryption, SmtpSettings
+from invite_service.providers.reach import Reach, resolve
 
 _BAD_CREDENTIALS = 535
 
 
 async def open_connection(
-    settings: SmtpSettings, *, tls_context: ssl.SSLContext, deadline: float
+    settings: SmtpSettings, *, tls_context: ssl.SSLContext, reach: Reach, deadline: float
 ) -> SmtpConnection | Receipt:
     """Open a connection that is ready for MAIL before the deadline (on the loop's clock), or say why there is none."""
-    opening = _Opening(settings, tls_context)
+    opening = _Opening(settings, tls_context, reach)
     try:
         async with asyncio.timeout_at(deadline):
             return await opening.run()
@@ -37,10 +38,11 @@ class _Opening:
     aiosmtplib does the dangerous parts (STARTTLS without injected replies, AUTH); SmtpConnection takes over after them.
     """
 
-    def __init__(self, settings: SmtpSettings, tls_context: ssl.SSLContext) -> None:
+    def __init__(self, settings: SmtpSettings, tls_context: ssl.SSLContext, reach: Reach) -> None:
         self.stage = Stage.CONNECT
         self._settings = settings
         self._tls_context = tls_context
+        self._reach = reach
         self._client: aiosmtplib.SMTP | None = None
 
     async def run(self) -> SmtpConnection | Receipt:
@@ -73,7 +75,7 @@ class _Opening:
 
     async def _connect(self) -> aiosmtplib.SMTP:
         settings = self._settings
-        sock = await _open_socket(settings.host, settings.port, limit=settings.connect_timeout)
+        sock = await _open_socket(settings.host, settings.port, reach=self._reach, limit=settings.connect_timeout)
         self.stage = Stage.GREETING
         self._client = client = aiosmtplib.SMTP(
             hostname=settings.host,
@@ -123,12 +125,12 @@ class _Opening:
         return failure
 
 
-async def _open_socket(host: str, port: int, *, limit: float) -> socket.socket:
+async def _open_socket(host: str, port: int, *, reach: Reach, limit: float) -> socket.socket:
     """Connect to the first address of the host that answers; each gets its share of the limit, in seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limit
     async with asyncio.timeout_at(deadline):
-        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = await resolve(host, port, reach=reach)
     for position, (family, kind, protocol, _, address) in enumerate(addresses, start=1):
         sock = socket.socket(family, kind, protocol)
         sock.setblocking(False)
