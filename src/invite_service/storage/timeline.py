@@ -39,6 +39,7 @@ SELECT c.at, c.actor,
     jsonb_build_object('status', c.status, 'send_at', c.send_at, 'batch_update_id', c.batch_update_id) AS data,
     c.batch_update_id AS id
 FROM batch_update_changes AS c
+WHERE c.merchant_id = $1
 """
 
 # Of an invitation that the order is or was part of, what became of it from the order's first entry about it on; what
@@ -64,7 +65,7 @@ FROM (
     UNION ALL
     SELECT told.*
     FROM joined
-    JOIN ({_TOLD_BY_BATCH_UPDATES} WHERE c.merchant_id = $1) AS told
+    JOIN ({_TOLD_BY_BATCH_UPDATES}) AS told
         ON told.invitation_id = joined.invitation_id AND told.at >= joined.at
 ) AS told
 ORDER BY at, id
@@ -77,7 +78,7 @@ FROM (
     FROM timeline_entries
     WHERE merchant_id = $1 AND invitation_id = $2
     UNION ALL
-    {_TOLD_BY_BATCH_UPDATES} WHERE c.merchant_id = $1 AND c.invitation_id = $2
+    {_TOLD_BY_BATCH_UPDATES} AND c.invitation_id = $2
 ) AS told
 ORDER BY at, id
 """  # noqa: S608 - built from the constant above
