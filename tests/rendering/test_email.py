@@ -178,7 +178,7 @@ def test_sender_is_the_merchants_else_the_installations(branding: Branding, send
 
 
 def test_language_without_texts_is_written_in_english() -> None:
-    message = render_message(make_invitation(language="ja"))
+    message = render_message(make_invitation(language="is"))
     assert message.subject == "Has your order from The Gift Shop arrived?"
     assert elements_of(message).of("html")[0]["lang"] == "en"
 

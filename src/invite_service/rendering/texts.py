@@ -3,19 +3,23 @@
 What merchants read stands apart, in catalogues/story_<language>.po: it is written in fewer languages.
 
 Message ids are symbols, not English sentences, so that English can be mended without touching the other languages.
-Placeholders are named, `{merchant}`; catalogues hold no HTML.
+Placeholders are named, `{merchant}`; catalogues hold no HTML. The head of en.po tells how a catalogue is written.
 """
 
+from datetime import date
 from functools import cache
 from gettext import GNUTranslations
 from importlib.resources import files
 from io import BytesIO
 
+from babel import Locale
+from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 
 LANGUAGES = ("en", "nb")
-"""Languages that have a catalogue. A further one is a file under catalogues/ and its tag here."""
+"""Languages that have a catalogue. A further one is a file under catalogues/ and its tag here, and nothing else."""
 
 STORY_LANGUAGES = ("en", "nb")
 """Languages in which merchants are told why something was decided."""
@@ -28,6 +32,7 @@ class Texts:
 
     def __init__(self, language: str, translations: GNUTranslations) -> None:
         self.language = language
+        self.locale = locale_of(language)
         self._translations = translations
 
     def __call__(self, key: str, **values: str | int) -> str:
@@ -35,11 +40,29 @@ class Texts:
         count = values.get("count")
         if isinstance(count, int):
             text = self._translations.ngettext(key, key, count)
+            values["count"] = self.number(count)
         else:
             text = self._translations.gettext(key)
         if text == key:
             raise KeyError(f"{self.language} has no text {key}")
         return text.format_map(values)
+
+    def day(self, day: date) -> str:
+        """Write a day of the calendar."""
+        return format_date(day, "long", locale=self.locale)
+
+    def number(self, number: float) -> str:
+        """Write a number with the signs that the language sets in it; small whole ones, most of all, have none."""
+        return (
+            str(number)
+            if isinstance(number, int) and 0 <= number < 1000
+            else format_decimal(number, locale=self.locale)
+        )
+
+
+def locale_of(language: str) -> Locale:
+    """Find the locale of a language's dates and numbers; in English days stand before months, as in Europe's shops."""
+    return Locale.parse("en-GB" if language == "en" else language, sep="-")
 
 
 def available_language(language: str) -> str:
@@ -65,7 +88,7 @@ def story_texts_of(language: str) -> Texts:
 
 def _load(language: str, name: str) -> Texts:
     with (files("invite_service.rendering") / "catalogues" / name).open("rb") as source:
-        catalogue = read_po(source, locale=language.replace("-", "_"))
+        catalogue = read_po(source, locale=locale_of(language))
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)

@@ -6,14 +6,11 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_time
+from babel.dates import format_time
 from babel.lists import format_list
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_percent
 
 from invite_service.rendering.texts import Texts
-
-_LOCALES: Final = {"en": "en_GB", "nb": "nb"}
-"""Days stand before months in the English of shops that also write Norwegian."""
 
 MAX_NAMED: Final = 10
 """Items of a list that a sentence names; of longer ones it tells how many more there are."""
@@ -24,7 +21,7 @@ class Words:
 
     def __init__(self, texts: Texts, *, zone: str) -> None:
         self.texts = texts
-        self._locale = Locale.parse(_LOCALES[texts.language])
+        self._locale = texts.locale
         self._zone = ZoneInfo(zone)
 
     def instant(self, instant: datetime) -> str:
@@ -38,11 +35,11 @@ class Words:
 
     def date(self, day: date) -> str:
         """Write a day of the calendar."""
-        return format_date(day, "long", locale=self._locale)
+        return self.texts.day(day)
 
     def number(self, number: float) -> str:
         """Write a number with its separators."""
-        return format_decimal(number, locale=self._locale)
+        return self.texts.number(number)
 
     def percent(self, percent: float) -> str:
         """Write a share of a hundred."""
