@@ -1,9 +1,12 @@
 """What every provider adapter offers the service that sends, and the few things it may be asked besides."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from invite_service.domain.message import Message
+from invite_service.domain.provider_event import EventReading
 from invite_service.domain.receipt import Receipt
 
 
@@ -44,6 +47,54 @@ class LookUp(Protocol):
 
         None means that the provider cannot say yet, which is not the same as `not_sent`.
         """
+
+
+@runtime_checkable
+class BatchSender(Protocol):
+    """A sender whose provider takes many messages in one call."""
+
+    @property
+    def max_batch(self) -> int:
+        """How many messages one call takes; `send_many` divides longer sequences itself."""
+
+    async def send_many(self, messages: Sequence[Message]) -> Sequence[Receipt]:
+        """Hand the messages over and say of each, in their order, what became of it; like `send` in all else.
+
+        Where the provider honours keys, the key of a batch covers the batch: an unclear one is repeated whole and in
+        the same order, never one message at a time.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRequest:
+    """One request to the address that a provider tells its events to, as it came; secrets stay out of its repr."""
+
+    body: bytes = field(repr=False)
+    """Before anything has parsed it, since signatures are over these octets."""
+    headers: Mapping[str, str] = field(repr=False)
+    """Names in lower case."""
+    url_secret: str | None = field(default=None, repr=False)
+    """The secret that the address carried in its path or query, for providers that sign nothing."""
+
+
+class EventReader(Protocol):
+    """Reads what one provider tells later under one merchant's secrets; touches no store and counts nothing twice.
+
+    It does not know which events came before: whoever stores them ignores an `event_id` that is there already.
+    """
+
+    @property
+    def name(self) -> str:
+        """The provider's name, as in `Sender`."""
+
+    async def read(self, request: EventRequest, *, now: datetime) -> EventReading:
+        """Check whom the request is from, at an aware instant, and read the events in it.
+
+        Nothing that the request contains is raised: a wrong signature and a body without sense are verdicts.
+        """
+
+    async def close(self) -> None:
+        """Give back connections, where the check needs any; a second call does nothing."""
 
 
 class Mailbox(Protocol):
