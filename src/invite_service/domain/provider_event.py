@@ -58,7 +58,7 @@ class ProviderEvent:
     raw_kind: str
     """The provider's own word, at most 100 characters."""
     event_id: str
-    """The provider's id of the event, else a hash of what it said: the same for every repetition, so that one counts."""
+    """The provider's id of the event, else a hash of what it said; a repetition has the same one."""
     occurred_at: datetime | None
     """Aware; None where the provider does not say."""
     attempt_id: UUID | None = None
