@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invite_service.rendering.cleaning import one_line, picture_address, web_address
+from invite_service.rendering.cleaning import one_line, picture_address, some_lines, web_address
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=300)
 
@@ -95,3 +95,30 @@ def test_web_address_never_breaks_out(text: str) -> None:
             assert address.isprintable()
             assert not set(address) & set(' "<>\\')
             assert web_address(address) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        (None, ""),
+        (" \n \n", ""),
+        ("One\r\ntwo\rthree\u2028four", "One\ntwo\nthree\nfour"),
+        ("\n\nOne\n\n\n\ntwo\n", "One\n\ntwo"),
+        ("One\x00 \ue000\n\u202etwo", "One\ntwo"),
+        ("a" * 19 + "\nb", "a" * 19 + "…"),
+        ("a" * 17 + "\n\n\nbcd", "a" * 17 + "…"),
+        ("a" * 30 + "\nb", "a" * 19 + "…"),
+    ],
+)
+def test_lines_are_cleaned(text: str | None, cleaned: str) -> None:
+    assert some_lines(text, limit=20) == cleaned
+
+
+@given(ANY_TEXT)
+def test_lines_are_clean_and_within_their_limit(text: str) -> None:
+    cleaned = some_lines(text, limit=50)
+    assert len(cleaned) <= 50
+    assert some_lines(cleaned, limit=50) == cleaned
+    assert "\n\n\n" not in cleaned
+    unsafe = {"Cc", "Co", "Cs"}
+    assert not any(unicodedata.category(c) in unsafe for c in cleaned.replace("\n", ""))

@@ -2,10 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
 from invite_service.domain.invitation import Channel, Step
+
+
+class Notice(StrEnum):
+    """A message that follows a customer's answer; it is no step of the invitation and asks for nothing."""
+
+    REPLY_NOTICE = "reply_notice"
+    """The merchant replied to a review."""
+    VOUCHER = "voucher"
+    """A voucher code after a review, whatever its stars."""
+    SUPPORT_NOTICE = "support_notice"
+    """Support was told of few stars and offers help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +27,7 @@ class Message:
     attempt_id: UUID
     merchant_id: str
     invitation_id: UUID
-    step: Step
+    step: Step | Notice
     channel: Channel
     to_address: str = field(repr=False)
     """An e-mail address or an E.164 number, normalised; it is also where an e-mail's envelope goes."""

@@ -40,6 +40,16 @@ def one_line(text: str | None, *, limit: int) -> str:
     return text[: limit - 1].rstrip(" " + _JOINERS) + "…"
 
 
+def some_lines(text: str | None, *, limit: int) -> str:
+    """Make a text clean lines of at most `limit` characters together; of empty ones in a row, one is kept."""
+    lines: list[str] = []
+    for line in (one_line(line, limit=limit) for line in (text or "").splitlines()):
+        if line or (lines and lines[-1]):
+            lines.append(line)
+    cleaned = "\n".join(lines).rstrip("\n")
+    return cleaned if len(cleaned) <= limit else cleaned[: limit - 1].rstrip(" \n" + _JOINERS) + "…"
+
+
 def web_address(url: str | None) -> str | None:
     """Give back an http or https address as ASCII that can stand in a link, or None for anything else."""
     if url is None:

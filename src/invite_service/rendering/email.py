@@ -20,7 +20,7 @@ from markupsafe import escape
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Channel, Invitation, Step
 from invite_service.domain.merchant import Merchant, MerchantId
-from invite_service.domain.message import Message
+from invite_service.domain.message import Message, Notice
 from invite_service.rendering.brand import Brand, brand_of
 from invite_service.rendering.cleaning import one_line, picture_address
 from invite_service.rendering.environment import environment
@@ -63,7 +63,7 @@ class TextVersion(NamedTuple):
     merchant_name: str
     homepage_url: str
     branding: Branding
-    step: Step
+    step: Step | Notice
     language: str
     sender: EmailSender
 
@@ -72,6 +72,7 @@ class TextVersion(NamedTuple):
 class PreparedEmail:
     """Everything of one merchant's message, step and language that no customer changes."""
 
+    merchant_id: MerchantId
     texts: Texts
     from_address: str
     from_name: str
@@ -111,9 +112,32 @@ def render_email(
         sender,
     )
     prepared = prepare_email(version)
-    to_name = one_line(invitation.customer_name, limit=CUSTOMER_NAME_LIMIT)
-    links.check()
+    to_name = to_name_of(invitation)
     text, html = _fill_bodies(prepared, to_name, products, links)
+    return assemble_email(
+        prepared, invitation, to_name, step=step, links=links, attempt_id=attempt_id, at=at, text=text, html=html
+    )
+
+
+def to_name_of(invitation: Invitation) -> str:
+    """Clean the customer's name; empty where there is none."""
+    return one_line(invitation.customer_name, limit=CUSTOMER_NAME_LIMIT)
+
+
+def assemble_email(
+    prepared: PreparedEmail,
+    invitation: Invitation,
+    to_name: str,
+    *,
+    step: Step | Notice,
+    links: Links,
+    attempt_id: UUID,
+    at: datetime,
+    text: Piece,
+    html: Piece,
+) -> Message:
+    """Put headers and bodies together; raises ValueError for an address or a link that cannot stand in them."""
+    links.check()
     list_unsubscribe = f"<{links.unsubscribe}>"
     message_id = f"<{attempt_id}@{prepared.from_address.rpartition('@')[2]}>"
     head = (
@@ -122,7 +146,7 @@ def render_email(
     ).encode()
     return Message(
         attempt_id=attempt_id,
-        merchant_id=merchant.id,
+        merchant_id=prepared.merchant_id,
         invitation_id=invitation.id,
         step=step,
         channel=Channel.EMAIL,
@@ -158,6 +182,7 @@ def prepare_email(version: TextVersion) -> PreparedEmail:
     name = one_line(branding.sender_name or version.sender.name, limit=CUSTOMER_NAME_LIMIT) or brand.name
     headers = _fixed_headers(version.merchant_id, version.step, address, language=version.language)
     return PreparedEmail(
+        merchant_id=version.merchant_id,
         texts=texts,
         from_address=address,
         from_name=name,
@@ -170,7 +195,9 @@ def prepare_email(version: TextVersion) -> PreparedEmail:
     )
 
 
-def _fixed_headers(merchant_id: MerchantId, step: Step, sender: str, *, language: str) -> tuple[tuple[str, str], ...]:
+def _fixed_headers(
+    merchant_id: MerchantId, step: Step | Notice, sender: str, *, language: str
+) -> tuple[tuple[str, str], ...]:
     """List the further headers; none names a customer (RFC 8058, RFC 3834, RFC 2919, RFC 3282, Gmail's Feedback-ID)."""
     check_address(sender)
     domain = sender.rpartition("@")[2]
@@ -196,13 +223,13 @@ def _fixed_head(subject: str, sender: str, reply_to: str | None, headers: Sequen
     return b"".join(lines) + b"\r\n"
 
 
-def _prepare_html(brand: Brand, texts: Texts, step: Step, subject: str) -> Template:
+def _prepare_html(brand: Brand, texts: Texts, step: Step | Notice, subject: str) -> Template:
     """Render and inline the HTML; the style sheet for dark screens stays a style sheet."""
     inliner = css_inline.CSSInliner(load_remote_stylesheets=False, minify_css=True)
     return cut(inliner.inline(_render(f"{step}.html", brand, texts, step, subject)).rstrip() + "\n")
 
 
-def _render(template: str, brand: Brand, texts: Texts, step: Step, subject: str) -> str:
+def _render(template: str, brand: Brand, texts: Texts, step: Step | Notice, subject: str) -> str:
     return (
         environment()
         .get_template(template)
