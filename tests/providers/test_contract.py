@@ -12,6 +12,7 @@ from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.base import LookUp, Sender
 from invite_service.providers.doubles import FakeSender, RecordingSender
 from invite_service.providers.mailbox import MailboxSender
+from tests.providers.companies import COMPANIES, PlayedCompany, make_api_message, open_api
 from tests.providers.mailboxes import FakeMailbox
 from tests.providers.messages import make_message, open_sender
 from tests.support.smtp_server import ScriptedSmtpServer
@@ -38,14 +39,34 @@ async def open_smtp() -> AsyncIterator[Sender]:
         yield sender
 
 
-every_sender = pytest.mark.parametrize("opener", [open_recording, open_fake, open_mailbox, open_smtp])
 Opener = Callable[[], AbstractAsyncContextManager[Sender]]
+
+
+def opener_of(made: type[PlayedCompany]) -> Opener:
+    @asynccontextmanager
+    async def open_company() -> AsyncIterator[Sender]:
+        async with open_api(made()) as (_, sender):
+            yield sender
+
+    return open_company
+
+
+OPENERS: dict[str, Opener] = {
+    "recording": open_recording,
+    "fake": open_fake,
+    "mailbox": open_mailbox,
+    "smtp": open_smtp,
+    **{made.name: opener_of(made) for made in COMPANIES},
+}
+WITH_LOOK_UP = {"postmark"}
+
+every_sender = pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS.keys())
 
 
 @every_sender
 async def test_good_message_is_accepted_in_the_senders_name(opener: Opener) -> None:
     async with opener() as sender:
-        receipt = await sender.send(make_message())
+        receipt = await sender.send(make_api_message())
 
     assert (receipt.outcome, receipt.provider) == (OutcomeWord.ACCEPTED, sender.name)
     assert re.fullmatch(r"[a-z0-9_]+", receipt.reason)
@@ -56,7 +77,7 @@ async def test_good_message_is_accepted_in_the_senders_name(opener: Opener) -> N
 @every_sender
 async def test_many_messages_at_once_are_each_answered(opener: Opener) -> None:
     async with opener() as sender:
-        calls = (sender.send(make_message(number)) for number in range(3 * sender.max_in_flight))
+        calls = (sender.send(make_api_message(number)) for number in range(3 * sender.max_in_flight))
         receipts = await asyncio.gather(*calls)
 
     assert [receipt.outcome for receipt in receipts] == [OutcomeWord.ACCEPTED] * 3 * sender.max_in_flight
@@ -80,7 +101,7 @@ async def test_sender_can_be_closed_twice(opener: Opener) -> None:
 @every_sender
 async def test_sender_that_cannot_look_up_does_not_pretend_to(opener: Opener) -> None:
     async with opener() as sender:
-        assert not isinstance(sender, LookUp)
+        assert isinstance(sender, LookUp) == (sender.name in WITH_LOOK_UP)
 
 
 async def test_recording_sender_remembers_in_order() -> None:

@@ -6,10 +6,13 @@ from invite_service.domain.errors import Fault, ProviderSettingsError
 from invite_service.domain.invitation import Channel
 from invite_service.domain.message import Message
 from invite_service.providers import registry
+from invite_service.providers.email.postmark import parse_postmark
 from invite_service.providers.email.smtp import SmtpSender
 from invite_service.providers.email.smtp_settings import parse_smtp_url
 from invite_service.providers.mailbox import MailboxSender, MailboxSettings
 
+POSTMARK = {"server_token": "5a1b"}
+"""The required options alone."""
 URL = "smtp://mail.example.com?connections=3"
 
 
@@ -23,6 +26,7 @@ class NoMailbox:
     [
         ("smtp", {"url": URL}, Channel.EMAIL, registry.SenderSettings("smtp", parse_smtp_url(URL))),
         ("mailbox", {}, Channel.EMAIL, registry.SenderSettings("mailbox", MailboxSettings())),
+        ("postmark", POSTMARK, Channel.EMAIL, registry.SenderSettings("postmark", parse_postmark(POSTMARK))),
         ("mailbox", {}, Channel.SMS, registry.SenderSettings("mailbox", MailboxSettings())),
     ],
 )
@@ -58,6 +62,17 @@ def test_stored_settings_are_read(
             ],
         ),
         ("mailbox", {"url": URL}, Channel.SMS, [("/options", "option_unknown")]),
+        ("postmark", {"webhook_secret": "x"}, Channel.EMAIL, [("/options/server_token", "option_missing")]),
+        (
+            "postmark",
+            {"server_token": "", "api_url": "ftp://x", "url": URL},
+            Channel.EMAIL,
+            [
+                ("/options", "option_unknown"),
+                ("/options/api_url", "api_url_invalid"),
+                ("/options/server_token", "server_token_invalid"),
+            ],
+        ),
     ],
 )
 def test_stored_settings_with_faults_name_each_of_them(
@@ -101,5 +116,28 @@ async def test_settings_become_the_sender_of_their_provider() -> None:
 
 
 def test_providers_of_a_channel_are_named() -> None:
-    assert registry.provider_names(Channel.EMAIL) == ("mailbox", "smtp")
+    assert registry.provider_names(Channel.EMAIL) == ("mailbox", "postmark", "smtp")
     assert registry.provider_names(Channel.SMS) == ("mailbox",)
+
+
+API_PROVIDERS = [("postmark", POSTMARK)]
+
+
+@pytest.mark.parametrize(("provider", "options"), API_PROVIDERS)
+async def test_provider_with_an_api_has_a_sender_of_its_name_and_a_reader_once_it_has_a_secret(
+    provider: str, options: dict[str, str]
+) -> None:
+    settings = registry.parse_settings(provider, options, channel=Channel.EMAIL)
+    told = registry.parse_settings(provider, options | {"webhook_secret": "x"}, channel=Channel.EMAIL)
+    sender, reader = registry.create_sender(settings, mailbox=NoMailbox()), registry.create_event_reader(told)
+
+    assert sender.name == provider
+    assert reader is not None
+    assert reader.name == provider
+    assert registry.create_event_reader(settings) is None
+    await sender.close()
+    await reader.close()
+
+
+def test_provider_that_tells_nothing_has_no_reader() -> None:
+    assert registry.create_event_reader(registry.parse_url(URL)) is None

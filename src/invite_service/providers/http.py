@@ -96,6 +96,27 @@ class _Progress:
 _progress: ContextVar[_Progress] = ContextVar("_progress")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """What the settings of every company's API have; times in seconds."""
+
+    api_url: str
+    """Where the API is, without a slash at its end; https, or http for a server of a test."""
+    connections: int = CONNECTIONS
+    connect_timeout: float = CONNECT_TIMEOUT
+    timeout: float = TIMEOUT
+
+    def open_client(self, *, reach: Reach = EVERYWHERE) -> "ApiClient":
+        """Make the client; nothing is connected to before the first call."""
+        return ApiClient(
+            self.api_url,
+            connections=self.connections,
+            connect_timeout=self.connect_timeout,
+            timeout=self.timeout,
+            reach=reach,
+        )
+
+
 class ApiClient:
     """Calls one company's API over a few kept connections; safe to use from many tasks of one event loop.
 

@@ -6,7 +6,9 @@ from typing import assert_never
 
 from invite_service.domain.errors import Fault, ProviderSettingsError
 from invite_service.domain.invitation import Channel
-from invite_service.providers.base import Mailbox, Sender
+from invite_service.providers.base import EventReader, Mailbox, Sender
+from invite_service.providers.email.postmark import NAME as POSTMARK
+from invite_service.providers.email.postmark import PostmarkEvents, PostmarkSender, PostmarkSettings, parse_postmark
 from invite_service.providers.email.smtp import create_smtp_sender
 from invite_service.providers.email.smtp_answers import NAME as SMTP
 from invite_service.providers.email.smtp_settings import SmtpSettings, parse_smtp_url
@@ -14,7 +16,7 @@ from invite_service.providers.mailbox import NAME as MAILBOX
 from invite_service.providers.mailbox import MailboxSender, MailboxSettings
 from invite_service.providers.reach import EVERYWHERE, Reach
 
-ProviderOptions = SmtpSettings | MailboxSettings
+ProviderOptions = SmtpSettings | MailboxSettings | PostmarkSettings
 """What a provider's options are once they are read; one class per provider."""
 
 
@@ -28,18 +30,32 @@ class SenderSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Provider:
-    """What there is to know of a provider before it is used; every option it has must be given."""
+    """What there is to know of a provider before it is used."""
 
     channels: frozenset[Channel]
-    option_names: frozenset[str]
+    required: frozenset[str]
     parse: Callable[[Mapping[str, str]], ProviderOptions]
+    optional: frozenset[str] = frozenset()
 
+    @property
+    def option_names(self) -> frozenset[str]:
+        """Name every option it has."""
+        return self.required | self.optional
+
+
+_EMAIL = frozenset({Channel.EMAIL})
 
 _PROVIDERS: Mapping[str, _Provider] = {
-    MAILBOX: _Provider(channels=frozenset(Channel), option_names=frozenset(), parse=lambda _: MailboxSettings()),
+    MAILBOX: _Provider(channels=frozenset(Channel), required=frozenset(), parse=lambda _: MailboxSettings()),
+    POSTMARK: _Provider(
+        channels=_EMAIL,
+        required=frozenset({"server_token"}),
+        optional=frozenset({"message_stream", "api_url", "webhook_secret"}),
+        parse=parse_postmark,
+    ),
     SMTP: _Provider(
-        channels=frozenset({Channel.EMAIL}),
-        option_names=frozenset({"url"}),
+        channels=_EMAIL,
+        required=frozenset({"url"}),
         parse=lambda options: parse_smtp_url(options["url"]),
     ),
 }
@@ -65,12 +81,12 @@ def parse_settings(provider: str, options: Mapping[str, str], *, channel: Channe
         raise ProviderSettingsError(f"There is no such provider for {channel}.", faults=[fault])
     faults = [
         Fault(pointer=f"/options/{name}", code="option_missing", detail=f"{name} is required")
-        for name in sorted(known.option_names - options.keys())
+        for name in sorted(known.required - options.keys())
     ]
     if options.keys() - known.option_names:
         names = ", ".join(sorted(known.option_names)) or "none"
         faults.append(Fault(pointer="/options", code="option_unknown", detail=f"options of {provider}: {names}"))
-    if not known.option_names - options.keys():
+    if not known.required - options.keys():
         try:
             parsed = known.parse(options)
         except ProviderSettingsError as error:
@@ -103,5 +119,19 @@ def create_sender(settings: SenderSettings, *, mailbox: Mailbox, reach: Reach = 
             return create_smtp_sender(smtp, reach=reach)
         case MailboxSettings():
             return MailboxSender(mailbox)
+        case PostmarkSettings() as postmark:
+            return PostmarkSender(postmark, reach=reach)
         case _:
             assert_never(settings.options)
+
+
+def create_event_reader(settings: SenderSettings) -> EventReader | None:
+    """Make the reader of what the provider tells later; whoever asked for it closes it.
+
+    None where the provider tells nothing, or where the settings lack what its requests are checked with.
+    """
+    match settings.options:
+        case PostmarkSettings(webhook_secret=str(secret)):
+            return PostmarkEvents(secret)
+        case _:
+            return None
