@@ -258,6 +258,17 @@ class Metrics:
         self.bell_failures = self._counter("bell_failures", "Rings that did not reach Redis; the poll loop makes up.")
         self.http_requests = self._counter("http_requests", "Requests answered.", "route", "method", "status")
         self.http_seconds = self._histogram("http_seconds", "Time to answer a request.", "route", "method")
+        self._of_answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def count_answer(self, *, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an answered request; the metrics of each kind of answer are looked up once."""
+        kind = (route, method, status)
+        if kind not in self._of_answers:
+            requests = self.http_requests.labels(route, method, str(status))
+            self._of_answers[kind] = requests, self.http_seconds.labels(route, method)
+        requests, times = self._of_answers[kind]
+        requests.inc()
+        times.observe(seconds)
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

@@ -14,7 +14,8 @@ def test_counts_and_times_are_rendered_with_their_labels() -> None:
     metrics.messages.labels(outcome="accepted", channel="email").inc()
     metrics.due_backlog.set(7)
     metrics.bell_failures.inc()
-    metrics.http_requests.labels(route="/v1/orders", method="POST", status="201").inc()
+    metrics.count_answer(route="/v1/orders", method="POST", status=201, seconds=0.02)
+    metrics.count_answer(route="/v1/orders", method="POST", status=201, seconds=0.02)
     metrics.provider_seconds.labels(provider="smtp").observe(0.2)
     rendered = samples(metrics)
     assert {name: value for name, value in rendered.items() if value and "_bucket" not in name} == {
@@ -22,7 +23,9 @@ def test_counts_and_times_are_rendered_with_their_labels() -> None:
         'invite_messages_total{channel="email",outcome="accepted"}': 1,
         "invite_due_backlog": 7,
         "invite_bell_failures_total": 1,
-        'invite_http_requests_total{method="POST",route="/v1/orders",status="201"}': 1,
+        'invite_http_requests_total{method="POST",route="/v1/orders",status="201"}': 2,
+        'invite_http_seconds_count{method="POST",route="/v1/orders"}': 2,
+        'invite_http_seconds_sum{method="POST",route="/v1/orders"}': 0.04,
         'invite_provider_seconds_count{provider="smtp"}': 1,
         'invite_provider_seconds_sum{provider="smtp"}': 0.2,
     }

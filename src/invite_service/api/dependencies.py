@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
 from invite_service.api.errors import STATUS_BY_CODE
+from invite_service.api.headers import find_header
 from invite_service.api.rate_limits import count_request
 from invite_service.bootstrap import Factory
 from invite_service.domain.errors import ApiKeyInvalidError, InvitationNotFoundError
@@ -37,7 +38,7 @@ def read_bearer_key(request: Request) -> str:
     Raises:
         ApiKeyInvalidError: there is none.
     """
-    header = request.headers.get("Authorization", "")
+    header = find_header(request.scope, b"authorization")
     if not header.lower().startswith(_SCHEME):
         raise ApiKeyInvalidError("Send an API key as `Authorization: Bearer <key>`.")
     return header[len(_SCHEME) :].strip()

@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,11 +20,12 @@ from invite_service.api.errors import (
     answer_unreadable,
     request_id_of,
 )
+from invite_service.api.headers import find_header
 from invite_service.telemetry import Metrics, correlated, log_answer
 
 log = structlog.get_logger()
 
-REQUEST_ID_HEADER = "X-Request-ID"
+_REQUEST_ID_NAME: Final = b"x-request-id"
 
 CLIENT_LEFT = 499
 """Stands for the status of a request whose client left before its body had come; nothing is answered then."""
@@ -56,7 +56,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        given = find_header(scope, _REQUEST_ID_NAME)
         request_id = given if _REQUEST_ID.fullmatch(given) else str(self._new_id())
         scope.setdefault("state", {})["request_id"] = request_id
         with correlated(request_id):
@@ -69,7 +69,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                message["headers"].append((_REQUEST_ID_NAME, request_id.encode()))
                 message["headers"].extend(scope["state"].get("answer_headers", ()))
             await send(message)
 
@@ -92,9 +92,7 @@ class RequestMiddleware:
     def _record(self, scope: Scope, *, status: int, seconds: float) -> None:
         route = _route_of(scope)
         method = scope["method"] if scope["method"] in METHODS else "other"
-        metrics = self._find_metrics()
-        metrics.http_requests.labels(route, method, str(status)).inc()
-        metrics.http_seconds.labels(route, method).observe(seconds)
+        self._find_metrics().count_answer(route=route, method=method, status=status, seconds=seconds)
         log_answer(
             route=route,
             method=method,
@@ -118,7 +116,7 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         limit = self._limits_by_path.get(scope["path"], self._limit)
-        announced = Headers(scope=scope).get("Content-Length", "")
+        announced = find_header(scope, b"content-length")
         if announced.isdecimal() and int(announced) > limit:
             await answer_too_large(limit, request_id_of(scope))(scope, receive, send)
             return

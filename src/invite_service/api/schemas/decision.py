@@ -14,7 +14,7 @@ from invite_service.domain.invitation import Invitation
 from invite_service.domain.order import Order, OrderOutcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class TraceEntryResponse(Answer):
     """One rule that was looked at, with the figures that were compared."""
 
@@ -29,7 +29,7 @@ class TraceEntryResponse(Answer):
         return cls(entry.rule, entry.outcome, entry.reason, entry.data)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class DecisionResponse(Answer):
     """What became of an order, and every rule that was looked at on the way there."""
 

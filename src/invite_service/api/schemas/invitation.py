@@ -13,7 +13,7 @@ from invite_service.domain.listing import AttemptRecord, InvitationSummary
 from invite_service.domain.receipt import OutcomeWord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class InvitationResponse(Answer):
     """One planned request to one customer. Instants are on the merchant's clock."""
 

@@ -92,7 +92,7 @@ class PolicyReferenceResponse(Answer):
         return cls(version=saving.version, saved_at=saving.saved_at, saved_by=saving.saved_by, link=link)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class InvitationDetailResponse(InvitationResponse):
     """An invitation, the orders that joined it, what was sent, and what happened."""
 
