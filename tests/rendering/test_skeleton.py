@@ -44,6 +44,17 @@ def test_gaps_are_filled_wherever_they_are(before: str, value: str, after: str) 
     assert decode(filled.encoded) == filled.text
 
 
+@given(LINES, LINES, LINES)
+def test_gaps_that_are_bound_first_are_filled_alike(between: str, name: str, link: str) -> None:
+    gaps = Gaps()
+    between = between.replace("\ue000", "").replace("\ue001", "")
+    skeleton = Skeleton(f"{gaps.name}{between}{gaps.link}{between}{gaps.name}")
+    values = {"name": piece_of(name), "link": piece_of(link)}
+    bound = skeleton.bind({"name": values["name"]})
+    assert bound.fill({"link": values["link"]}) == skeleton.fill(values)
+    assert skeleton.bind(values).fill({}) == skeleton.fill(values)
+
+
 def test_missing_value_is_an_error() -> None:
     with pytest.raises(KeyError):
         Skeleton(f"x{Gaps().name}").fill({})

@@ -1,5 +1,6 @@
 """Tokens: what goes in comes out, and nothing else is believed."""
 
+import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -158,3 +159,10 @@ def test_unsubscribing_works_for_longer_than_the_page() -> None:
 
 def test_mac_has_at_least_96_bits() -> None:
     assert MAC_BYTES * 8 >= 96
+
+
+def test_mac_is_what_the_standard_library_computes() -> None:
+    packed = urlsafe_b64decode(make_token() + "=" * (-len(make_token()) % 4))
+    head, mac, kind = packed[: -MAC_BYTES - 1], packed[-MAC_BYTES - 1 : -1], packed[-1:]
+    key = hmac.digest(b"secret one", b"invite_service token signing", "sha256")
+    assert mac == hmac.digest(key, head + kind, "sha256")[:MAC_BYTES]

@@ -5,6 +5,7 @@ joins those pieces with the few that differ. The result is, header by header and
 `email.message.EmailMessage` would have built (a test holds the two equal).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from invite_service.rendering.environment import environment
 from invite_service.rendering.headers import check_address, encode_mailbox, encode_text, header_line
 from invite_service.rendering.links import Links, product_query
 from invite_service.rendering.products import PRODUCT_NAME_LIMIT, ShownProduct
-from invite_service.rendering.skeleton import Gaps, Piece, Template, cut, joined, piece_of
+from invite_service.rendering.skeleton import Gaps, Piece, Skeleton, Template, cut, joined, piece_of
 from invite_service.rendering.texts import Texts, available_language, texts_of
 
 MAX_SHOWN_PRODUCTS = 12
@@ -38,6 +39,8 @@ PICTURE_ADDRESS_LIMIT = 1000
 
 MAX_PRODUCT_BYTES = 64_000
 """Encoded bytes of products in one mail; with all else it stays under the 100 kB at which Gmail cuts off."""
+
+_MARKUP = re.compile("[&<>\"']")
 
 _BOUNDARY = "=_invite_service_parts"
 """`=_` cannot occur in quoted-printable, so that no body can contain the boundary (RFC 2045 section 6.7)."""
@@ -68,7 +71,7 @@ class TextVersion(NamedTuple):
     sender: EmailSender
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class PreparedEmail:
     """Everything of one merchant's message, step and language that no customer changes."""
 
@@ -78,6 +81,8 @@ class PreparedEmail:
     from_name: str
     reply_to: str | None
     subject: str
+    domain: str
+    """Of the sender; Message-IDs end in it."""
     headers: tuple[tuple[str, str], ...]
     head: bytes
     """The header lines that are the same in every mail, and the empty line after them."""
@@ -139,7 +144,8 @@ def assemble_email(
     """Put headers and bodies together; raises ValueError for an address or a link that cannot stand in them."""
     links.check()
     list_unsubscribe = f"<{links.unsubscribe}>"
-    message_id = f"<{attempt_id}@{prepared.from_address.rpartition('@')[2]}>"
+    idempotency_key = str(attempt_id)
+    message_id = f"<{idempotency_key}@{prepared.domain}>"
     head = (
         f"Message-ID: {message_id}\r\nDate: {_date_header(at.replace(microsecond=0))}\r\n"
         f"To: {encode_mailbox(to_name, invitation.contact)}\r\nList-Unsubscribe: {list_unsubscribe}\r\n"
@@ -160,7 +166,7 @@ def assemble_email(
         html=html.text,
         headers={"List-Unsubscribe": list_unsubscribe, **dict(prepared.headers)},
         message_id=message_id,
-        idempotency_key=str(attempt_id),
+        idempotency_key=idempotency_key,
         raw=b"".join((head, prepared.head, _TEXT_HEAD, text.encoded, _HTML_HEAD, html.encoded, _END)),
     )
 
@@ -188,6 +194,7 @@ def prepare_email(version: TextVersion) -> PreparedEmail:
         from_name=name,
         reply_to=branding.reply_to,
         subject=subject,
+        domain=address.rpartition("@")[2],
         headers=headers,
         head=_fixed_head(subject, encode_mailbox(name, address), branding.reply_to, headers),
         html=_prepare_html(brand, texts, version.step, subject),
@@ -245,19 +252,22 @@ def _fill_bodies(
     greeting = texts("greeting", name=to_name) if to_name else texts("greeting_unnamed")
     text_values = {
         "greeting": piece_of(greeting),
-        "page": piece_of(links.page),
         "page_query": piece_of(links.page + links.query_mark),
         "unsubscribe": piece_of(links.unsubscribe),
     }
-    html_values = {name: _escaped(piece) for name, piece in text_values.items()}
+    html_values = _escaped(text_values)
     if "product" in prepared.html.parts:
-        text_values["products"], html_values["products"] = _fill_products(prepared, products, text_values, html_values)
+        text_values["products"], html_values["products"] = _fill_products(
+            prepared, products, links.page, text_values=text_values, html_values=html_values
+        )
     return prepared.text.whole.fill(text_values), prepared.html.whole.fill(html_values)
 
 
 def _fill_products(
     prepared: PreparedEmail,
     products: Sequence[ShownProduct],
+    page: str,
+    *,
     text_values: Mapping[str, Piece],
     html_values: Mapping[str, Piece],
 ) -> tuple[Piece, Piece]:
@@ -266,37 +276,44 @@ def _fill_products(
     html_rows: list[Piece] = []
     room = MAX_PRODUCT_BYTES
     for product in products[:MAX_SHOWN_PRODUCTS]:
-        text_row, html_row = _fill_product(prepared, product, text_values, html_values)
+        rows = _prepare_product(prepared, product.product_id, product.name, product.image_url)
+        text_row, html_row = rows.text.fill(text_values), rows.html.fill(html_values)
         room -= len(text_row.encoded) + len(html_row.encoded)
         if room < 0 and html_rows:
             break
         text_rows.append(text_row)
         html_rows.append(html_row)
     if len(html_rows) < len(products):
-        more = prepared.texts("more_products", count=len(products) - len(html_rows))
-        text_rows.append(prepared.text.parts["more"].fill({**text_values, "more": piece_of(more)}))
-        html_rows.append(prepared.html.parts["more"].fill({**html_values, "more": _escaped(piece_of(more))}))
+        count = prepared.texts("more_products", count=len(products) - len(html_rows))
+        more = {"more": piece_of(count), "page": piece_of(page)}
+        text_rows.append(prepared.text.parts["more"].fill({**text_values, **more}))
+        html_rows.append(prepared.html.parts["more"].fill({**html_values, **_escaped(more)}))
     return joined(text_rows), joined(html_rows)
 
 
-def _fill_product(
-    prepared: PreparedEmail,
-    product: ShownProduct,
-    text_values: Mapping[str, Piece],
-    html_values: Mapping[str, Piece],
-) -> tuple[Piece, Piece]:
-    name = one_line(product.name, limit=PRODUCT_NAME_LIMIT) or prepared.texts("unnamed_product")
-    query = product_query(product.product_id)
-    named = {"name": piece_of(name), "product_query": piece_of(query)}
-    text_row = prepared.text.parts["product"].fill({**text_values, **named})
-    values = {**html_values, **{key: _escaped(piece) for key, piece in named.items()}}
-    picture = picture_address(product.image_url)
+class _ProductRows(NamedTuple):
+    """How one product is shown, but for what differs from customer to customer."""
+
+    text: Skeleton
+    html: Skeleton
+
+
+@lru_cache(maxsize=1024)
+def _prepare_product(prepared: PreparedEmail, product_id: str, name: str | None, image_url: str | None) -> _ProductRows:
+    """Put a product into the parts for it: customers buy the same ones; 2 kB kept, with links to its stars 8 kB."""
+    shown_name = one_line(name, limit=PRODUCT_NAME_LIMIT) or prepared.texts("unnamed_product")
+    values = {"name": piece_of(shown_name), "product_query": piece_of(product_query(product_id))}
+    text = prepared.text.parts["product"].bind(values)
+    picture = picture_address(image_url)
     if picture is None or len(picture) > PICTURE_ADDRESS_LIMIT:
-        return text_row, prepared.html.parts["product"].fill(values)
-    return text_row, prepared.html.parts["pictured_product"].fill({**values, "picture": _escaped(piece_of(picture))})
+        return _ProductRows(text, prepared.html.parts["product"].bind(_escaped(values)))
+    values["picture"] = piece_of(picture)
+    return _ProductRows(text, prepared.html.parts["pictured_product"].bind(_escaped(values)))
 
 
-def _escaped(piece: Piece) -> Piece:
-    """Escape a piece of plain text for HTML; most of them, links above all, have nothing to escape."""
-    escaped = str(escape(piece.text))
-    return piece if escaped == piece.text else piece_of(escaped)
+def _escaped(values: Mapping[str, Piece]) -> dict[str, Piece]:
+    """Escape pieces of plain text for HTML; most of them, links above all, have nothing to escape."""
+    return {
+        name: piece_of(str(escape(piece.text))) if _MARKUP.search(piece.text) else piece
+        for name, piece in values.items()
+    }

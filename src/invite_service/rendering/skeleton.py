@@ -6,7 +6,7 @@ can therefore be joined without looking at them again; only what fills a gap is 
 
 import re
 from binascii import b2a_qp
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -64,13 +64,22 @@ class Gaps:
 class Skeleton:
     """Content with named gaps."""
 
+    __slots__ = ("_encoded", "_gaps", "_texts")
+
     def __init__(self, content: str) -> None:
         # Literals stand at the even places, gaps at the odd ones.
         parts = _GAP.split(content)
-        literals = [piece_of(part) if place % 2 == 0 else EMPTY for place, part in enumerate(parts)]
-        self._texts = [literal.text for literal in literals]
-        self._encoded = [literal.encoded for literal in literals]
-        self._gaps = list(enumerate(parts))[1::2]
+        self._set([piece_of(part) for part in parts[::2]], parts[1::2])
+
+    def _set(self, literals: Sequence[Piece], gaps: Sequence[str]) -> None:
+        """Take in the gaps and what stands between them: one literal more than there are gaps."""
+        self._texts = [literals[0].text]
+        self._encoded = [literals[0].encoded]
+        self._gaps: list[tuple[int, str]] = []
+        for gap, literal in zip(gaps, literals[1:], strict=True):
+            self._gaps.append((len(self._texts), gap))
+            self._texts += ("", literal.text)
+            self._encoded += (b"", literal.encoded)
 
     def fill(self, values: Mapping[str, Piece]) -> Piece:
         """Put the values into the gaps of their names; a gap may occur more than once."""
@@ -78,6 +87,22 @@ class Skeleton:
         for place, gap in self._gaps:
             texts[place], encoded[place] = values[gap]
         return Piece("".join(texts), b"".join(encoded))
+
+    def bind(self, values: Mapping[str, Piece]) -> "Skeleton":
+        """Fill in, for good, the gaps that a value is given for; the others stay gaps."""
+        names = dict(self._gaps)
+        runs: list[list[Piece]] = [[]]
+        gaps = []
+        for place, literal in enumerate(zip(self._texts, self._encoded, strict=True)):
+            name = names.get(place)
+            if name is not None and name not in values:
+                gaps.append(name)
+                runs.append([])
+            else:
+                runs[-1].append(Piece(*literal) if name is None else values[name])
+        bound = Skeleton("")
+        bound._set([joined(run) for run in runs], gaps)
+        return bound
 
 
 class Template(NamedTuple):

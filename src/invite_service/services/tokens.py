@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from uuid import UUID
 
 from invite_service.domain.errors import TokenNotFoundError
@@ -85,8 +86,9 @@ class TokenSigner:
     def __init__(self, secrets: Mapping[int, bytes], *, current: int) -> None:
         if current not in secrets:
             raise ValueError("the current key id has no secret")
-        self._keys = {
-            key_id: hmac.digest(secret, b"invite_service token signing", "sha256") for key_id, secret in secrets.items()
+        self._keyed = {
+            key_id: _KeyedHash(hmac.digest(secret, b"invite_service token signing", "sha256"))
+            for key_id, secret in secrets.items()
         }
         self._current = current
 
@@ -107,7 +109,7 @@ class TokenSigner:
         """Read a token made for the purpose; raises `TokenNotFoundError`, the same for whatever is wrong with it."""
         packed = _unpack(token)
         head, mac, kind = packed[: -MAC_BYTES - 1], packed[-MAC_BYTES - 1 : -1], packed[-1:]
-        if head[0] not in self._keys or not hmac.compare_digest(mac, self._mac(head[0], head, kind)):
+        if head[0] not in self._keyed or not hmac.compare_digest(mac, self._mac(head[0], head, kind)):
             raise _refused()
         if kind[0] >= len(_KINDS) or _KINDS[kind[0]][0] is not purpose:
             raise _refused()
@@ -120,7 +122,25 @@ class TokenSigner:
         )
 
     def _mac(self, key_id: int, head: bytes, kind: bytes) -> bytes:
-        return hmac.digest(self._keys[key_id], head + kind, "sha256")[:MAC_BYTES]
+        return self._keyed[key_id].digest(head + kind)[:MAC_BYTES]
+
+
+class _KeyedHash:
+    """HMAC-SHA256 (RFC 2104) with a key that is taken in once: two thirds of its time go into that."""
+
+    _BLOCK = 64
+
+    def __init__(self, key: bytes) -> None:
+        """Make it for a key of at most 64 bytes."""
+        block = key.ljust(self._BLOCK, b"\0")
+        self._inner = sha256(bytes(octet ^ 0x36 for octet in block))
+        self._outer = sha256(bytes(octet ^ 0x5C for octet in block))
+
+    def digest(self, message: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 def _unpack(token: str) -> bytes:

@@ -62,13 +62,10 @@ class MessageWriter:
         )
 
     def _links(self, invitation: Invitation, merchant: Merchant, own_page: str | None, *, at: datetime) -> Links:
-        assert invitation.next_step is not None
-        page, unsubscribe = (
-            self._signer.make(
-                merchant.id, invitation.id, purpose=purpose, step=invitation.next_step, at=merchant.now(at)
-            )
-            for purpose in TokenPurpose
-        )
+        step, now = invitation.next_step, merchant.now(at)
+        assert step is not None
+        page = self._signer.make(merchant.id, invitation.id, purpose=TokenPurpose.PAGE, step=step, at=now)
+        unsubscribe = self._signer.make(merchant.id, invitation.id, purpose=TokenPurpose.UNSUBSCRIBE, step=step, at=now)
         return Links(
             page=f"{self._public_base_url}/i/{page}" if own_page is None else _with_token(own_page, page),
             unsubscribe=f"{self._public_base_url}/u/{unsubscribe}",
