@@ -83,18 +83,61 @@ async def test_groups_are_bounded() -> None:
     assert [numbers for _, numbers in service.groups] == [["1", "2"], ["3", "4"], ["5"]]
 
 
-async def test_several_groups_of_a_merchant_may_be_under_way_at_once() -> None:
+async def test_two_groups_of_a_merchant_may_be_under_way_at_once() -> None:
     service = FakeIngest()
     queue = IngestQueue(service, max_groups_at_once=2)
     tasks = post(queue, 1)
     await turn()
     tasks += post(queue, 2, 3)
     await turn()
-    tasks += post(queue, 4)
+    tasks += post(queue, 4, 5, 6)
     await turn()
     assert [numbers for _, numbers in service.groups] == [["1"], ["2", "3"]]
     service.go.set()
+    assert ids(await asyncio.gather(*tasks)) == ["1", "2", "3", "4", "5", "6"]
+    assert [numbers for _, numbers in service.groups] == [["1"], ["2", "3"], ["4", "5", "6"]]
+
+
+async def test_second_group_starts_when_it_is_as_large_as_the_first() -> None:
+    service = FakeIngest()
+    queue = IngestQueue(service, max_groups_at_once=2)
+    tasks = post(queue, 1, 2, 3)
+    await turn()
+    for number in (4, 5):
+        tasks += post(queue, number)
+        await turn()
+    assert [numbers for _, numbers in service.groups] == [["1", "2", "3"]]
+    tasks += post(queue, 6)
+    await turn()
+    assert [numbers for _, numbers in service.groups] == [["1", "2", "3"], ["4", "5", "6"]]
+    service.go.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_smaller_second_group_starts_when_the_first_has_ended() -> None:
+    service = FakeIngest()
+    queue = IngestQueue(service, max_groups_at_once=2)
+    tasks = post(queue, 1, 2, 3)
+    await turn()
+    tasks += post(queue, 4)
+    await turn()
+    service.go.set()
     assert ids(await asyncio.gather(*tasks)) == ["1", "2", "3", "4"]
+    assert [numbers for _, numbers in service.groups] == [["1", "2", "3"], ["4"]]
+
+
+async def test_second_group_need_not_be_larger_than_a_group_may_be() -> None:
+    service = FakeIngest()
+    queue = IngestQueue(service, max_group=2, max_groups_at_once=3)
+    tasks = post(queue, 1, 2)
+    await turn()
+    tasks += post(queue, 3, 4)
+    await turn()
+    tasks += post(queue, 5, 6)
+    await turn()
+    assert [numbers for _, numbers in service.groups] == [["1", "2"], ["3", "4"], ["5", "6"]]
+    service.go.set()
+    await asyncio.gather(*tasks)
 
 
 async def test_client_that_hangs_up_cancels_nothing() -> None:

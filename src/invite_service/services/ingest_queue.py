@@ -1,8 +1,9 @@
 """Group commit: single order events of one merchant that arrive together are accepted in one transaction.
 
-An event that arrives while few groups of its merchant are under way starts at once. Those that arrive meanwhile go
-together in the next group, which costs little more than one of them alone: most of an ingest call is round trips and
-the commit.
+An event that arrives while none of its merchant is under way starts at once. Those that arrive meanwhile go together
+in the next group, which costs little more than one of them alone: most of an ingest call is round trips and the commit.
+A second group does not wait for the first to end, only until it is as large. Without that, the first answers of a group
+would bring about a group of one, and the others would wait behind it.
 """
 
 import asyncio
@@ -52,10 +53,15 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Lane:
-    """The events of one merchant that wait, and the groups under way."""
+    """The events of one merchant that wait, the tasks that take them in groups, and how many these have taken."""
 
     waiting: deque[_Waiting] = field(default_factory=deque)
     groups: set[asyncio.Task[None]] = field(default_factory=set)
+    under_way: int = 0
+
+    def has_group_waiting(self, max_group: int) -> bool:
+        """Say whether those that wait are enough for a group beside what is under way."""
+        return bool(self.waiting) and len(self.waiting) >= min(self.under_way, max_group)
 
 
 def observe_nothing(seconds: float) -> None:
@@ -101,7 +107,9 @@ class IngestQueue:
         lane = self._lanes.setdefault(merchant_id, _Lane())
         lane.waiting.append(waiting)
         self._waiting_count += 1
-        if len(lane.groups) < self._max_groups_at_once:
+        # A task that has taken nothing yet will take this one too.
+        may_go_beside = lane.under_way > 0 and len(lane.groups) < self._max_groups_at_once
+        if not lane.groups or (may_go_beside and lane.has_group_waiting(self._max_group)):
             # A task of its own: a client that hangs up cancels its request, and nothing of this.
             group = loop.create_task(self._empty(merchant_id, lane))
             lane.groups.add(group)
@@ -115,10 +123,14 @@ class IngestQueue:
             await asyncio.wait(groups)
 
     async def _empty(self, merchant_id: MerchantId, lane: _Lane) -> None:
-        while lane.waiting:
+        while lane.has_group_waiting(self._max_group):
             group = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), self._max_group))]
             self._waiting_count -= len(group)
-            await self._accept(merchant_id, group)
+            lane.under_way += len(group)
+            try:
+                await self._accept(merchant_id, group)
+            finally:
+                lane.under_way -= len(group)
         if self._lanes.get(merchant_id) is lane and len(lane.groups) <= 1:
             del self._lanes[merchant_id]
 
