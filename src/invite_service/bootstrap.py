@@ -19,8 +19,8 @@ from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import OrderOutcome
 from invite_service.domain.receipt import Receipt
 from invite_service.providers import registry
-from invite_service.rendering.email import EmailSender
 from invite_service.rendering.message import SenderDefaults
+from invite_service.rendering.preparing import EmailSender
 from invite_service.services.access import AccessService
 from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.branding import BrandingService

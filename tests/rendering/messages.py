@@ -11,9 +11,9 @@ from uuid import UUID
 
 from invite_service.domain.invitation import Channel, Invitation, Kind, Step
 from invite_service.domain.message import Message
-from invite_service.rendering.email import EmailSender
 from invite_service.rendering.links import Links
 from invite_service.rendering.message import SenderDefaults, render
+from invite_service.rendering.preparing import EmailSender
 from invite_service.storage.sending import ProductCard
 from tests.support.builders import NOON, make_branding, make_invitation, make_merchant
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Step
-from invite_service.rendering.email import MAX_SHOWN_PRODUCTS, EmailSender
+from invite_service.rendering.email import MAX_SHOWN_PRODUCTS
 from invite_service.rendering.links import Links
 from invite_service.rendering.message import SenderDefaults
+from invite_service.rendering.preparing import EmailSender
 from invite_service.rendering.texts import LANGUAGES
 from invite_service.storage.sending import ProductCard
 from tests.rendering.messages import (

@@ -7,8 +7,8 @@ import pytest
 
 from invite_service.domain.invitation import Channel, Step
 from invite_service.domain.message import Message
-from invite_service.rendering.email import EmailSender
 from invite_service.rendering.message import SenderDefaults
+from invite_service.rendering.preparing import EmailSender
 from invite_service.rules.suppressions import NOTHING_SUPPRESSED
 from invite_service.services.tokens import TokenPurpose, TokenSigner
 from invite_service.services.writing import TOKEN_PARAMETER, MessageWriter

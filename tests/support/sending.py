@@ -14,8 +14,8 @@ from invite_service.domain.policy import Policy
 from invite_service.domain.receipt import Receipt
 from invite_service.domain.timeline import TimelineEntry
 from invite_service.providers.base import Sender
-from invite_service.rendering.email import EmailSender
 from invite_service.rendering.message import SenderDefaults
+from invite_service.rendering.preparing import EmailSender
 from invite_service.services.claim import Turn, WholeTurn
 from invite_service.services.hand_over import Patience
 from invite_service.services.ingest import IngestedOrder, IngestItem, OrderIngestService

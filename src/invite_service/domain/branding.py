@@ -18,7 +18,11 @@ class Branding:
     sender_email: str | None = None
     """None: the installation's sender address."""
     reply_to: str | None = None
+    homepage_url: str | None = None
+    """None: the merchant's."""
     support_email: str | None = None
+    support_phone: str | None = None
+    """As it is shown to customers."""
     support_url: str | None = None
     sms_sender: str | None = None
     """At most 11 letters and digits, or an E.164 number."""

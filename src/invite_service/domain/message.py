@@ -48,6 +48,11 @@ class Message:
     raw: bytes | None = field(default=None, repr=False)
     """The complete RFC 5322 bytes of an e-mail, every line ended by CR LF; None for an SMS."""
 
+    own_text_version: int | None = None
+    """The version of the merchant's own text that it was to be written by; None for the catalogue's."""
+    own_text_fault: str | None = None
+    """Why the catalogue's text took that one's place: its field and a code; None where it did not."""
+
     def content_hash(self) -> str:
         """SHA-256, in hexadecimal, of what leaves: an e-mail's bytes, or an SMS's text in UTF-8."""
         return sha256(self.text.encode() if self.raw is None else self.raw).hexdigest()

@@ -1,5 +1,6 @@
 """What every message and page shows of the merchant: branding and account facts, cleaned once."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
@@ -31,6 +32,8 @@ class Brand:
     homepage_url: str | None
     logo_url: str | None
     support: SupportContact | None
+    phone: SupportContact | None
+    """The support's number, where it stands beside a page or an address."""
     palette: Palette
 
 
@@ -39,9 +42,10 @@ def brand_of(name: str, homepage_url: str, branding: Branding) -> Brand:
     """Derive what is shown of a merchant from its name, its homepage and its branding."""
     return Brand(
         name=one_line(name, limit=NAME_LIMIT),
-        homepage_url=web_address(homepage_url),
+        homepage_url=web_address(branding.homepage_url or homepage_url),
         logo_url=picture_address(branding.logo_url),
-        support=_support(branding),
+        support=_support(branding) or _phone(branding),
+        phone=_phone(branding) if _support(branding) is not None else None,
         palette=palette_of(branding),
     )
 
@@ -60,3 +64,9 @@ def _support(branding: Branding) -> SupportContact | None:
         label=branding.support_email,
         plain=branding.support_email,
     )
+
+
+def _phone(branding: Branding) -> SupportContact | None:
+    shown = one_line(branding.support_phone, limit=40)
+    number = re.sub(r"[^0-9+]", "", shown)
+    return SupportContact(href=f"tel:{number}", label=shown, plain=shown) if number else None

@@ -6,35 +6,42 @@ joins those pieces with the few that differ. The result is, header by header and
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
-import css_inline
 from markupsafe import escape
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Channel, Invitation, Step
-from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.domain.merchant import Merchant
 from invite_service.domain.message import Message, Notice
-from invite_service.rendering.brand import Brand, brand_of
+from invite_service.domain.texts import TextName
 from invite_service.rendering.cleaning import one_line, picture_address
-from invite_service.rendering.environment import environment
-from invite_service.rendering.headers import check_address, encode_mailbox, encode_text, header_line
+from invite_service.rendering.headers import encode_mailbox
 from invite_service.rendering.links import Links, product_query
+from invite_service.rendering.own_emails import SUBJECT, OwnValues
+from invite_service.rendering.own_texts import NO_OWN_TEXTS, OwnText, OwnTextFailedError, OwnTexts
+from invite_service.rendering.preparing import (
+    BOUNDARY,
+    CUSTOMER_NAME_LIMIT,
+    EmailSender,
+    PreparedEmail,
+    TextVersion,
+    prepare_email,
+)
 from invite_service.rendering.products import PRODUCT_NAME_LIMIT, ShownProduct
-from invite_service.rendering.skeleton import Gaps, Piece, Skeleton, Template, cut, joined, piece_of
-from invite_service.rendering.texts import Texts, available_language, texts_of
+from invite_service.rendering.skeleton import Piece, Skeleton, joined, piece_of
+from invite_service.rendering.text_variables import customer_variables
+from invite_service.rendering.texts import available_language
 
 MAX_SHOWN_PRODUCTS = 12
 """Products shown in one mail; of the others their number is told, and the page shows them all."""
 
-CUSTOMER_NAME_LIMIT = 80
 PICTURE_ADDRESS_LIMIT = 1000
 
 MAX_PRODUCT_BYTES = 64_000
@@ -42,52 +49,11 @@ MAX_PRODUCT_BYTES = 64_000
 
 _MARKUP = re.compile("[&<>\"']")
 
-_BOUNDARY = "=_invite_service_parts"
-"""`=_` cannot occur in quoted-printable, so that no body can contain the boundary (RFC 2045 section 6.7)."""
-
 _TEXT_HEAD = (
-    f"--{_BOUNDARY}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    f"--{BOUNDARY}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 ).encode()
 _HTML_HEAD = b"\r\n" + _TEXT_HEAD.replace(b"text/plain", b"text/html")
-_END = f"\r\n--{_BOUNDARY}--\r\n".encode()
-
-
-class EmailSender(NamedTuple):
-    """Whom mails are from where the merchant says nothing of it; without a name the merchant's own is shown."""
-
-    address: str
-    name: str | None = None
-
-
-class TextVersion(NamedTuple):
-    """What a prepared mail depends on; a change of any of it prepares anew."""
-
-    merchant_id: MerchantId
-    merchant_name: str
-    homepage_url: str
-    branding: Branding
-    step: Step | Notice
-    language: str
-    sender: EmailSender
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class PreparedEmail:
-    """Everything of one merchant's message, step and language that no customer changes."""
-
-    merchant_id: MerchantId
-    texts: Texts
-    from_address: str
-    from_name: str
-    reply_to: str | None
-    subject: str
-    domain: str
-    """Of the sender; Message-IDs end in it."""
-    headers: tuple[tuple[str, str], ...]
-    head: bytes
-    """The header lines that are the same in every mail, and the empty line after them."""
-    html: Template
-    text: Template
+_END = f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 def render_email(
@@ -101,26 +67,59 @@ def render_email(
     attempt_id: UUID,
     sender: EmailSender,
     at: datetime,
+    own_texts: OwnTexts = NO_OWN_TEXTS,
 ) -> Message:
     """Write the e-mail of one attempt; `at` is the real instant its Date tells.
 
-    `sender` is the installation's, for merchants that have none. Raises ValueError for an address that cannot stand in
-    a header; contacts are read so that none such is stored.
+    `sender` is the installation's, for merchants that have none. Where the merchant's own text fails, which saving it
+    made unlikely, the catalogue's takes its place and the message says so. Raises ValueError for an address that
+    cannot stand in a header; contacts are read so that none such is stored.
     """
-    version = TextVersion(
-        merchant.id,
-        merchant.name,
-        merchant.homepage_url,
-        branding,
-        step,
-        available_language(invitation.language),
-        sender,
-    )
+    language = available_language(invitation.language)
+    own = own_texts.find(TextName(step.value), language)
+    version = TextVersion(merchant.id, merchant.name, merchant.homepage_url, branding, step, language, sender, own)
+    facts = _MailFacts(invitation, products, links, attempt_id, at)
+    if own is None:
+        return _write(version, facts)
+    return write_or_give_way(lambda version: _write(version, facts), version, own)
+
+
+def write_or_give_way(write: Callable[[TextVersion], Message], version: TextVersion, own: OwnText) -> Message:
+    """Write a message in the merchant's own words, and in the catalogue's where those fail for this customer."""
+    try:
+        return write(version)
+    except OwnTextFailedError as error:
+        message = write(version._replace(own=None))
+        return replace(message, own_text_version=own.version, own_text_fault=f"{error.field}:{error.fault.code}")
+
+
+class _MailFacts(NamedTuple):
+    """What differs from mail to mail."""
+
+    invitation: Invitation
+    products: Sequence[ShownProduct]
+    links: Links
+    attempt_id: UUID
+    at: datetime
+
+
+def _write(version: TextVersion, facts: _MailFacts) -> Message:
+    invitation, products, links, attempt_id, at = facts
     prepared = prepare_email(version)
     to_name = to_name_of(invitation)
-    text, html = _fill_bodies(prepared, to_name, products, links)
+    own = write_own(prepared, invitation, products)
+    text, html = _fill_bodies(prepared, to_name, products, links, own)
     return assemble_email(
-        prepared, invitation, to_name, step=step, links=links, attempt_id=attempt_id, at=at, text=text, html=html
+        prepared,
+        invitation,
+        to_name,
+        step=version.step,
+        links=links,
+        attempt_id=attempt_id,
+        at=at,
+        text=text,
+        html=html,
+        own=own,
     )
 
 
@@ -140,9 +139,15 @@ def assemble_email(
     at: datetime,
     text: Piece,
     html: Piece,
+    own: OwnValues | None = None,
 ) -> Message:
     """Put headers and bodies together; raises ValueError for an address or a link that cannot stand in them."""
     links.check()
+    subject, shared_head = prepared.subject, prepared.head
+    if own is not None and SUBJECT in own.text:
+        subject = own.text[SUBJECT].text
+        sender = encode_mailbox(prepared.from_name, prepared.from_address)
+        shared_head = fixed_head(subject, sender, prepared.reply_to, prepared.headers)
     list_unsubscribe = f"<{links.unsubscribe}>"
     idempotency_key = str(attempt_id)
     message_id = f"<{idempotency_key}@{prepared.domain}>"
@@ -161,13 +166,14 @@ def assemble_email(
         from_address=prepared.from_address,
         from_name=prepared.from_name or None,
         reply_to=prepared.reply_to,
-        subject=prepared.subject,
+        subject=subject,
         text=text.text,
         html=html.text,
         headers={"List-Unsubscribe": list_unsubscribe, **dict(prepared.headers)},
         message_id=message_id,
         idempotency_key=idempotency_key,
-        raw=b"".join((head, prepared.head, _TEXT_HEAD, text.encoded, _HTML_HEAD, html.encoded, _END)),
+        raw=b"".join((head, shared_head, _TEXT_HEAD, text.encoded, _HTML_HEAD, html.encoded, _END)),
+        own_text_version=prepared.own.own.version if prepared.own is not None else None,
     )
 
 
@@ -177,75 +183,24 @@ def _date_header(at: datetime) -> str:
     return format_datetime(at.astimezone(UTC))
 
 
-@lru_cache(maxsize=256)
-def prepare_email(version: TextVersion) -> PreparedEmail:
-    """Render what is the same in every mail of a text version; some milliseconds once, 50 kB kept."""
-    branding = version.branding
-    brand = brand_of(version.merchant_name, version.homepage_url, branding)
-    texts = texts_of(version.language)
-    subject = one_line(texts(f"{version.step}_subject", merchant=brand.name), limit=200)
-    address = branding.sender_email or version.sender.address
-    name = one_line(branding.sender_name or version.sender.name, limit=CUSTOMER_NAME_LIMIT) or brand.name
-    headers = _fixed_headers(version.merchant_id, version.step, address, language=version.language)
-    return PreparedEmail(
-        merchant_id=version.merchant_id,
-        texts=texts,
-        from_address=address,
-        from_name=name,
-        reply_to=branding.reply_to,
-        subject=subject,
-        domain=address.rpartition("@")[2],
-        headers=headers,
-        head=_fixed_head(subject, encode_mailbox(name, address), branding.reply_to, headers),
-        html=_prepare_html(brand, texts, version.step, subject),
-        text=cut(_render(f"{version.step}.txt", brand, texts, version.step, subject)),
+def write_own(
+    prepared: PreparedEmail, invitation: Invitation, products: Sequence[ShownProduct] = ()
+) -> OwnValues | None:
+    """Write what the merchant's own text says to this customer; raises OwnTextFailedError."""
+    if prepared.own is None:
+        return None
+    variables = customer_variables(
+        prepared.own.own.name,
+        customer_name=invitation.customer_name,
+        order_id=next(iter(invitation.order_ids), None),
+        products=products,
+        unnamed_product=prepared.texts("unnamed_product"),
     )
-
-
-def _fixed_headers(
-    merchant_id: MerchantId, step: Step | Notice, sender: str, *, language: str
-) -> tuple[tuple[str, str], ...]:
-    """List the further headers; none names a customer (RFC 8058, RFC 3834, RFC 2919, RFC 3282, Gmail's Feedback-ID)."""
-    check_address(sender)
-    domain = sender.rpartition("@")[2]
-    instance = sha256(domain.encode()).hexdigest()[:12]
-    return (
-        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        ("List-Id", f"<{merchant_id}.invitations.{domain}>"),
-        ("Feedback-ID", f"{step}:{merchant_id}:invitation:{instance}"),
-        ("Content-Language", language),
-        ("Auto-Submitted", "auto-generated"),
-        ("X-Auto-Response-Suppress", "All"),
-    )
-
-
-def _fixed_head(subject: str, sender: str, reply_to: str | None, headers: Sequence[tuple[str, str]]) -> bytes:
-    lines = [header_line("From", sender)]
-    if reply_to is not None:
-        lines.append(header_line("Reply-To", encode_mailbox("", reply_to)))
-    lines.append(header_line("Subject", encode_text(subject, name="Subject")))
-    lines += [header_line(name, value) for name, value in headers]
-    lines.append(header_line("MIME-Version", "1.0"))
-    lines.append(header_line("Content-Type", f'multipart/alternative;\r\n boundary="{_BOUNDARY}"'))
-    return b"".join(lines) + b"\r\n"
-
-
-def _prepare_html(brand: Brand, texts: Texts, step: Step | Notice, subject: str) -> Template:
-    """Render and inline the HTML; the style sheet for dark screens stays a style sheet."""
-    inliner = css_inline.CSSInliner(load_remote_stylesheets=False, minify_css=True)
-    return cut(inliner.inline(_render(f"{step}.html", brand, texts, step, subject)).rstrip() + "\n")
-
-
-def _render(template: str, brand: Brand, texts: Texts, step: Step | Notice, subject: str) -> str:
-    return (
-        environment()
-        .get_template(template)
-        .render(brand=brand, palette=brand.palette, texts=texts, step=step.value, subject=subject, slots=Gaps())
-    )
+    return prepared.own.write(variables, prepared.text, prepared.html)
 
 
 def _fill_bodies(
-    prepared: PreparedEmail, to_name: str, products: Sequence[ShownProduct], links: Links
+    prepared: PreparedEmail, to_name: str, products: Sequence[ShownProduct], links: Links, own: OwnValues | None
 ) -> tuple[Piece, Piece]:
     """Fill in the plain text and the HTML, which say the same and show the same products."""
     texts = prepared.texts
@@ -256,9 +211,14 @@ def _fill_bodies(
         "unsubscribe": piece_of(links.unsubscribe),
     }
     html_values = _escaped(text_values)
+    room = MAX_PRODUCT_BYTES
+    if own is not None:
+        text_values |= own.text
+        html_values |= own.html
+        room -= own.size
     if "product" in prepared.html.parts:
         text_values["products"], html_values["products"] = _fill_products(
-            prepared, products, links.page, text_values=text_values, html_values=html_values
+            prepared, products, links.page, text_values=text_values, html_values=html_values, room=room
         )
     return prepared.text.whole.fill(text_values), prepared.html.whole.fill(html_values)
 
@@ -270,11 +230,11 @@ def _fill_products(
     *,
     text_values: Mapping[str, Piece],
     html_values: Mapping[str, Piece],
+    room: int,
 ) -> tuple[Piece, Piece]:
-    """Fill in the products, as many as the mail has room for, and the number of the others."""
+    """Fill in the products, as many as the mail has room for in encoded bytes, and the number of the others."""
     text_rows: list[Piece] = []
     html_rows: list[Piece] = []
-    room = MAX_PRODUCT_BYTES
     for product in products[:MAX_SHOWN_PRODUCTS]:
         rows = _prepare_product(prepared, product.product_id, product.name, product.image_url)
         text_row, html_row = rows.text.fill(text_values), rows.html.fill(html_values)

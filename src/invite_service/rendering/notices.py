@@ -6,7 +6,7 @@ They are prepared once per text version, as those that ask are, and filled in pe
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from markupsafe import escape
@@ -15,17 +15,19 @@ from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Invitation
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.message import Message, Notice
+from invite_service.domain.texts import TextName
 from invite_service.rendering.brand import NAME_LIMIT
 from invite_service.rendering.cleaning import one_line, picture_address, some_lines
 from invite_service.rendering.email import (
     PICTURE_ADDRESS_LIMIT,
-    EmailSender,
-    TextVersion,
     assemble_email,
-    prepare_email,
     to_name_of,
+    write_or_give_way,
+    write_own,
 )
 from invite_service.rendering.links import Links
+from invite_service.rendering.own_texts import NO_OWN_TEXTS, OwnTexts
+from invite_service.rendering.preparing import EmailSender, TextVersion, prepare_email
 from invite_service.rendering.products import PRODUCT_NAME_LIMIT, ShownProduct
 from invite_service.rendering.skeleton import EMPTY, Piece, Skeleton, Template, piece_of
 from invite_service.rendering.texts import Texts, available_language
@@ -92,8 +94,11 @@ class _Block(NamedTuple):
     gaps: "_Gaps"
 
 
-_Gaps = Mapping[str, str | _Block | None]
+_Gaps = Mapping[str, str | Piece | _Block | None]
 """What fills each gap; None leaves it empty."""
+
+_OWN_TEXTS: Final = {Notice.REPLY_NOTICE: TextName.REPLY_NOTICE, Notice.VOUCHER: TextName.VOUCHER}
+"""Those that merchants may write."""
 
 
 def render_notice(
@@ -106,31 +111,48 @@ def render_notice(
     attempt_id: UUID,
     sender: EmailSender,
     at: datetime,
+    own_texts: OwnTexts = NO_OWN_TEXTS,
 ) -> Message:
     """Write the e-mail of one attempt to the customer of an invitation by e-mail; `at` is the real instant of its Date.
 
-    `links.page` leads to the page that shows the answer. Raises ValueError for an address or a link that cannot stand
-    in a header. The same arguments give the same bytes.
+    `links.page` leads to the page that shows the answer. Where the merchant's own text fails the catalogue's takes its
+    place, and the message says so. Raises ValueError for an address or a link that cannot stand in a header. The same
+    arguments give the same bytes.
     """
+    language = available_language(invitation.language)
+    name = _OWN_TEXTS.get(content.notice)
+    own = own_texts.find(name, language) if name is not None else None
     version = TextVersion(
-        merchant.id,
-        merchant.name,
-        merchant.homepage_url,
-        branding,
-        content.notice,
-        available_language(invitation.language),
-        sender,
+        merchant.id, merchant.name, merchant.homepage_url, branding, content.notice, language, sender, own
     )
+
+    def write(version: TextVersion) -> Message:
+        return _write(version, content, invitation, links=links, attempt_id=attempt_id, at=at)
+
+    return write(version) if own is None else write_or_give_way(write, version, own)
+
+
+def _write(
+    version: TextVersion,
+    content: NoticeContent,
+    invitation: Invitation,
+    *,
+    links: Links,
+    attempt_id: UUID,
+    at: datetime,
+) -> Message:
     prepared = prepare_email(version)
     to_name = to_name_of(invitation)
-    shop = one_line(merchant.name, limit=NAME_LIMIT)
+    shop = one_line(version.merchant_name, limit=NAME_LIMIT)
+    own = write_own(prepared, invitation)
 
-    def fill(template: Template, make_piece: Callable[[str], Piece]) -> Piece:
-        gaps = {
+    def fill(template: Template, make_piece: Callable[[str], Piece], own_pieces: Mapping[str, Piece]) -> Piece:
+        gaps: dict[str, str | Piece | _Block | None] = {
             **_gaps_of(content, prepared.texts, shop, has_pictures="pictured_answer" in template.parts),
             "greeting": _greeting(prepared.texts, to_name),
             "page": links.page,
             "unsubscribe": links.unsubscribe,
+            **own_pieces,
         }
         return _fill(template.whole, gaps, template.parts, make_piece)
 
@@ -142,8 +164,9 @@ def render_notice(
         links=links,
         attempt_id=attempt_id,
         at=at,
-        text=fill(prepared.text, piece_of),
-        html=fill(prepared.html, _html_piece),
+        text=fill(prepared.text, piece_of, own.text if own is not None else {}),
+        html=fill(prepared.html, _html_piece, own.html if own is not None else {}),
+        own=own,
     )
 
 
@@ -204,6 +227,8 @@ def _fill(skeleton: Skeleton, gaps: _Gaps, parts: Mapping[str, Skeleton], make_p
     for name, value in gaps.items():
         if isinstance(value, _Block):
             pieces[name] = _fill(parts[value.part], value.gaps, parts, make_piece)
+        elif isinstance(value, Piece):
+            pieces[name] = value
         else:
             pieces[name] = EMPTY if value is None else make_piece(value)
     return skeleton.fill(pieces)
