@@ -32,6 +32,7 @@ from invite_service.rendering.preparing import (
     EmailSender,
     PreparedEmail,
     TextVersion,
+    fixed_head,
     prepare_email,
 )
 from invite_service.rendering.products import PRODUCT_NAME_LIMIT, ShownProduct
