@@ -445,7 +445,7 @@ async def test_totals_stay_exact_while_many_rate_and_edit_at_once(shop: Feedback
 
 async def suppressed(shop: FeedbackHouse, *contacts: str) -> Sequence[tuple[str, SuppressionReason]]:
     async with shop.house.database.transaction() as stores:
-        found = await stores.contacts.list_suppressions(shop.house.merchant.id, contacts)
+        found = await stores.suppressions.list_suppressions(shop.house.merchant.id, contacts)
     return sorted((entry.contact, entry.reason) for entry in found)
 
 

@@ -8,7 +8,7 @@ from invite_service.domain.errors import Fault, MerchantNotFoundError
 from invite_service.domain.invitation import InvitationStatus, InvitedProduct
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import UNSET, Order, OrderEvent, OrderOutcome
-from invite_service.domain.suppression import SuppressionReason
+from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.services.ingest import IngestedOrder, IngestItem, RefusedOrder
 from tests.support.builders import MERCHANT_ID, NOON, make_line, make_merchant, make_order_event, make_policy
@@ -150,8 +150,12 @@ async def test_orders_that_share_only_a_phone_number_are_one_history(shop: Inges
 
 async def test_suppression_is_seen(shop: IngestHouse) -> None:
     async with shop.database.transaction() as stores:
-        await stores.contacts.add_suppressions(
-            shop.merchant.id, ["kari@example.com"], SuppressionReason.UNSUBSCRIBED, source="customer", at=NOON
+        await stores.suppressions.add(
+            shop.merchant.id,
+            ["kari@example.com"],
+            SuppressionReason.UNSUBSCRIBED,
+            source=SuppressionSource.UNSUBSCRIBE,
+            at=NOON,
         )
     [result] = await shop.post(make_order_event())
     assert (result.order.outcome, result.order.reason) == (OrderOutcome.BLOCKED, "suppressed")
@@ -160,8 +164,12 @@ async def test_suppression_is_seen(shop: IngestHouse) -> None:
 async def test_bounced_address_of_the_open_invitation_is_not_merged_into(shop: IngestHouse) -> None:
     await shop.post(make_order_event(order_id="1", phone="+4791234567"))
     async with shop.database.transaction() as stores:
-        await stores.contacts.add_suppressions(
-            shop.merchant.id, ["kari@example.com"], SuppressionReason.HARD_BOUNCE, source="worker", at=NOON
+        await stores.suppressions.add(
+            shop.merchant.id,
+            ["kari@example.com"],
+            SuppressionReason.HARD_BOUNCE,
+            source=SuppressionSource.PROVIDER_ANSWER,
+            at=NOON,
         )
     [result] = await shop.post(make_order_event(order_id="2", email=None, phone="+4791234567", products=("cup",)))
     assert (result.order.outcome, result.invitation and result.invitation.contact) == (

@@ -78,7 +78,7 @@ async def test_dead_address_is_suppressed(house: SendingHouse) -> None:
     [suppression] = await house.rows("SELECT * FROM suppressions")
     assert (suppression["reason"], suppression["source"], suppression["created_at"]) == (
         "hard_bounce",
-        "worker",
+        "provider_answer",
         house.clock.now,
     )
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, InvitedProduct, Kind, Step
-from invite_service.domain.suppression import SuppressionReason
+from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.doubles import RecordingSender
 from invite_service.services.send_report import SendReport
@@ -153,8 +153,8 @@ async def _rate(house: SendingHouse, invitation: Invitation) -> None:
 async def test_suppressed_address_is_skipped(house: SendingHouse, reason: SuppressionReason) -> None:
     invitation = await house.invite()
     async with house.database.transaction() as stores:
-        await stores.contacts.add_suppressions(
-            house.merchant.id, ["kari@example.com"], reason, source="customer", at=house.clock.now
+        await stores.suppressions.add(
+            house.merchant.id, ["kari@example.com"], reason, source=SuppressionSource.UNSUBSCRIBE, at=house.clock.now
         )
     await _assert_skipped(house, invitation, "suppressed")
 
@@ -162,11 +162,11 @@ async def test_suppressed_address_is_skipped(house: SendingHouse, reason: Suppre
 async def test_wide_suppression_of_the_other_contact_is_skipped(house: SendingHouse) -> None:
     invitation = await house.invite(phone="+4790000001")
     async with house.database.transaction() as stores:
-        await stores.contacts.add_suppressions(
+        await stores.suppressions.add(
             house.merchant.id,
             ["+4790000001"],
             SuppressionReason.COMPLAINED,
-            source="customer",
+            source=SuppressionSource.UNSUBSCRIBE,
             at=house.clock.now,
         )
     await _assert_skipped(house, invitation, "suppressed")
@@ -175,11 +175,11 @@ async def test_wide_suppression_of_the_other_contact_is_skipped(house: SendingHo
 async def test_dead_other_address_changes_nothing(house: SendingHouse) -> None:
     await house.invite(phone="+4790000001")
     async with house.database.transaction() as stores:
-        await stores.contacts.add_suppressions(
+        await stores.suppressions.add(
             house.merchant.id,
             ["+4790000001"],
             SuppressionReason.SMS_UNDELIVERABLE,
-            source="worker",
+            source=SuppressionSource.PROVIDER_ANSWER,
             at=house.clock.now,
         )
     assert await house.send(RecordingSender()) == SendReport(sent=1)

@@ -1,9 +1,6 @@
 import asyncio
-from datetime import timedelta
 
-from invite_service.domain.suppression import Suppression, SuppressionReason
 from invite_service.storage.contacts import ContactKeys
-from tests.support.builders import NOON
 from tests.support.ingesting import IngestHouse
 
 KARI, OLA = "kari@example.com", "+4791234567"
@@ -14,35 +11,6 @@ def test_key_hides_the_contact_and_depends_on_the_secret() -> None:
     assert keys.key(KARI) == ContactKeys("a secret of at least 32 characters").key(KARI)
     assert len({keys.key(KARI), keys.key(OLA), ContactKeys("another one of 32 characters and more").key(KARI)}) == 3
     assert (len(keys.key(KARI)), keys.find_key(None), keys.find_key(KARI)) == (32, None, keys.key(KARI))
-
-
-async def test_suppressions_are_listed_for_the_contacts_that_carry_them(shop: IngestHouse) -> None:
-    async with shop.database.transaction() as stores:
-        contacts = stores.contacts
-        await contacts.add_suppressions(
-            shop.merchant.id, [KARI, OLA], SuppressionReason.UNSUBSCRIBED, source="customer", at=NOON
-        )
-        await contacts.add_suppressions(
-            shop.merchant.id, [KARI], SuppressionReason.HARD_BOUNCE, source="worker", at=NOON
-        )
-        of_kari = await contacts.list_suppressions(shop.merchant.id, [KARI, "nobody@example.com"])
-        of_nobody = await contacts.list_suppressions(shop.merchant.id, [])
-    assert sorted(of_kari, key=lambda suppression: suppression.reason) == [
-        Suppression(KARI, SuppressionReason.HARD_BOUNCE, NOON),
-        Suppression(KARI, SuppressionReason.UNSUBSCRIBED, NOON),
-    ]
-    assert of_nobody == []
-
-
-async def test_suppressing_twice_keeps_the_first_date(shop: IngestHouse) -> None:
-    for at in (NOON, NOON + timedelta(days=1)):
-        async with shop.database.transaction() as stores:
-            await stores.contacts.add_suppressions(
-                shop.merchant.id, [KARI], SuppressionReason.COMPLAINED, source="worker", at=at
-            )
-    async with shop.database.transaction() as stores:
-        found = await stores.contacts.list_suppressions(shop.merchant.id, [KARI])
-    assert found == [Suppression(KARI, SuppressionReason.COMPLAINED, NOON)]
 
 
 async def test_contacts_are_hidden_in_the_table(shop: IngestHouse) -> None:

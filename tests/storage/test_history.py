@@ -2,9 +2,9 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from invite_service.domain.invitation import InvitationStatus
+from invite_service.domain.invitation import Channel, InvitationStatus
 from invite_service.domain.merchant import MerchantId
-from invite_service.domain.suppression import Suppression, SuppressionReason
+from invite_service.domain.suppression import Suppression, SuppressionReason, SuppressionSource
 from invite_service.storage.history import NO_STORED_HISTORY
 from invite_service.storage.invitations import InvitationChange
 from tests.support.builders import NOON, make_order_event
@@ -62,8 +62,12 @@ async def test_history_holds_what_shares_a_contact_and_what_hangs_on_it(shop: In
     [third] = await shop.post(make_order_event(order_id="3", email=OLA, phone=PHONE, products=("cup",)))
     await shop.post(make_order_event(order_id="4", email="nobody@example.com"))
     async with shop.database.transaction() as stores:
-        await stores.contacts.add_suppressions(
-            shop.merchant.id, [KARI, OLA], SuppressionReason.HARD_BOUNCE, source="worker", at=NOON
+        await stores.suppressions.add(
+            shop.merchant.id,
+            [KARI, OLA],
+            SuppressionReason.HARD_BOUNCE,
+            source=SuppressionSource.PROVIDER_ANSWER,
+            at=NOON,
         )
         history = await stores.history.read(shop.merchant.id, {"3"}, {OLA}, lock=True)
     assert third.invitation is not None
@@ -77,8 +81,8 @@ async def test_history_holds_what_shares_a_contact_and_what_hangs_on_it(shop: In
     assert list(history.invitations) == [third.invitation]
     # Kari is suppressed as well: the invitation goes to her.
     assert sorted(history.suppressions, key=lambda suppression: suppression.contact) == [
-        Suppression(KARI, SuppressionReason.HARD_BOUNCE, NOON),
-        Suppression(OLA, SuppressionReason.HARD_BOUNCE, NOON),
+        Suppression(KARI, SuppressionReason.HARD_BOUNCE, NOON, Channel.EMAIL),
+        Suppression(OLA, SuppressionReason.HARD_BOUNCE, NOON, Channel.EMAIL),
     ]
     assert (history.is_stale, history.reaches_further) == (False, True)
 

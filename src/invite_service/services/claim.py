@@ -14,7 +14,7 @@ from invite_service.domain.invitation import Channel, Invitation
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
 from invite_service.domain.receipt import OutcomeWord, Receipt
-from invite_service.domain.suppression import SuppressionReason
+from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.services.conclusions import WORKER, Conclusion, Tried, settle_late
 from invite_service.storage.attempts import NewAttempt, Price, Recorded
@@ -145,11 +145,11 @@ class Claim:
             await self.pause_channel(tried.invitation.channel, reason=receipt.reason)
         if receipt.suppress_address:
             async with self._database.transaction() as stores:
-                await stores.contacts.add_suppressions(
+                await stores.suppressions.add(
                     self.merchant.id,
                     [tried.invitation.contact],
                     _DEAD_ADDRESS[tried.invitation.channel],
-                    source=WORKER,
+                    source=SuppressionSource.PROVIDER_ANSWER,
                     at=self.merchant_now(tried.invitation),
                 )
 

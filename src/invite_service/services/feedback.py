@@ -21,7 +21,7 @@ from invite_service.domain.errors import (
 from invite_service.domain.feedback import Feedback, Rating
 from invite_service.domain.invitation import Invitation, InvitationStatus, Step
 from invite_service.domain.merchant import Merchant
-from invite_service.domain.suppression import SuppressionReason
+from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rules.feedback import check_feedback, tidy
 from invite_service.rules.membership import cancel
@@ -261,12 +261,16 @@ class FeedbackService:
             locked = await stores.history.lock(merchant.id, invitation.order_ids, [invitation.contact])
             if locked is None:
                 raise _unknown()
-            known = await stores.contacts.list_suppressions(merchant.id, locked.contacts)
+            known = await stores.suppressions.list_suppressions(merchant.id, locked.contacts)
             already = {entry.contact for entry in known if entry.reason is SuppressionReason.UNSUBSCRIBED}
             changes = await _end_scheduled(visit, locked.contacts)
             if changes or not locked.contacts <= already:
-                await stores.contacts.add_suppressions(
-                    merchant.id, locked.contacts, SuppressionReason.UNSUBSCRIBED, source=CUSTOMER, at=visit.now
+                await stores.suppressions.add(
+                    merchant.id,
+                    locked.contacts,
+                    SuppressionReason.UNSUBSCRIBED,
+                    source=SuppressionSource.UNSUBSCRIBE,
+                    at=visit.now,
                 )
                 await stores.invitations.save(merchant.id, changes)
                 ended = [_ended_entry(visit, change.invitation) for change in changes]

@@ -155,7 +155,9 @@ async def _read_history(
         await stores.contacts.lock(merchant_id, contacts - found.contacts)
     seen = contacts - found.new_contacts
     if not seen and not found.known_orders:
-        return NO_STORED_HISTORY
+        if not found.has_wildcards:
+            return NO_STORED_HISTORY
+        return StoredHistory(suppressions=await stores.suppressions.list_covering(merchant_id, contacts))
     order_ids = _order_ids(events)
     history = await stores.history.read(merchant_id, order_ids, seen, lock=lock)
     if lock and (history.is_stale or history.reaches_further):

@@ -16,11 +16,12 @@ from invite_service.domain.invitation import Invitation
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.order import Order
 from invite_service.domain.suppression import Suppression
-from invite_service.storage.contacts import ContactKeys, suppressions_from_rows
+from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver
 from invite_service.storage.invitations import READ_INVITATION_COLUMNS, READ_PRODUCTS, invitation_from_row
 from invite_service.storage.merchants import MERCHANT_COLUMNS, merchant_from_row
 from invite_service.storage.orders import READ_LINES, READ_ORDER_COLUMNS, order_from_row
+from invite_service.storage.suppressions import HAS_WILDCARDS, list_covering, suppressions_from_rows
 
 _KNOWN_COLUMNS: Final = ("order_id", "purchased_at", "received_at", "country", "email", "phone")
 
@@ -59,7 +60,7 @@ WITH locked AS MATERIALIZED (
     ON CONFLICT (merchant_id, contact_key) DO UPDATE SET contact_key = EXCLUDED.contact_key WHERE FALSE
     RETURNING contact_key
 )
-SELECT {MERCHANT_COLUMNS}, (SELECT array_agg(contact_key) FROM added), k.*
+SELECT {MERCHANT_COLUMNS}, {HAS_WILDCARDS}, (SELECT array_agg(contact_key) FROM added), k.*
 FROM merchants, (SELECT {_KNOWN_ARRAYS} FROM known) AS k
 WHERE merchants.id = $1
 """  # noqa: S608 - built from the constants above
@@ -71,6 +72,7 @@ WITH known AS MATERIALIZED (
     SELECT contact_key FROM contacts WHERE merchant_id = $1 AND contact_key = ANY($3::bytea[])
 )
 SELECT {MERCHANT_COLUMNS},
+    {HAS_WILDCARDS},
     ARRAY(
         SELECT wanted.contact_key FROM unnest($3::bytea[]) AS wanted (contact_key)
         WHERE wanted.contact_key NOT IN (SELECT contact_key FROM seen)
@@ -90,7 +92,7 @@ _CAN_CHANGE: Final = """(
 _ORDER_COLUMN_COUNT: Final = READ_ORDER_COLUMNS.count(",") + 3
 _INVITATION_COLUMN_COUNT: Final = READ_INVITATION_COLUMNS.count(",") + 2
 
-_ORDER, _INVITATION, _SUPPRESSION, _LOCK = 1, 2, 3, 4
+_ORDER, _INVITATION, _SUPPRESSION, _LOCK, _WILDCARDS = 1, 2, 3, 4, 5
 """What a row of the history is."""
 
 _INVITATION_START: Final = 1 + _ORDER_COLUMN_COUNT
@@ -110,6 +112,8 @@ _LOCKED: Final = f"""
 def _read_history(*, lock: bool) -> str:
     """Write the statement: its rows are orders, invitations, suppressions or locks, in columns side by side.
 
+    One more row says that the merchant has wildcards.
+
     One statement costs one round trip and has one snapshot. When a row that was locked is not where the snapshot saw
     it, somebody changed it in between and everything else that was read may be as old: then it has to be read again.
     """
@@ -117,7 +121,7 @@ def _read_history(*, lock: bool) -> str:
     no_invitation = ", ".join(["NULL"] * _INVITATION_COLUMN_COUNT)
     locks = f"""
 UNION ALL
-SELECT {_LOCK}, {no_order}, id, {no_invitation.removeprefix("NULL, ")}, place, NULL, NULL, NULL
+SELECT {_LOCK}, {no_order}, id, {no_invitation.removeprefix("NULL, ")}, place, NULL, NULL, NULL, NULL
 FROM locked
 """  # noqa: S608 - built from the constants above
     return f"""
@@ -148,16 +152,19 @@ WITH related AS MATERIALIZED (
 SELECT {_ORDER} AS row_kind, {READ_ORDER_COLUMNS},
     CASE WHEN o.order_id IN (SELECT unnest($2::text[])) THEN o.trace END,
     CASE WHEN o.order_id IN (SELECT unnest($2::text[])) THEN {READ_LINES} END,
-    {no_invitation}, NULL, NULL::bytea, NULL::text, NULL::timestamptz
+    {no_invitation}, NULL, NULL::bytea, NULL::text, NULL::timestamptz, NULL::text
 FROM orders o
 WHERE o.merchant_id = $1 AND o.order_id = ANY(ARRAY(SELECT order_id FROM members))
 UNION ALL
-SELECT {_INVITATION}, {no_order}, {READ_INVITATION_COLUMNS}, products, place, NULL, NULL, NULL
+SELECT {_INVITATION}, {no_order}, {READ_INVITATION_COLUMNS}, products, place, NULL, NULL, NULL, NULL
 FROM invited i
 UNION ALL
-SELECT {_SUPPRESSION}, {no_order}, {no_invitation}, NULL, s.contact_key, s.reason, s.created_at
+SELECT {_SUPPRESSION}, {no_order}, {no_invitation}, NULL, s.contact_key, s.reason, s.created_at, s.channel
 FROM suppressions s
 WHERE s.merchant_id = $1 AND s.contact_key = ANY($3::bytea[] || ARRAY(SELECT contact_key FROM invited))
+UNION ALL
+SELECT {_WILDCARDS}, {no_order}, {no_invitation}, NULL, NULL, NULL, NULL, NULL
+WHERE {HAS_WILDCARDS}
 {locks if lock else ""}"""  # noqa: S608 - built from the constants above
 
 
@@ -177,6 +184,8 @@ class Locked:
     """Of the orders that are known only what tells their contacts: dates of the purchase, country and contacts."""
     new_contacts: frozenset[str]
     """Contacts nobody has seen before: they have no history."""
+    has_wildcards: bool
+    """Whether the merchant has suppressed whole domains, new contacts perhaps among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +237,7 @@ class HistoryStore:
         row = await self._driver.fetchrow(statement, merchant_id, list(order_ids), list(by_key))
         if row is None:
             return None
-        *merchant, new_keys, ids, purchases, receipts, countries, emails, phones = row
+        *merchant, has_wildcards, new_keys, ids, purchases, receipts, countries, emails, phones = row
         known = {
             order_id: Order(
                 order_id=order_id,
@@ -245,7 +254,7 @@ class HistoryStore:
         # A key that is not asked about is one of a known order, and so not new.
         new_contacts = frozenset(by_key[key] for key in new_keys or () if key in by_key)
         all_contacts = frozenset(contacts).union(*(order.contacts for order in known.values()))
-        return Locked(merchant_from_row(merchant), all_contacts, known, new_contacts)
+        return Locked(merchant_from_row(merchant), all_contacts, known, new_contacts, has_wildcards)
 
     async def read(
         self, merchant_id: MerchantId, order_ids: Collection[str], contacts: AbstractSet[str], *, lock: bool
@@ -261,13 +270,20 @@ class HistoryStore:
         invitation_rows = [row for row in rows if row[0] == _INVITATION]
         invitations = [invitation_from_row(row[_INVITATION_START:_PLACE]) for row in invitation_rows]
         by_key |= {self._keys.key(invitation.contact): invitation.contact for invitation in invitations}
-        suppressions = [row[_SUPPRESSION_START:] for row in rows if row[0] == _SUPPRESSION]
+        found = [row[_SUPPRESSION_START:] for row in rows if row[0] == _SUPPRESSION]
+        suppressions: Sequence[Suppression] = suppressions_from_rows(found, by_key) if found else ()
+        if any(row[0] == _WILDCARDS for row in rows):
+            all_contacts = set(contacts).union(
+                *(order.contacts for order in orders), (invitation.contact for invitation in invitations)
+            )
+            covering = await list_covering(self._driver, self._keys, merchant_id, all_contacts)
+            suppressions = [*suppressions, *covering]
         seen_at = {(row[_INVITATION_START], row[_PLACE]) for row in invitation_rows if row[_PLACE] is not None}
         locked_at = {(row[_INVITATION_START], row[_PLACE]) for row in rows if row[0] == _LOCK}
         return StoredHistory(
             orders,
             invitations,
-            suppressions_from_rows(suppressions, by_key) if suppressions else (),
+            suppressions,
             is_stale=lock and seen_at != locked_at,
             reaches_further=any(
                 order.order_id not in order_ids and contacts.isdisjoint(order.contacts) for order in orders

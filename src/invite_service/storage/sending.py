@@ -4,8 +4,9 @@ A claimed invitation is `sending` under a lease: a token that gives the right to
 time) after which others may settle it. Claims never cross merchants; the scans across merchants take no lock.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -13,10 +14,12 @@ from uuid import UUID
 from invite_service.domain.invitation import Invitation
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import Order, OrderOutcome
-from invite_service.domain.suppression import Suppression, SuppressionReason
+from invite_service.domain.suppression import Suppression
 from invite_service.rules.suppressions import NOTHING_SUPPRESSED, SuppressedContacts
+from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
 from invite_service.storage.invitations import READ_INVITATION_COLUMNS, READ_PRODUCTS, invitation_from_row
+from invite_service.storage.suppressions import HAS_WILDCARDS, list_covering
 
 # One probe of an index for each merchant, however many invitations are scheduled for later.
 LIST_DUE_MERCHANTS: Final = """
@@ -138,16 +141,21 @@ SELECT {READ_INVITATION_COLUMNS}, {READ_PRODUCTS} AS products,
     (
         SELECT json_agg(json_build_array(
             o.order_id, o.purchased_at, o.outcome, o.on_hold, o.invitation_id, o.email, o.phone,
-            ARRAY(SELECT s.reason FROM suppressions AS s WHERE s.merchant_id = $1 AND s.contact_key = o.email_key),
-            ARRAY(SELECT s.reason FROM suppressions AS s WHERE s.merchant_id = $1 AND s.contact_key = o.phone_key)
+            ARRAY(
+                SELECT s.channel IS NULL FROM suppressions AS s WHERE s.merchant_id = $1 AND s.contact_key = o.email_key
+            ),
+            ARRAY(
+                SELECT s.channel IS NULL FROM suppressions AS s WHERE s.merchant_id = $1 AND s.contact_key = o.phone_key
+            )
         ) ORDER BY joined.position)
         FROM invitation_orders AS joined
         JOIN orders AS o ON o.merchant_id = $1 AND o.order_id = joined.order_id
         WHERE joined.merchant_id = $1 AND joined.invitation_id = i.id
     ) AS orders,
     ARRAY(
-        SELECT s.reason FROM suppressions AS s WHERE s.merchant_id = $1 AND s.contact_key = i.contact_key
+        SELECT s.channel IS NULL FROM suppressions AS s WHERE s.merchant_id = $1 AND s.contact_key = i.contact_key
     ) AS suppressions,
+    {HAS_WILDCARDS} AS has_wildcards,
     EXISTS (
         SELECT FROM ratings WHERE ratings.merchant_id = $1 AND ratings.invitation_id = i.id
     ) AS has_feedback,
@@ -263,8 +271,9 @@ class Lease:
 class SendingStore:
     """Due invitations and the leases on them; `now` is the merchant's time, lease instants are real time."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, keys: ContactKeys) -> None:
         self._driver = driver
+        self._keys = keys
 
     async def list_due_merchants(
         self, *, real_now: datetime, except_for: Collection[MerchantId], by_join: bool = False
@@ -322,7 +331,26 @@ class SendingStore:
         """Read what sending needs of invitations, in the order in which they are due."""
         if not invitation_ids:
             return []
-        return [_content(row) for row in await self._driver.fetch(READ_CONTENTS, merchant_id, list(invitation_ids))]
+        rows = await self._driver.fetch(READ_CONTENTS, merchant_id, list(invitation_ids))
+        contents = [_content(row) for row in rows]
+        if rows and rows[0]["has_wildcards"]:
+            contents = await self._cover(merchant_id, contents)
+        return contents
+
+    async def _cover(self, merchant_id: MerchantId, contents: Sequence[SendContent]) -> list[SendContent]:
+        """Add what wildcards say of the contacts."""
+        contacts_of = [
+            {content.invitation.contact}.union(*(order.contacts for order in content.orders)) for content in contents
+        ]
+        covering = await list_covering(self._driver, self._keys, merchant_id, set().union(*contacts_of))
+        by_contact: defaultdict[str, list[Suppression]] = defaultdict(list)
+        for suppression in covering:
+            by_contact[suppression.contact].append(suppression)
+        return [
+            replace(content, suppressed=content.suppressed.joined(found)) if found else content
+            for content, contacts in zip(contents, contacts_of, strict=True)
+            for found in ([suppression for contact in contacts for suppression in by_contact.get(contact, ())],)
+        ]
 
     async def read_invitations(self, merchant_id: MerchantId, invitation_ids: Collection[UUID]) -> list[Invitation]:
         """Read invitations without locking them, in no order."""
@@ -355,7 +383,7 @@ class SendingStore:
 
 
 def _content(row: Row) -> SendContent:
-    *invitation, cards, orders, suppressions, has_feedback, other_ids = row
+    *invitation, cards, orders, suppressions, _, has_feedback, other_ids = row
     value = invitation_from_row(invitation)
     return SendContent(
         invitation=value,
@@ -382,11 +410,9 @@ def _order(row: Sequence[Any]) -> Order:
     )
 
 
-def _suppressed(invitation: Invitation, reasons: Sequence[str], orders: Iterable[Sequence[Any]]) -> SuppressedContacts:
-    found = [(invitation.contact, reason) for reason in reasons]
-    for *_, email, phone, email_reasons, phone_reasons in orders:
-        found += [(email, reason) for reason in email_reasons]
-        found += [(phone, reason) for reason in phone_reasons]
-    if not found:
-        return NOTHING_SUPPRESSED
-    return SuppressedContacts(Suppression(contact, SuppressionReason(reason)) for contact, reason in found)
+def _suppressed(invitation: Invitation, reaches: Sequence[bool], orders: Iterable[Sequence[Any]]) -> SuppressedContacts:
+    found = [(invitation.contact, is_wide) for is_wide in reaches]
+    for *_, email, phone, email_reaches, phone_reaches in orders:
+        found += [(email, is_wide) for is_wide in email_reaches]
+        found += [(phone, is_wide) for is_wide in phone_reaches]
+    return SuppressedContacts.closing(found) if found else NOTHING_SUPPRESSED

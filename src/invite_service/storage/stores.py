@@ -30,6 +30,7 @@ from invite_service.storage.policies import PolicyStore
 from invite_service.storage.ratings import RatingStore
 from invite_service.storage.recorded_events import RecordedEventStore
 from invite_service.storage.sending import SendingStore
+from invite_service.storage.suppressions import SuppressionStore
 from invite_service.storage.timeline import TimelineStore
 
 
@@ -91,8 +92,13 @@ class Stores:
 
     @cached_property
     def contacts(self) -> ContactStore:
-        """Contacts and their suppressions."""
+        """Contacts."""
         return ContactStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def suppressions(self) -> SuppressionStore:
+        """Who must not be written to."""
+        return SuppressionStore(self._driver, self._contact_keys, new_id=self._new_id)
 
     @cached_property
     def orders(self) -> OrderStore:
@@ -122,7 +128,7 @@ class Stores:
     @cached_property
     def sending(self) -> SendingStore:
         """Due invitations and the leases on them."""
-        return SendingStore(self._driver)
+        return SendingStore(self._driver, self._contact_keys)
 
     @cached_property
     def attempts(self) -> AttemptStore:

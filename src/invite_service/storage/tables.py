@@ -158,12 +158,22 @@ suppressions = Table(
     "suppressions",
     metadata,
     _merchant(),
+    # Of the contact, or of a wildcard's pattern.
     Column("contact_key", LargeBinary, nullable=False),
     _text("reason"),
+    Column("id", Uuid, nullable=False),
+    _text("kind"),
+    # The one channel it closes; NULL: every channel to the customer.
+    _text("channel", nullable=True),
     _text("source"),
+    _text("note", nullable=True),
+    # The merchant's clock.
     _instant("created_at"),
     PrimaryKeyConstraint("merchant_id", "contact_key", "reason"),
+    UniqueConstraint("merchant_id", "id"),
     ForeignKeyConstraint(["merchant_id", "contact_key"], ["contacts.merchant_id", "contacts.contact_key"]),
+    # Tells whether a merchant has any wildcard at all: most have none.
+    Index("suppressions_wildcards_idx", "merchant_id", postgresql_where="kind = 'domain'"),
 )
 
 products = Table(
