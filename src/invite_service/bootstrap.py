@@ -25,6 +25,7 @@ from invite_service.services.access import AccessService
 from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.branding import BrandingService
 from invite_service.services.channels import ChannelService
+from invite_service.services.contact_hashes import ContactHashes
 from invite_service.services.feedback import FeedbackService
 from invite_service.services.health import HealthService
 from invite_service.services.idempotency import IdempotencyService, Joined
@@ -46,6 +47,7 @@ from invite_service.services.sandbox import SandboxService
 from invite_service.services.sealing import AnswerSeal
 from invite_service.services.sending import SendingService
 from invite_service.services.simulations import SimulationService
+from invite_service.services.suppressions import SuppressionService
 from invite_service.services.tokens import TokenSigner
 from invite_service.services.writing import MessageWriter
 from invite_service.storage.contacts import ContactKeys
@@ -298,6 +300,12 @@ class Factory:
             clock=context.clock,
             new_id=new_id,
         )
+
+    def create_suppressions(self) -> SuppressionService:
+        """Make the service for who must not be written to."""
+        context = self._context
+        hashes = ContactHashes(context.settings.secret_key.get_secret_value())
+        return SuppressionService(context.database, hashes=hashes, clock=context.clock)
 
     def create_branding(self) -> BrandingService:
         """Make the service for branding."""

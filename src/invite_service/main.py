@@ -27,6 +27,7 @@ from invite_service.api import (
     ratings,
     sandbox,
     simulations,
+    suppressions,
 )
 from invite_service.api.errors import answering, install_problems
 from invite_service.api.middleware import BodyLimitMiddleware, RequestMiddleware
@@ -42,6 +43,7 @@ from invite_service.api.schemas.policy import PolicyPatch
 from invite_service.api.schemas.public import FeedbackRequest
 from invite_service.api.schemas.sandbox import ClockRequest
 from invite_service.api.schemas.simulation import SimulationRequest
+from invite_service.api.schemas.suppression import SubjectRequest, SuppressionsRequest
 from invite_service.bootstrap import Factory, ProcessContext, new_id
 from invite_service.config import Settings, load_settings
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
@@ -53,7 +55,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 MEBIBYTE: Final = 1024 * 1024
 BODY_LIMIT: Final = MEBIBYTE
-BODY_LIMITS_BY_PATH: Final = {"/v1/orders/batch": 8 * MEBIBYTE}
+BODY_LIMITS_BY_PATH: Final = {"/v1/orders/batch": 8 * MEBIBYTE, "/v1/suppressions/import": 16 * MEBIBYTE}
 """Bytes of a body, where a path takes more than BODY_LIMIT."""
 
 CLEAN_SECONDS: Final = 3600.0
@@ -67,6 +69,7 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     simulations.router,
     branding.router,
     channels.router,
+    suppressions.router,
     ratings.router,
     insights.router,
     sandbox.router,
@@ -89,6 +92,8 @@ _BODIES: Final = (
     PolicyPatch,
     RescheduleRequest,
     SimulationRequest,
+    SubjectRequest,
+    SuppressionsRequest,
 )
 """JSON bodies that routes read themselves, for the OpenAPI document."""
 

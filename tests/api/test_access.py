@@ -37,6 +37,13 @@ CALLS = [
     ("PUT", "/v1/branding", Scope.BRANDING_WRITE),
     ("GET", "/v1/channels/email", Scope.INVITATIONS_READ),
     ("POST", "/v1/channels/email/resume", Scope.INVITATIONS_OPERATE),
+    ("GET", "/v1/suppressions", Scope.SUPPRESSIONS_READ),
+    ("GET", "/v1/suppressions.csv", Scope.SUPPRESSIONS_READ),
+    ("POST", "/v1/suppressions", Scope.SUPPRESSIONS_WRITE),
+    ("POST", "/v1/suppressions/lookup", Scope.SUPPRESSIONS_READ),
+    ("POST", "/v1/suppressions/import", Scope.SUPPRESSIONS_WRITE),
+    ("DELETE", "/v1/suppressions", Scope.SUPPRESSIONS_WRITE),
+    ("DELETE", f"/v1/suppressions/{uuid4()}", Scope.SUPPRESSIONS_WRITE),
     ("GET", "/v1/ratings/summary", Scope.RATINGS_READ),
     ("GET", "/v1/insights/reconciliation", Scope.INSIGHTS_READ),
     ("GET", "/v1/sandbox/clock", Scope.SANDBOX),
@@ -53,6 +60,13 @@ OPERATOR_CALLS = [
     ("GET", "/v1/api-keys?merchant_id=gift-shop"),
     ("DELETE", "/v1/api-keys/abc?merchant_id=gift-shop"),
 ]
+
+NAMES_OF_IDS = {"invitations": "{invitation_id}", "batch-updates": "{batch_id}", "suppressions": "{suppression_id}"}
+
+
+def _name_of_id(path: str) -> str:
+    return NAMES_OF_IDS[path.split("/")[2]]
+
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -72,11 +86,7 @@ async def test_every_documented_call_of_a_merchant_is_in_the_table(api: Api) -> 
         for method, path, _ in CALLS
         if not _ID.search(path)
     }
-    of_one = {
-        (method, _ID.sub("{invitation_id}" if "/invitations/" in path else "{batch_id}", path))
-        for method, path, _ in CALLS
-        if _ID.search(path)
-    }
+    of_one = {(method, _ID.sub(_name_of_id(path), path)) for method, path, _ in CALLS if _ID.search(path)}
     assert templates | of_one == documented
 
 

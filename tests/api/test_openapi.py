@@ -19,6 +19,7 @@ from invite_service.api.schemas.order import OrderRequest
 from invite_service.api.schemas.policy import PolicyPatch
 from invite_service.api.schemas.problem import ProblemResponse
 from invite_service.api.schemas.sandbox import ClockRequest, SendReportResponse
+from invite_service.api.schemas.suppression import SubjectRequest, SuppressionsRequest
 from invite_service.main import create_app
 
 KEPT = Path(__file__).parents[2] / "openapi" / "openapi.json"
@@ -39,6 +40,8 @@ EXAMPLED = {
         ReconciliationResponse,
         RescheduleRequest,
         SendReportResponse,
+        SubjectRequest,
+        SuppressionsRequest,
     )
 }
 

@@ -103,6 +103,14 @@ EXAMPLES: Final[dict[str, Any]] = {
         },
     },
     "RescheduleRequest": {"date": "2026-03-20"},
+    "SubjectRequest": {"contact": "kari@example.com"},
+    "SuppressionsRequest": {
+        "suppressions": [
+            {"contact": "kari@example.com", "reason": "unsubscribed", "since": "2026-02-11T09:00:00Z"},
+            {"contact": "+4791234567", "channel": "sms", "note": "asked by phone"},
+            {"contact": "*@rival.example"},
+        ]
+    },
     "SendReportResponse": {
         "now": "2026-03-17T12:00:00Z",
         "sent": 1,

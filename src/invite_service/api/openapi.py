@@ -55,6 +55,7 @@ _TAGS: Final = (
     {"name": "policy", "description": "A merchant's invitation settings, every version kept."},
     {"name": "branding", "description": "How messages and pages look, and who they say they are from."},
     {"name": "channels", "description": "Whether a channel is open."},
+    {"name": "suppressions", "description": "Who must not be written to, and why."},
     {"name": "ratings", "description": "Averages of what customers said."},
     {"name": "insights", "description": "Figures that add up."},
     {"name": "sandbox", "description": "Time and mailbox of a sandbox merchant."},

@@ -53,6 +53,9 @@ class TimelineEvent(StrEnum):
     NOT_RECEIVED = "not_received"
     FEEDBACK_LEFT = "feedback_left"
     UNSUBSCRIBED = "unsubscribed"
+    CONTACTS_SUPPRESSED = "contacts_suppressed"
+    """A merchant entered or imported suppressions."""
+    SUPPRESSION_LIFTED = "suppression_lifted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ class Scope(StrEnum):
     POLICY_WRITE = "policy:write"
     BRANDING_READ = "branding:read"
     BRANDING_WRITE = "branding:write"
+    SUPPRESSIONS_READ = "suppressions:read"
+    SUPPRESSIONS_WRITE = "suppressions:write"
     RATINGS_READ = "ratings:read"
     INSIGHTS_READ = "insights:read"
     SANDBOX = "sandbox"
