@@ -22,6 +22,7 @@ from invite_service.providers import registry
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
 from invite_service.services.access import AccessService
+from invite_service.services.approvals import ApprovalService
 from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.branding import BrandingService
 from invite_service.services.channels import ChannelService
@@ -40,6 +41,7 @@ from invite_service.services.orders import OrderService
 from invite_service.services.outlets import Outlet
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.publishing import PublishingService
 from invite_service.services.rate_limits import RateLimiter
 from invite_service.services.ratings import RatingService
 from invite_service.services.replanning import ReplanningService
@@ -47,6 +49,7 @@ from invite_service.services.sandbox import SandboxService
 from invite_service.services.sealing import AnswerSeal
 from invite_service.services.sending import SendingService
 from invite_service.services.simulations import SimulationService
+from invite_service.services.support_cases import SupportCaseService
 from invite_service.services.suppressions import SuppressionService
 from invite_service.services.tokens import TokenSigner
 from invite_service.services.writing import MessageWriter
@@ -320,8 +323,20 @@ class Factory:
         return HealthService(self._context.database, bell=self._context.bell)
 
     def create_ratings(self) -> RatingService:
-        """Make the service for averages."""
+        """Make the service that reads ratings."""
         return RatingService(self._context.database)
+
+    def create_publishing(self) -> PublishingService:
+        """Make the service for publishing settings."""
+        return PublishingService(self._context.database, clock=self._context.clock)
+
+    def create_approvals(self) -> ApprovalService:
+        """Make the service that publishes, holds and rejects ratings."""
+        return ApprovalService(self._context.database, clock=self._context.clock, new_id=new_id)
+
+    def create_support_cases(self) -> SupportCaseService:
+        """Make the service for support cases."""
+        return SupportCaseService(self._context.database, clock=self._context.clock)
 
     def create_feedback(self) -> FeedbackService:
         """Make the service for what customers answer."""
@@ -353,6 +368,7 @@ class Factory:
         return SandboxService(
             context.database,
             sending=self.create_sending(),
+            approvals=self.create_approvals(),
             leases=self.create_leases(),
             clock=context.clock,
             new_id=new_id,

@@ -24,9 +24,11 @@ from invite_service.api import (
     orders,
     policy,
     public,
+    publishing,
     ratings,
     sandbox,
     simulations,
+    support_cases,
     suppressions,
 )
 from invite_service.api.errors import answering, install_problems
@@ -41,6 +43,8 @@ from invite_service.api.schemas.merchant import ApiKeyRequest, MerchantRequest
 from invite_service.api.schemas.order import OrderRequest
 from invite_service.api.schemas.policy import PolicyPatch
 from invite_service.api.schemas.public import FeedbackRequest
+from invite_service.api.schemas.publishing import PublishingPatch
+from invite_service.api.schemas.rating import MoveRequest, RatingPartsRequest, RejectRequest
 from invite_service.api.schemas.sandbox import ClockRequest
 from invite_service.api.schemas.simulation import SimulationRequest
 from invite_service.api.schemas.suppression import SubjectRequest, SuppressionsRequest
@@ -70,7 +74,9 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     branding.router,
     channels.router,
     suppressions.router,
+    publishing.router,
     ratings.router,
+    support_cases.router,
     insights.router,
     sandbox.router,
     operators.router,
@@ -88,8 +94,12 @@ _BODIES: Final = (
     ClockRequest,
     FeedbackRequest,
     MerchantRequest,
+    MoveRequest,
     OrderRequest,
     PolicyPatch,
+    PublishingPatch,
+    RatingPartsRequest,
+    RejectRequest,
     RescheduleRequest,
     SimulationRequest,
     SubjectRequest,

@@ -14,10 +14,12 @@ from invite_service.domain.errors import Fault, InvalidInputError, TokenNotFound
 from invite_service.domain.feedback import Feedback, PublishState, Rating
 from invite_service.domain.invitation import Invitation, InvitationStatus, Step
 from invite_service.domain.merchant import MerchantId
+from invite_service.domain.publishing import RejectReason
 from invite_service.domain.suppression import SuppressionReason
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.providers.doubles import RecordingSender
 from invite_service.rules.averages import StarCounts
+from invite_service.services.approvals import ApprovalService
 from invite_service.services.feedback import FeedbackService
 from invite_service.services.ratings import RatingService, RatingSummary, Standing
 from invite_service.services.tokens import PAGE_LIFETIME, TokenPurpose, TokenSigner
@@ -321,10 +323,9 @@ async def test_same_feedback_again_changes_nothing(shop: FeedbackHouse) -> None:
 
 async def test_merchants_rejection_stands_when_the_customer_edits(shop: FeedbackHouse) -> None:
     invitation = await invite(shop)
-    await shop.leave(invitation, stars("mug", 1, "Rubbish."))
-    await shop.house.rows("UPDATE ratings SET state = 'rejected'")
-    await shop.house.rows("UPDATE reviews SET state = 'rejected'")
-    await shop.house.rows("UPDATE rating_totals SET state = 'rejected'")
+    approvals = ApprovalService(shop.house.database, clock=shop.house.clock, new_id=new_id)
+    [left] = await shop.leave(invitation, stars("mug", 1, "Rubbish."))
+    await approvals.reject(shop.house.merchant, left.id, RejectReason.OFFENSIVE, actor="key:shop")
     [edited] = await shop.leave(invitation, stars("mug", 2, "Bad."))
     assert (edited.state, edited.review_state) == (PublishState.REJECTED, PublishState.REJECTED)
     assert await shop.totals() == await shop.recount()

@@ -9,6 +9,7 @@ import pytest
 from invite_service.domain.errors import ClockMoveUnfinishedError, InvalidInputError, NotASandboxError
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Step
 from invite_service.providers.mailbox import MailboxSender
+from invite_service.services.approvals import ApprovalService
 from invite_service.services.claim import LEASE_SECONDS
 from invite_service.services.mailbox import DatabaseMailbox
 from invite_service.services.paging import PageRequest, Place
@@ -35,6 +36,7 @@ class Sandbox:
         self.service = SandboxService(
             house.database,
             sending=self.sending,
+            approvals=ApprovalService(house.database, clock=house.clock, new_id=new_id),
             leases=house.leases,
             clock=house.clock,
             new_id=new_id,

@@ -11,7 +11,12 @@ from invite_service.api.errors import STATUS_BY_CODE
 from invite_service.api.headers import find_header
 from invite_service.api.rate_limits import count_request
 from invite_service.bootstrap import Factory
-from invite_service.domain.errors import ApiKeyInvalidError, InvitationNotFoundError
+from invite_service.domain.errors import (
+    ApiKeyInvalidError,
+    InvitationNotFoundError,
+    RatingNotFoundError,
+    SupportCaseNotFoundError,
+)
 from invite_service.domain.invitation import Channel
 from invite_service.services.access import Caller, Scope
 
@@ -81,6 +86,22 @@ async def read_invitation_id(invitation_id: str) -> UUID:
         raise InvitationNotFoundError("No invitation of that id exists.") from None
 
 
+async def read_rating_id(rating_id: str) -> UUID:
+    """Read a rating's id from the path; one that cannot be an id is that of no rating."""
+    try:
+        return UUID(rating_id)
+    except ValueError:
+        raise RatingNotFoundError("No rating of that id exists.") from None
+
+
+async def read_case_id(case_id: str) -> UUID:
+    """Read a support case's id from the path; one that cannot be an id is that of no case."""
+    try:
+        return UUID(case_id)
+    except ValueError:
+        raise SupportCaseNotFoundError("No support case of that id exists.") from None
+
+
 async def read_channel(channel: str) -> Channel:
     """Read a channel's name from the path; there is nothing at an address with another."""
     if channel not in set(Channel):
@@ -90,6 +111,8 @@ async def read_channel(channel: str) -> Channel:
 
 Operator = Annotated[str, Depends(authorised_operator)]
 ChannelName = Annotated[Channel, Depends(read_channel)]
+RatingId = Annotated[UUID, Depends(read_rating_id)]
+SupportCaseId = Annotated[UUID, Depends(read_case_id)]
 InvitationId = Annotated[UUID, Depends(read_invitation_id)]
 ReadsOrders = Annotated[Caller, Depends(requires(Scope.ORDERS_READ))]
 WritesOrders = Annotated[Caller, Depends(requires(Scope.ORDERS_WRITE))]
@@ -102,6 +125,9 @@ ReadsBranding = Annotated[Caller, Depends(requires(Scope.BRANDING_READ))]
 WritesBranding = Annotated[Caller, Depends(requires(Scope.BRANDING_WRITE))]
 ReadsSuppressions = Annotated[Caller, Depends(requires(Scope.SUPPRESSIONS_READ))]
 WritesSuppressions = Annotated[Caller, Depends(requires(Scope.SUPPRESSIONS_WRITE))]
+ReadsPublishing = Annotated[Caller, Depends(requires(Scope.PUBLISHING_READ))]
+WritesPublishing = Annotated[Caller, Depends(requires(Scope.PUBLISHING_WRITE))]
 ReadsRatings = Annotated[Caller, Depends(requires(Scope.RATINGS_READ))]
+WritesRatings = Annotated[Caller, Depends(requires(Scope.RATINGS_WRITE))]
 ReadsInsights = Annotated[Caller, Depends(requires(Scope.INSIGHTS_READ))]
 UsesSandbox = Annotated[Caller, Depends(requires(Scope.SANDBOX))]

@@ -86,6 +86,8 @@ EXAMPLES: Final[dict[str, Any]] = {
     "OrderRequest": _ORDER,
     "PolicyPatch": {"product_delay_days": 10, "send_days": ["mon", "tue", "wed", "thu", "fri"]},
     "ProblemResponse": PROBLEM_EXAMPLE,
+    "PublishingPatch": {"approval": "support_trigger", "support_hold_scope": "all_ratings", "holiday_country": "NO"},
+    "RejectRequest": {"reason": "personal_data", "parts": ["review"]},
     "ReconciliationResponse": {
         "received": 500,
         "outcomes": {"invited": 310, "merged": 12, "blocked": 170, "waiting": 5, "cancelled": 3},

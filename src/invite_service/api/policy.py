@@ -13,11 +13,11 @@ from invite_service.api.errors import OK
 from invite_service.api.openapi import documented
 from invite_service.api.preconditions import etag_of, read_if_match
 from invite_service.api.routing import StrictRoute
+from invite_service.api.schemas.paging import VersionListParameters
 from invite_service.api.schemas.policy import (
     PolicyPatch,
     PolicyPatchParameters,
     PolicyResponse,
-    PolicyVersionListParameters,
     PolicyVersionListResponse,
     PolicyVersionResponse,
     ReplanPreviewResponse,
@@ -89,7 +89,7 @@ async def patch_policy(
     ),
 )
 async def list_policy_versions(
-    caller: ReadsPolicy, services: Services, asked: Annotated[PolicyVersionListParameters, Query()]
+    caller: ReadsPolicy, services: Services, asked: Annotated[VersionListParameters, Query()]
 ) -> Response:
     found = await services.create_policy().list_versions(
         caller.merchant.id, before=asked.before(), limit=asked.limit + 1

@@ -1,16 +1,67 @@
-"""Averages of what customers said."""
+"""What customers said: one by one with what may be done about it, and averages."""
 
-from fastapi import APIRouter
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from invite_service.api.answers import JsonAnswer
-from invite_service.api.dependencies import ReadsRatings, Services
+from invite_service.api.bodies import read_body
+from invite_service.api.dependencies import RatingId, ReadsRatings, Services, WritesRatings
 from invite_service.api.errors import OK
+from invite_service.api.idempotency import answer_once
 from invite_service.api.openapi import documented
 from invite_service.api.routing import StrictRoute
-from invite_service.api.schemas.rating import RatingSummaryResponse
+from invite_service.api.schemas.rating import (
+    ListedRatingResponse,
+    MoveRequest,
+    RatingListParameters,
+    RatingListResponse,
+    RatingPartsRequest,
+    RatingSummaryParameters,
+    RatingSummaryResponse,
+    RejectRequest,
+    StandingResponse,
+)
+from invite_service.bootstrap import Factory
+from invite_service.domain.feedback import ShownRating
+from invite_service.domain.publishing import RejectReason
+from invite_service.services.access import Caller
+from invite_service.services.approvals import ApprovalService
 
 router = APIRouter(tags=["ratings"], route_class=StrictRoute)
+
+_PARTS = TypeAdapter(RatingPartsRequest)
+_REJECT = TypeAdapter(RejectRequest)
+_MOVE = TypeAdapter(MoveRequest)
+
+_CHANGES: dict[str, Any] = {
+    "answers": {OK: ListedRatingResponse},
+    "problems": ["rating_not_found", "action_refused"],
+    "is_keyed": True,
+    "scope": "ratings:write",
+}
+"""What every action answers: the rating as it stands now, or why that cannot be."""
+
+
+@router.get(
+    "/v1/ratings",
+    **documented(
+        "list_ratings",
+        "List ratings with their reviews",
+        description="All filters apply together.",
+        answers={OK: RatingListResponse},
+        problems=["invalid_input"],
+        scope="ratings:read",
+    ),
+)
+async def list_ratings(
+    caller: ReadsRatings, services: Services, asked: Annotated[RatingListParameters, Query()]
+) -> Response:
+    page = await services.create_ratings().list_(caller.merchant.id, asked.to_filter(), page=asked.to_page())
+    return JsonAnswer(RatingListResponse.of(page, asked))
 
 
 @router.get(
@@ -20,8 +71,142 @@ router = APIRouter(tags=["ratings"], route_class=StrictRoute)
         "Sum up all ratings",
         description="Product averages count product ratings only, service ones service ratings only.",
         answers={OK: RatingSummaryResponse},
+        problems=["invalid_input"],
         scope="ratings:read",
     ),
 )
-async def get_rating_summary(caller: ReadsRatings, services: Services) -> Response:
-    return JsonAnswer(RatingSummaryResponse.of(await services.create_ratings().summary(caller.merchant.id)))
+async def get_rating_summary(
+    caller: ReadsRatings, services: Services, asked: Annotated[RatingSummaryParameters, Query()]
+) -> Response:
+    summary = await services.create_ratings().summary(
+        caller.merchant.id, product_ids=asked.product_id or None, created=asked.created()
+    )
+    return JsonAnswer(RatingSummaryResponse.of(summary))
+
+
+@router.get(
+    "/v1/ratings/{rating_id}",
+    **documented(
+        "get_rating",
+        "Get a rating with its review",
+        answers={OK: ListedRatingResponse},
+        problems=["rating_not_found"],
+        scope="ratings:read",
+    ),
+)
+async def get_rating(rating_id: RatingId, caller: ReadsRatings, services: Services) -> Response:
+    return JsonAnswer(ListedRatingResponse.of(await services.create_ratings().get(caller.merchant.id, rating_id)))
+
+
+@router.get(
+    "/v1/products/{product_id:path}/summary",
+    **documented(
+        "get_product_summary",
+        "Sum up the ratings of a product",
+        description="One that nobody rated has counts of zero.",
+        answers={OK: StandingResponse},
+        scope="ratings:read",
+    ),
+)
+async def get_product_summary(product_id: str, caller: ReadsRatings, services: Services) -> Response:
+    summary = await services.create_ratings().summary(caller.merchant.id, product_ids=[product_id])
+    return JsonAnswer(StandingResponse.of(summary.product))
+
+
+@router.post(
+    "/v1/ratings/{rating_id}/publish",
+    **documented(
+        "publish_rating",
+        "Let a rating be seen now",
+        description="Stars, review or both; what you held or rejected is not any more. An edit by the customer is "
+        "judged anew.",
+        takes=RatingPartsRequest,
+        **_CHANGES,
+    ),
+)
+async def publish_rating(request: Request, rating_id: RatingId, caller: WritesRatings, services: Services) -> Response:
+    chosen = (await _read_parts(request)).chosen()
+    return await _change(
+        request,
+        caller,
+        services,
+        lambda approvals: approvals.publish(caller.merchant, rating_id, parts=chosen, actor=caller.actor),
+    )
+
+
+@router.post(
+    "/v1/ratings/{rating_id}/hold",
+    **documented(
+        "hold_rating",
+        "Keep a rating from being seen for now",
+        description="Until you publish or reject it, whatever the customer edits; opens a support case.",
+        takes=RatingPartsRequest,
+        **_CHANGES,
+    ),
+)
+async def hold_rating(request: Request, rating_id: RatingId, caller: WritesRatings, services: Services) -> Response:
+    chosen = (await _read_parts(request)).chosen()
+    return await _change(
+        request,
+        caller,
+        services,
+        lambda approvals: approvals.hold(caller.merchant, rating_id, parts=chosen, actor=caller.actor),
+    )
+
+
+@router.post(
+    "/v1/ratings/{rating_id}/reject",
+    **documented(
+        "reject_rating",
+        "Refuse to show a rating",
+        description="Stands whatever the customer edits, and counts in no average. The reason is kept and counted.",
+        takes=RejectRequest,
+        **_CHANGES,
+    ),
+)
+async def reject_rating(request: Request, rating_id: RatingId, caller: WritesRatings, services: Services) -> Response:
+    posted = await read_body(request, _REJECT)
+    return await _change(
+        request,
+        caller,
+        services,
+        lambda approvals: approvals.reject(
+            caller.merchant, rating_id, RejectReason(posted.reason), parts=posted.chosen(), actor=caller.actor
+        ),
+    )
+
+
+@router.post(
+    "/v1/ratings/{rating_id}/move",
+    **documented(
+        "move_rating",
+        "Let a product's rating that is about the service count for the service",
+        takes=MoveRequest,
+        **_CHANGES,
+    ),
+)
+async def move_rating(request: Request, rating_id: RatingId, caller: WritesRatings, services: Services) -> Response:
+    await read_body(request, _MOVE)
+    return await _change(
+        request,
+        caller,
+        services,
+        lambda approvals: approvals.move_to_service(caller.merchant, rating_id, actor=caller.actor),
+    )
+
+
+async def _read_parts(request: Request) -> RatingPartsRequest:
+    """Read which parts are meant; no body means all of them."""
+    return await read_body(request, _PARTS) if (await request.body()).strip() else RatingPartsRequest()
+
+
+async def _change(
+    request: Request,
+    caller: Caller,
+    services: Factory,
+    action: Callable[[ApprovalService], Awaitable[ShownRating]],
+) -> Response:
+    async def change(services: Factory) -> Response:
+        return JsonAnswer(ListedRatingResponse.of(await action(services.create_approvals())))
+
+    return await answer_once(request, services, change, merchant_id=caller.merchant.id)

@@ -55,6 +55,18 @@ class InvitationNotFoundError(DomainError):
     code = "invitation_not_found"
 
 
+class RatingNotFoundError(DomainError):
+    """The merchant has no rating of that id."""
+
+    code = "rating_not_found"
+
+
+class SupportCaseNotFoundError(DomainError):
+    """The merchant has no support case of that id."""
+
+    code = "support_case_not_found"
+
+
 class BatchUpdateNotFoundError(DomainError):
     """The merchant has no batch update of that id."""
 

@@ -56,6 +56,14 @@ class TimelineEvent(StrEnum):
     CONTACTS_SUPPRESSED = "contacts_suppressed"
     """A merchant entered or imported suppressions."""
     SUPPRESSION_LIFTED = "suppression_lifted"
+    RATING_PUBLISHED = "rating_published"
+    RATING_HELD = "rating_held"
+    RATING_REJECTED = "rating_rejected"
+    RATING_MOVED = "rating_moved"
+    """A product's rating was about the service, and counts there from now on."""
+    SUPPORT_CASE_OPENED = "support_case_opened"
+    SUPPORT_CASE_FOLLOWED_UP = "support_case_followed_up"
+    SUPPORT_CASE_CLOSED = "support_case_closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,11 @@ def _first_occurrence(wall: datetime, zone: ZoneInfo) -> tuple[datetime, bool]:
     return _end_of_gap(wall, zone), True
 
 
+def instant_of(wall: datetime, zone: str) -> datetime:
+    """Read a naive wall time of an IANA zone: the first instant after the gap it falls into, the earlier of two."""
+    return _first_occurrence(wall, load_zone(zone))[0]
+
+
 def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
     """Find the first instant after the gap that a naive wall time falls into.
 

@@ -5,7 +5,7 @@ minute and step, so that a scanner cannot fill it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 from uuid import UUID
@@ -21,22 +21,28 @@ from invite_service.domain.errors import (
 from invite_service.domain.feedback import Feedback, Rating
 from invite_service.domain.invitation import Invitation, InvitationStatus, Step
 from invite_service.domain.merchant import Merchant
+from invite_service.domain.publishing import PublishingSettings
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rules.feedback import check_feedback, tidy
 from invite_service.rules.membership import cancel
-from invite_service.rules.publishing import decide_publishing, display_name
+from invite_service.rules.publishing import Publishing, decide_publishing, display_name
 from invite_service.rules.states import record_feedback, report_not_received
+from invite_service.services.approvals import open_case
+from invite_service.services.holidays import end_of_hold_by
 from invite_service.services.tokens import TokenClaims, TokenPurpose, TokenSigner
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.invitations import InvitationChange
-from invite_service.storage.ratings import RatingChange
+from invite_service.storage.ratings import RatingChange, ReviewSigning
 from invite_service.storage.sending import ProductCard
 from invite_service.storage.stores import Stores
 
 CUSTOMER: Final = "customer"
 """The actor of everything here."""
+
+RULE: Final = "rule"
+"""The actor of what follows from feedback by a rule."""
 
 UNSUBSCRIBED: Final = SuppressionReason.UNSUBSCRIBED.value
 """Why an invitation ends whose customer unsubscribed."""
@@ -130,7 +136,7 @@ class FeedbackService:
                 invitation=invitation,
                 step=visit.step,
                 products=tuple(card for card in cards if card.product_id in asked),
-                ratings=tuple(await stores.ratings.list_of_invitation(merchant.id, invitation.id)),
+                ratings=tuple(map(_as_left, await stores.ratings.list_of_invitation(merchant.id, invitation.id))),
                 is_delivery_confirmed=_is_confirmed(
                     events.get(TimelineEvent.DELIVERY_CONFIRMED), events.get(TimelineEvent.NOT_RECEIVED)
                 ),
@@ -193,48 +199,68 @@ class FeedbackService:
 
     async def _leave(self, visit: _Visit, feedback: Sequence[Feedback]) -> list[Rating]:
         stores, merchant_id, invitation = visit.stores, visit.merchant.id, visit.invitation
-        earlier = await stores.ratings.list_of_invitation(merchant_id, invitation.id)
-        stored = {rating.product_id: rating for rating in earlier}
-        ratings = [self._rate(visit, given, stored.get(given.product_id)) for given in feedback]
+        settings = await stores.publishing.get(merchant_id)
+        end_of_hold = await end_of_hold_by(settings, zone=visit.merchant.time_zone)
+        earlier = await stores.ratings.list_of_invitation(merchant_id, invitation.id, lock=True)
+        stored = {_asked_as(rating): rating for rating in earlier}
+        left = [
+            self._rate(visit, given, stored.get(given.product_id), settings=settings, end_of_hold=end_of_hold)
+            for given in feedback
+        ]
+        ratings = [rating for rating, _ in left]
+        signing = ReviewSigning(
+            display_name(invitation.customer_name, settings.review_name_display), invitation.language
+        )
         changes = [
-            RatingChange(
-                rating=rating,
-                stored=stored.get(rating.product_id),
-                displayed_name=display_name(invitation.customer_name),
-                language=invitation.language,
-            )
+            RatingChange(rating=rating, stored=stored.get(_asked_as(rating)), signing=signing)
             for rating in ratings
-            if rating != stored.get(rating.product_id)
+            if rating != stored.get(_asked_as(rating))
         ]
         responded = record_feedback(invitation)
         if responded != invitation:
             await stores.invitations.save(merchant_id, [InvitationChange(responded, invitation)])
         await stores.timeline.add(merchant_id, [_feedback_entry(visit, change) for change in changes])
         await stores.ratings.save(merchant_id, changes)
-        return ratings
+        changed_ids = {change.rating.id for change in changes}
+        for rating, publishing in left:
+            if publishing.alerts_support and rating.id in changed_ids:
+                await open_case(stores, visit.merchant, rating, new_id=self._new_id, actor=RULE, at=visit.now)
+        return [_as_left(rating) for rating in ratings]
 
-    def _rate(self, visit: _Visit, given: Feedback, stored: Rating | None) -> Rating:
-        """Make the rating as it is to stand; the one that stands where nothing of it changes."""
+    def _rate(
+        self,
+        visit: _Visit,
+        given: Feedback,
+        stored: Rating | None,
+        *,
+        settings: PublishingSettings,
+        end_of_hold: Callable[[datetime], datetime],
+    ) -> tuple[Rating, Publishing]:
+        """Make the rating as it is to stand; the one that stands where the customer changed nothing of it."""
         text = given.text or (stored.review_text if stored is not None else None)
-        publishing = decide_publishing(text, stored=stored)
-        if stored is not None and (given.stars, text, *publishing) == (
-            stored.stars,
-            stored.review_text,
-            stored.state,
-            stored.review_state,
-        ):
-            return stored
-        return Rating(
+        publishing = decide_publishing(
+            given.stars, text, stored=stored, settings=settings, now=visit.now, end_of_hold=end_of_hold
+        )
+        if stored is not None and (given.stars, text) == (stored.stars, stored.review_text):
+            return stored, publishing
+        rating = Rating(
             id=stored.id if stored is not None else self._new_id(),
             invitation_id=visit.invitation.id,
-            product_id=given.product_id,
+            product_id=given.product_id if stored is None else stored.product_id,
             stars=given.stars,
             state=publishing.stars,
             review_text=text,
             review_state=publishing.text,
+            publish_at=publishing.publish_at,
+            held_since=publishing.held_since,
+            is_fixed=stored.is_fixed if stored is not None else False,
+            is_review_fixed=_is_text_fixed(stored),
+            reject_reason=stored.reject_reason if stored is not None else None,
+            moved_from=stored.moved_from if stored is not None else None,
             created_at=stored.created_at if stored is not None else visit.now,
             updated_at=visit.now,
         )
+        return rating, publishing
 
     async def open_unsubscribe(self, token: str) -> UnsubscribePage:
         """Read what the unsubscribe page of a link shows; nothing is noted."""
@@ -347,6 +373,23 @@ def _feedback_entry(visit: _Visit, change: RatingChange) -> TimelineEntry:
     if rating.review_state is not None and (stored is None or stored.review_text != rating.review_text):
         data["review_state"] = rating.review_state.value
     return visit.entry(TimelineEvent.FEEDBACK_LEFT, data)
+
+
+def _asked_as(rating: Rating) -> str | None:
+    """Tell what the customer was asked about: a rating that the merchant moved is still their word on the product."""
+    return rating.moved_from or rating.product_id
+
+
+def _as_left(rating: Rating) -> Rating:
+    """Show a rating to its customer: under the product they rated, wherever the merchant counts it."""
+    return rating if rating.moved_from is None else replace(rating, product_id=rating.moved_from)
+
+
+def _is_text_fixed(stored: Rating | None) -> bool:
+    """Say whether the merchant's hold or rejection covers the text, also one that was not there yet."""
+    if stored is None:
+        return False
+    return stored.is_review_fixed or (stored.is_fixed and stored.review_state is None)
 
 
 def _is_confirmed(confirmed_at: datetime | None, denied_at: datetime | None) -> bool:

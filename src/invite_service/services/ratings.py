@@ -1,11 +1,14 @@
-"""Averages of a merchant's ratings, read from counters."""
+"""A merchant's ratings: lists of them, and averages, read from counters where these are kept."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
-from invite_service.domain.feedback import PublishState
+from invite_service.domain.feedback import PublishState, RatedKind, RatingFilter, ShownRating
+from invite_service.domain.listing import ALWAYS, Span
 from invite_service.domain.merchant import MerchantId
 from invite_service.rules.averages import StarCounts, total
+from invite_service.services.paging import Page, PageRequest, page_of
 from invite_service.storage.database import Database
 
 
@@ -27,18 +30,55 @@ class RatingSummary:
 
 
 class RatingService:
-    """Reads what customers' ratings add up to."""
+    """Reads ratings, and what they add up to."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def summary(self, merchant_id: MerchantId, *, product_ids: Collection[str] | None = None) -> RatingSummary:
-        """Sum up all ratings; `product_ids` narrows the product part to these, unknown ones counting nothing."""
+    async def list_(self, merchant_id: MerchantId, chosen: RatingFilter, *, page: PageRequest) -> Page[ShownRating]:
+        """List ratings by when they were first left."""
+        async with self._database.autocommit() as stores:
+            return page_of(await stores.ratings.list_shown(merchant_id, chosen, part=page.to_slice()), page)
+
+    async def get(self, merchant_id: MerchantId, rating_id: UUID) -> ShownRating:
+        """Get a rating.
+
+        Raises:
+            RatingNotFoundError: the merchant has none of that id.
+        """
+        async with self._database.autocommit() as stores:
+            return await stores.ratings.get_shown(merchant_id, rating_id)
+
+    async def summary(
+        self, merchant_id: MerchantId, *, product_ids: Collection[str] | None = None, created: Span = ALWAYS
+    ) -> RatingSummary:
+        """Sum up all ratings; `product_ids` narrows the product part to these, unknown ones counting nothing.
+
+        `created` is when the stars were first left: for a period no counters are kept, so they are counted one by one.
+        """
+        if created != ALWAYS:
+            return await self._count(merchant_id, product_ids=product_ids, created=created)
         async with self._database.autocommit() as stores:
             found = await stores.ratings.find_totals(merchant_id, {None, *(product_ids or ())})
             whole = None if product_ids is not None else await stores.ratings.find_product_total(merchant_id)
         service = _standing([found.pop(None, {})])
         return RatingSummary(product=_standing(found.values() if whole is None else [whole]), service=service)
+
+    async def _count(
+        self, merchant_id: MerchantId, *, product_ids: Collection[str] | None, created: Span
+    ) -> RatingSummary:
+        wanted = {
+            RatedKind.PRODUCT: RatingFilter(kind=RatedKind.PRODUCT, product_ids=product_ids, created=created),
+            RatedKind.SERVICE: RatingFilter(kind=RatedKind.SERVICE, created=created),
+        }
+        async with self._database.autocommit() as stores:
+            counted = {
+                kind: (await stores.ratings.count_stars(merchant_id, chosen)).get(kind, {})
+                for kind, chosen in wanted.items()
+            }
+        return RatingSummary(
+            product=_standing([counted[RatedKind.PRODUCT]]), service=_standing([counted[RatedKind.SERVICE]])
+        )
 
 
 def _standing(counters: Collection[Mapping[PublishState, StarCounts]]) -> Standing:

@@ -1,8 +1,9 @@
 """A sandbox merchant's own time and mailbox (DESIGN.md section 8).
 
 Its clock runs on with real time and can be moved forward. On its way it passes every due instant: what is due then is
-judged and sent at its own time, second steps that this plans included. Workers may be sending the same meanwhile, so
-what is reported is read from the timeline: everything that happened since the call began, by whoever.
+judged and sent at its own time, second steps that this plans included, and a rating whose hold ends is published.
+Workers may be sending the same meanwhile, so what is reported is read from the timeline: everything that happened since
+the call began, by whoever.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from invite_service.domain.errors import (
 )
 from invite_service.domain.invitation import Invitation
 from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.services.approvals import ApprovalService
 from invite_service.services.claim import WholeTurn
 from invite_service.services.leases import LeaseService
 from invite_service.services.paging import Page, PageRequest, page_of
@@ -69,6 +71,7 @@ class SandboxService:
         database: Database,
         *,
         sending: SendingService,
+        approvals: ApprovalService,
         leases: LeaseService,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
@@ -76,6 +79,7 @@ class SandboxService:
     ) -> None:
         self._database = database
         self._sending = sending
+        self._approvals = approvals
         self._leases = leases
         self._clock = clock
         self._new_id = new_id
@@ -147,6 +151,7 @@ class SandboxService:
             due_at = await self._find_next_due(merchant.id)
             if due_at is None or due_at > to:
                 if not await self._is_anything_being_sent(merchant.id, due_by=to):
+                    await self._approvals.publish_due(merchant.id, due_by=to)
                     return
                 await self._leases.sweep_merchant(merchant.id)
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)

@@ -1,15 +1,20 @@
 """Ratings, their reviews, and the counters of both products and service that are kept in the same transaction."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from invite_service.domain.feedback import PublishState, Rating
+from invite_service.domain.errors import RatingNotFoundError
+from invite_service.domain.feedback import PublishState, RatedKind, Rating, RatingFilter, ShownRating
+from invite_service.domain.listing import ALWAYS
 from invite_service.domain.merchant import MerchantId
+from invite_service.domain.publishing import RejectReason
 from invite_service.rules.averages import StarCounts
+from invite_service.storage.choosing import Conditions, Slice
 from invite_service.storage.driver import Driver, Row
-from invite_service.storage.statements import Given, Share, Writing, instant, text
+from invite_service.storage.statements import Given, Share, Writing, assignments, instant, text
 
 SERVICE: Final = ""
 """Stands for the service in the product_id of ratings and totals; no product has an empty id."""
@@ -17,14 +22,75 @@ SERVICE: Final = ""
 ALL_PRODUCTS: Final = "*"
 """Stands for the sum over all products in the product_id of totals."""
 
-LIST_RATINGS: Final = """
-SELECT ratings.id, ratings.invitation_id, ratings.product_id, ratings.stars, ratings.state, reviews.text,
-    reviews.state AS review_state, ratings.created_at, ratings.updated_at
-FROM ratings
-LEFT JOIN reviews ON reviews.merchant_id = $1 AND reviews.rating_id = ratings.id
+_LEAST_ID: Final = UUID(int=0)
+
+_COLUMNS: Final = """ratings.id, ratings.invitation_id, ratings.product_id, ratings.stars, ratings.state, reviews.text,
+    reviews.state AS review_state, ratings.publish_at, ratings.held_since,
+    COALESCE(ratings.is_fixed, false) AS is_fixed, COALESCE(reviews.is_fixed, false) AS is_review_fixed,
+    ratings.reject_reason, ratings.moved_from, ratings.created_at, ratings.updated_at"""
+
+_WITH_REVIEWS: Final = "LEFT JOIN reviews ON reviews.merchant_id = $1 AND reviews.rating_id = ratings.id"
+
+LIST_OF_INVITATION: Final = f"""
+SELECT {_COLUMNS}
+FROM ratings {_WITH_REVIEWS}
 WHERE ratings.merchant_id = $1 AND ratings.invitation_id = $2
 ORDER BY ratings.id
+"""  # noqa: S608 - built from the constants above
+
+LIST_BY_ID: Final = f"""
+SELECT {_COLUMNS}
+FROM ratings {_WITH_REVIEWS}
+WHERE ratings.merchant_id = $1 AND ratings.id = ANY($2::uuid[])
+ORDER BY ratings.id
+"""  # noqa: S608 - built from the constants above
+
+LIST_SHOWN: Final = f"""
+SELECT {_COLUMNS}, reviews.displayed_name, reviews.language
+FROM ratings {_WITH_REVIEWS}
+WHERE ratings.merchant_id = $1{{conditions}}
+ORDER BY ratings.created_at {{direction}}, ratings.id {{direction}}
+LIMIT $2
+"""  # noqa: S608 - built from the constants above
+
+# Locking and reading are two statements: a row that was waited for would be joined with the review as it stood before.
+LOCK_OF_INVITATION: Final = """
+SELECT id FROM ratings WHERE merchant_id = $1 AND invitation_id = $2 ORDER BY id FOR NO KEY UPDATE
 """
+
+LOCK_RATING: Final = "SELECT id FROM ratings WHERE merchant_id = $1 AND id = $2 ORDER BY id FOR NO KEY UPDATE"
+
+LOCK_DUE: Final = """
+SELECT id FROM ratings
+WHERE merchant_id = $1 AND publish_at IS NOT NULL AND publish_at <= $2
+ORDER BY publish_at, id
+LIMIT $3
+FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+# Each merchant by its own clock.
+LIST_MERCHANTS_WITH_DUE: Final = """
+SELECT merchants.id
+FROM merchants
+WHERE EXISTS (
+    SELECT 1
+    FROM ratings
+    WHERE ratings.merchant_id = merchants.id AND ratings.publish_at IS NOT NULL
+        AND ratings.publish_at <= $1::timestamptz + merchants.clock_offset
+)
+"""
+
+_CHANGING: Final = (
+    "product_id",
+    "stars",
+    "state",
+    "publish_at",
+    "held_since",
+    "is_fixed",
+    "reject_reason",
+    "moved_from",
+    "updated_at",
+)
 
 # What one invitation's ratings are is decided under the invitation's lock, so that a row here is never contended.
 SAVE_RATINGS: Final = Share(
@@ -35,17 +101,22 @@ SAVE_RATINGS: Final = Share(
         text("product_id"),
         Given("stars", "int2"),
         text("state"),
+        instant("publish_at"),
+        instant("held_since"),
+        Given("is_fixed", "bool"),
+        text("reject_reason"),
+        text("moved_from"),
         instant("created_at"),
         instant("updated_at"),
     ),
-    """
-    INSERT INTO ratings AS stored (merchant_id, {names})
-    SELECT $1, {values} FROM {rows}
+    f"""
+    INSERT INTO ratings AS stored (merchant_id, {{names}})
+    SELECT $1, {{values}} FROM {{rows}}
     ORDER BY given.id
     ON CONFLICT (merchant_id, id) DO UPDATE
-    SET stars = EXCLUDED.stars, state = EXCLUDED.state, updated_at = EXCLUDED.updated_at
+    SET {assignments(_CHANGING, source="EXCLUDED")}
     RETURNING 1
-    """,
+    """,  # noqa: S608 - built from the constant above
 )
 
 SAVE_REVIEWS: Final = Share(
@@ -56,6 +127,7 @@ SAVE_REVIEWS: Final = Share(
         text("displayed_name"),
         text("language"),
         text("state"),
+        Given("is_fixed", "bool"),
         instant("created_at"),
         instant("updated_at"),
     ),
@@ -63,8 +135,19 @@ SAVE_REVIEWS: Final = Share(
     INSERT INTO reviews AS stored (merchant_id, {names})
     SELECT $1, {values} FROM {rows}
     ON CONFLICT (merchant_id, rating_id) DO UPDATE
-    SET text = EXCLUDED.text, state = EXCLUDED.state, displayed_name = EXCLUDED.displayed_name,
-        updated_at = EXCLUDED.updated_at
+    SET text = EXCLUDED.text, state = EXCLUDED.state, is_fixed = EXCLUDED.is_fixed,
+        displayed_name = EXCLUDED.displayed_name, updated_at = EXCLUDED.updated_at
+    RETURNING 1
+    """,
+)
+
+SET_REVIEW_STATES: Final = Share(
+    "set_review_states",
+    (Given("rating_id", "uuid"), text("state"), Given("is_fixed", "bool")),
+    """
+    UPDATE reviews SET state = given.state, is_fixed = given.is_fixed
+    FROM {rows}
+    WHERE reviews.merchant_id = $1 AND reviews.rating_id = given.rating_id
     RETURNING 1
     """,
 )
@@ -86,11 +169,29 @@ ADD_TO_TOTALS: Final = Share(
     """,  # noqa: S608 - built from the constant above
 )
 
+COUNT_STARS: Final = f"""
+SELECT ratings.product_id = '' AS of_service, ratings.state,
+    {", ".join(f"count(*) FILTER (WHERE ratings.stars = {stars})" for stars in range(1, len(_STARS) + 1))}
+FROM ratings {_WITH_REVIEWS}
+WHERE ratings.merchant_id = $1{{conditions}}
+GROUP BY 1, 2
+"""  # noqa: S608 - built from the constants above
+
 FIND_TOTALS: Final = f"""
 SELECT product_id, state, {", ".join(_STARS)}
 FROM rating_totals
 WHERE merchant_id = $1 AND product_id = ANY($2::text[])
 """  # noqa: S608 - built from the constant above
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSigning:
+    """What goes with a review that a customer wrote."""
+
+    displayed_name: str
+    """The name it is shown with."""
+    language: str
+    """The language it is taken to be in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +200,8 @@ class RatingChange:
 
     rating: Rating
     stored: Rating | None
-    displayed_name: str
-    """The name its review is shown with."""
-    language: str
-    """The language its review is taken to be in."""
+    signing: ReviewSigning | None = None
+    """Of what the customer left; None for a change that is the merchant's or the worker's, which writes no text."""
 
 
 class RatingStore:
@@ -111,19 +210,84 @@ class RatingStore:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def list_of_invitation(self, merchant_id: MerchantId, invitation_id: UUID) -> list[Rating]:
+    async def list_of_invitation(
+        self, merchant_id: MerchantId, invitation_id: UUID, *, lock: bool = False
+    ) -> list[Rating]:
         """List what was left on an invitation, in the order in which it was first left."""
-        return [rating_from_row(row) for row in await self._driver.fetch(LIST_RATINGS, merchant_id, invitation_id)]
+        if lock:
+            await self._driver.fetch(LOCK_OF_INVITATION, merchant_id, invitation_id)
+        rows = await self._driver.fetch(LIST_OF_INVITATION, merchant_id, invitation_id)
+        return [rating_from_row(row) for row in rows]
+
+    async def get(self, merchant_id: MerchantId, rating_id: UUID, *, lock: bool = False) -> Rating:
+        """Get a rating.
+
+        Raises:
+            RatingNotFoundError: the merchant has none of that id.
+        """
+        if lock:
+            await self._driver.fetch(LOCK_RATING, merchant_id, rating_id)
+        found = await self._list_by_id(merchant_id, [rating_id])
+        if not found:
+            raise RatingNotFoundError("No rating of that id exists.")
+        return found[0]
+
+    async def get_shown(self, merchant_id: MerchantId, rating_id: UUID) -> ShownRating:
+        """Get a rating as lists have it; raises like `get`."""
+        conditions = Conditions(merchant_id, [1])
+        conditions.add("ratings.id = {}", rating_id)
+        found = await self._list_shown(conditions, ascending=True)
+        if not found:
+            raise RatingNotFoundError("No rating of that id exists.")
+        return found[0]
+
+    async def list_shown(self, merchant_id: MerchantId, chosen: RatingFilter, *, part: Slice) -> list[ShownRating]:
+        """List ratings by when they were first left."""
+        conditions = _ratings_chosen(merchant_id, chosen, part)
+        return await self._list_shown(conditions, ascending=part.ascending)
+
+    async def find_merchants_with_due(self, real_now: datetime) -> list[MerchantId]:
+        """Find the merchants of whom something pending is to be published by now; locks nothing."""
+        return [MerchantId(row["id"]) for row in await self._driver.fetch(LIST_MERCHANTS_WITH_DUE, real_now)]
+
+    async def lock_due(self, merchant_id: MerchantId, *, due_by: datetime, limit: int) -> list[Rating]:
+        """Lock the first ratings to be published by an instant of the merchant's time, but for those others hold."""
+        locked = await self._driver.fetch(LOCK_DUE, merchant_id, due_by, limit)
+        return await self._list_by_id(merchant_id, [row["id"] for row in locked]) if locked else []
 
     async def save(self, merchant_id: MerchantId, changes: Sequence[RatingChange]) -> None:
-        """Write ratings of one invitation, which this transaction has locked, and count them."""
+        """Write ratings that this transaction has locked, or that are new to an invitation it has, and count them."""
         writing = Writing()
         writing.add(SAVE_RATINGS, (_rating_row(change.rating) for change in changes))
         writing.add(SAVE_REVIEWS, (row for change in changes for row in _review_rows(change)))
+        writing.add(SET_REVIEW_STATES, (row for change in changes for row in _state_rows(change)))
         await writing.run(self._driver, merchant_id)
         counting = Writing()
         counting.add(ADD_TO_TOTALS, _total_rows(changes))
         await counting.run(self._driver, merchant_id)
+
+    async def count_stars(
+        self, merchant_id: MerchantId, chosen: RatingFilter
+    ) -> dict[RatedKind, dict[PublishState, StarCounts]]:
+        """Count the stars of chosen ratings one by one, for what no counter is kept of."""
+        conditions = Conditions(merchant_id)
+        _choose(conditions, chosen)
+        found: dict[RatedKind, dict[PublishState, StarCounts]] = {}
+        statement = COUNT_STARS.format(conditions=conditions)
+        for of_service, state, *stars in await self._driver.fetch(statement, *conditions.parameters):
+            kind = RatedKind.SERVICE if of_service else RatedKind.PRODUCT
+            found.setdefault(kind, {})[PublishState(state)] = StarCounts(*stars)
+        return found
+
+    async def _list_by_id(self, merchant_id: MerchantId, rating_ids: Sequence[UUID]) -> list[Rating]:
+        return [rating_from_row(row) for row in await self._driver.fetch(LIST_BY_ID, merchant_id, rating_ids)]
+
+    async def _list_shown(self, conditions: Conditions, *, ascending: bool) -> list[ShownRating]:
+        statement = LIST_SHOWN.format(conditions=conditions, direction="ASC" if ascending else "DESC")
+        return [
+            ShownRating(rating_from_row(row), displayed_name=row["displayed_name"], language=row["language"])
+            for row in await self._driver.fetch(statement, *conditions.parameters)
+        ]
 
     async def find_totals(
         self, merchant_id: MerchantId, product_ids: Collection[str | None]
@@ -141,9 +305,54 @@ class RatingStore:
         return {PublishState(state): StarCounts(*stars) for _, state, *stars in rows}
 
 
+def _ratings_chosen(merchant_id: MerchantId, chosen: RatingFilter, part: Slice) -> Conditions:
+    conditions = Conditions(merchant_id, [part.limit])
+    conditions.add_part("(ratings.created_at, ratings.id)", [chosen.created], part, least_id=_LEAST_ID)
+    _choose(conditions, replace(chosen, created=ALWAYS))
+    return conditions
+
+
+def _choose(conditions: Conditions, chosen: RatingFilter) -> None:
+    conditions.add_span("ratings.created_at", chosen.created)
+    if chosen.kind is not None:
+        conditions.add(f"ratings.product_id {'=' if chosen.kind is RatedKind.SERVICE else '<>'} ''")
+    if chosen.product_ids is not None:
+        conditions.add("ratings.product_id = ANY({}::text[])", list(chosen.product_ids))
+    if chosen.invitation_id is not None:
+        conditions.add("ratings.invitation_id = {}", chosen.invitation_id)
+    if chosen.stars:
+        conditions.add("ratings.stars = ANY({}::int2[])", list(chosen.stars))
+    if chosen.state is not None:
+        conditions.add("ratings.state = {}", chosen.state)
+    if chosen.review_state is not None:
+        conditions.add(
+            "ratings.id IN (SELECT r.rating_id FROM reviews r WHERE r.merchant_id = $1 AND r.state = {})",
+            chosen.review_state,
+        )
+    if chosen.has_review is not None:
+        conditions.add(f"reviews.rating_id IS {'NOT ' if chosen.has_review else ''}NULL")
+
+
 def rating_from_row(row: Row) -> Rating:
-    """Make a rating of a row of LIST_RATINGS."""
-    rating_id, invitation_id, product_id, stars, state, review_text, review_state, created_at, updated_at = row
+    """Make a rating of a row that has _COLUMNS first."""
+    (
+        rating_id,
+        invitation_id,
+        product_id,
+        stars,
+        state,
+        review_text,
+        review_state,
+        publish_at,
+        held_since,
+        is_fixed,
+        is_review_fixed,
+        reject_reason,
+        moved_from,
+        created_at,
+        updated_at,
+        *_,
+    ) = row
     return Rating(
         id=rating_id,
         invitation_id=invitation_id,
@@ -152,6 +361,12 @@ def rating_from_row(row: Row) -> Rating:
         state=PublishState(state),
         review_text=review_text,
         review_state=PublishState(review_state) if review_state is not None else None,
+        publish_at=publish_at,
+        held_since=held_since,
+        is_fixed=is_fixed,
+        is_review_fixed=is_review_fixed,
+        reject_reason=RejectReason(reject_reason) if reject_reason is not None else None,
+        moved_from=moved_from,
         created_at=created_at,
         updated_at=updated_at,
     )
@@ -164,26 +379,46 @@ def _rating_row(rating: Rating) -> tuple[object, ...]:
         rating.product_id or SERVICE,
         rating.stars,
         rating.state,
+        rating.publish_at,
+        rating.held_since,
+        rating.is_fixed,
+        rating.reject_reason,
+        rating.moved_from,
         rating.created_at,
         rating.updated_at,
     )
 
 
 def _review_rows(change: RatingChange) -> Iterable[tuple[object, ...]]:
-    """Write the review where it is new or changed; its dates are its own."""
-    rating, stored = change.rating, change.stored
-    if rating.review_text is None:
-        return
-    if stored is not None and (stored.review_text, stored.review_state) == (rating.review_text, rating.review_state):
+    """Write the review that a customer left, where it is new or changed; its dates are its own."""
+    rating, signing = change.rating, change.signing
+    if signing is None or rating.review_text is None or not _is_review_changed(change):
         return
     yield (
         rating.id,
         rating.review_text,
-        change.displayed_name,
-        change.language,
+        signing.displayed_name,
+        signing.language,
         rating.review_state,
+        rating.is_review_fixed,
         rating.updated_at,
         rating.updated_at,
+    )
+
+
+def _state_rows(change: RatingChange) -> Iterable[tuple[object, ...]]:
+    """Write the state of a review whose text stays as it is."""
+    rating = change.rating
+    if change.signing is None and rating.review_state is not None and _is_review_changed(change):
+        yield rating.id, rating.review_state, rating.is_review_fixed
+
+
+def _is_review_changed(change: RatingChange) -> bool:
+    rating, stored = change.rating, change.stored
+    return stored is None or (stored.review_text, stored.review_state, stored.is_review_fixed) != (
+        rating.review_text,
+        rating.review_state,
+        rating.is_review_fixed,
     )
 
 

@@ -27,9 +27,11 @@ from invite_service.storage.merchants import MerchantStore
 from invite_service.storage.orders import OrderStore
 from invite_service.storage.pages import PageStore
 from invite_service.storage.policies import PolicyStore
+from invite_service.storage.publishing import PublishingStore
 from invite_service.storage.ratings import RatingStore
 from invite_service.storage.recorded_events import RecordedEventStore
 from invite_service.storage.sending import SendingStore
+from invite_service.storage.support_cases import SupportCaseStore
 from invite_service.storage.suppressions import SuppressionStore
 from invite_service.storage.timeline import TimelineStore
 
@@ -169,6 +171,16 @@ class Stores:
     def ratings(self) -> RatingStore:
         """Ratings, reviews and their counters."""
         return RatingStore(self._driver)
+
+    @cached_property
+    def publishing(self) -> PublishingStore:
+        """How ratings and reviews get published."""
+        return PublishingStore(self._driver)
+
+    @cached_property
+    def support_cases(self) -> SupportCaseStore:
+        """Customers who were not content."""
+        return SupportCaseStore(self._driver)
 
     @cached_property
     def pages(self) -> PageStore:

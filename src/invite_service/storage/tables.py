@@ -121,6 +121,18 @@ policies = Table(
     _of_merchant(),
 )
 
+publishing_settings = Table(
+    "publishing_settings",
+    metadata,
+    _merchant(),
+    Column("version", Integer, nullable=False),
+    Column("settings", JSONB, nullable=False),
+    _instant("created_at"),
+    _text("created_by"),
+    PrimaryKeyConstraint("merchant_id", "version"),
+    _of_merchant(),
+)
+
 branding = Table(
     "branding",
     metadata,
@@ -436,7 +448,13 @@ ratings = Table(
     _text("product_id"),
     Column("stars", SmallInteger, nullable=False),
     _text("state"),
+    # Of the stars, the text or both: they share one hold.
     _instant("publish_at", nullable=True),
+    _instant("held_since", nullable=True),
+    # NULL from a process of a release that did not know it yet, which stands for false.
+    Column("is_fixed", Boolean, nullable=True),
+    _text("reject_reason", nullable=True),
+    _text("moved_from", nullable=True),
     _instant("created_at"),
     _instant("updated_at"),
     PrimaryKeyConstraint("merchant_id", "id"),
@@ -445,6 +463,8 @@ ratings = Table(
     CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),
     Index(None, "merchant_id", "product_id", "created_at", "id"),
     Index(None, "merchant_id", "created_at", "id"),
+    Index(None, "merchant_id", "state", "created_at", "id"),
+    Index(None, "merchant_id", "publish_at", postgresql_where="publish_at IS NOT NULL"),
 )
 
 reviews = Table(
@@ -456,11 +476,32 @@ reviews = Table(
     _text("displayed_name"),
     _text("language"),
     _text("state"),
-    _instant("publish_at", nullable=True),
+    Column("is_fixed", Boolean, nullable=True),
     _instant("created_at"),
     _instant("updated_at"),
     PrimaryKeyConstraint("merchant_id", "rating_id"),
     ForeignKeyConstraint(["merchant_id", "rating_id"], ["ratings.merchant_id", "ratings.id"]),
+    Index(None, "merchant_id", "state", "rating_id"),
+)
+
+support_cases = Table(
+    "support_cases",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    Column("rating_id", Uuid, nullable=False),
+    _instant("opened_at"),
+    _text("opened_by"),
+    _instant("followed_up_at", nullable=True),
+    _text("followed_up_by", nullable=True),
+    _instant("closed_at", nullable=True),
+    _text("closed_by", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    ForeignKeyConstraint(["merchant_id", "rating_id"], ["ratings.merchant_id", "ratings.id"]),
+    Index(None, "merchant_id", "opened_at", "id"),
+    Index("support_cases_open_key", "merchant_id", "rating_id", unique=True, postgresql_where="closed_at IS NULL"),
+    Index(None, "merchant_id", "rating_id"),
+    comment="A customer who was not content, or whose word a merchant holds: opened, followed up, closed.",
 )
 
 rating_totals = Table(

@@ -20,6 +20,7 @@ from invite_service.worker.dispatcher import Dispatcher, Turn
 from invite_service.worker.ending import end_tasks
 from invite_service.worker.endpoint import Heartbeat, WorkerEndpoint
 from invite_service.worker.poll_loop import PollLoop
+from invite_service.worker.publishing_loop import PublishingLoop
 
 log = structlog.get_logger()
 
@@ -82,7 +83,8 @@ async def working(settings: Settings) -> AsyncIterator[int]:
             interval=settings.poll_interval,
             on_failure=context.metrics.poll_failures.inc,
         )
-        loops = [poll_loop.run(), batch_updates.run()]
+        publishing = PublishingLoop(factory.create_approvals(), on_failure=context.metrics.poll_failures.inc)
+        loops = [poll_loop.run(), batch_updates.run(), publishing.run()]
         if settings.redis_url is not None:
             loops.append(BellListener(settings.redis_url.get_secret_value(), wake=dispatcher.wake).run())
         async with endpoint.serve(settings.host, settings.worker_port) as port, _running(loops):

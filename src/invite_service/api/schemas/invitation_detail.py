@@ -8,7 +8,7 @@ from typing import Self
 from invite_service.api.schemas.fields import Answer, Money
 from invite_service.api.schemas.invitation import AttemptResponse, InvitationResponse
 from invite_service.api.schemas.order_state import OrderSummaryResponse
-from invite_service.api.schemas.policy import PolicyVersionListParameters
+from invite_service.api.schemas.paging import VersionListParameters
 from invite_service.api.schemas.timeline import TimelineEntryResponse
 from invite_service.domain.invitation import InvitedProduct, Step
 from invite_service.domain.listing import AttemptRecord
@@ -87,7 +87,7 @@ class PolicyReferenceResponse(Answer):
     @classmethod
     def of(cls, saving: PolicySaving) -> Self:
         """Shape a saving of a version."""
-        cursor = PolicyVersionListParameters().cursor_after(saving.version + 1, created_at=saving.saved_at)
+        cursor = VersionListParameters().cursor_after(saving.version + 1, created_at=saving.saved_at)
         link = f"/v1/policy/versions?limit=1&cursor={cursor}"
         return cls(version=saving.version, saved_at=saving.saved_at, saved_by=saving.saved_by, link=link)
 

@@ -56,6 +56,23 @@ class PageParameters(BaseModel):
         return Place(at=cursor.at, id=place_id, backwards=cursor.backwards)
 
 
+class VersionListParameters(PageParameters):
+    """Which versions of settings are wanted; the newest come first."""
+
+    def before(self) -> int | None:
+        """Tell below which version the page starts; raises InvalidInputError for a cursor that is none of this list."""
+        place = self.page(ascending=False, ids_are_uuids=False).place
+        if place is None:
+            return None
+        if not isinstance(place.id, str) or not place.id.isdecimal():
+            raise InvalidInputError("The request has faults.", faults=[Fault("?cursor", "invalid_cursor", NOT_OF_LIST)])
+        return int(place.id)
+
+    def cursor_after(self, version: int, *, created_at: datetime) -> str:
+        """Write the cursor to the versions below this one."""
+        return write_cursor(Cursor(at=created_at, id=str(version), backwards=False), listing=self.listing())
+
+
 def write_cursors(
     page: Page[T], place_of: Callable[[T], tuple[datetime, str]], *, listing: object
 ) -> tuple[str | None, str | None]:

@@ -8,12 +8,10 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
 
-from invite_service.api.cursors import Cursor, write_cursor
 from invite_service.api.schemas.fields import PARAMETERS, STRICT, Answer, WallTime
 from invite_service.api.schemas.invitation import InvitationResponse
-from invite_service.api.schemas.paging import NOT_OF_LIST, PageParameters
 from invite_service.domain.decision import Reason
-from invite_service.domain.errors import Fault, InvalidInputError
+from invite_service.domain.errors import Fault
 from invite_service.domain.order import OrderOutcome
 from invite_service.domain.policy import Policy
 from invite_service.rules.policy import MAX_EXCLUDED, MAX_STATUSES, MAX_TEXT_LENGTH
@@ -180,23 +178,6 @@ def _counts(counts: Mapping[Any, int]) -> dict[str, int]:
 
 def _by_day(counts: Mapping[date, int]) -> dict[str, int]:
     return {day.isoformat(): count for day, count in sorted(counts.items())}
-
-
-class PolicyVersionListParameters(PageParameters):
-    """Which versions are wanted; the newest come first."""
-
-    def before(self) -> int | None:
-        """Tell below which version the page starts; raises InvalidInputError for a cursor that is none of this list."""
-        place = self.page(ascending=False, ids_are_uuids=False).place
-        if place is None:
-            return None
-        if not isinstance(place.id, str) or not place.id.isdecimal():
-            raise InvalidInputError("The request has faults.", faults=[Fault("?cursor", "invalid_cursor", NOT_OF_LIST)])
-        return int(place.id)
-
-    def cursor_after(self, version: int, *, created_at: datetime) -> str:
-        """Write the cursor to the versions below this one."""
-        return write_cursor(Cursor(at=created_at, id=str(version), backwards=False), listing=self.listing())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
