@@ -61,11 +61,13 @@ openapi: install
 	$(BIN)/invite-service openapi > openapi/openapi.json.new
 	mv openapi/openapi.json.new openapi/openapi.json
 
-# Hashes bind the files; which index they come from is the installer's business.
+# Hashes bind the files; which index they come from is the installer's business. What the service runs with is chosen first, and
+# binds what goes into the same environment beside it.
 lock: $(BIN)/uv
 	for name in runtime $(filter-out runtime,$(notdir $(LOCKS:.txt=))); do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	        --no-emit-index-url --no-emit-find-links requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+	        --no-emit-index-url --no-emit-find-links $$bound requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+	    bound="--constraint requirements/runtime.txt"; \
 	done
 
 # Not through `install`, which refuses as long as the pinned files lag behind what the project names.
