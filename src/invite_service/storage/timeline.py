@@ -43,7 +43,8 @@ WHERE c.merchant_id = $1
 """
 
 # Of an invitation that the order is or was part of, what became of it from the order's first entry about it on; what
-# it says of its other orders stands in theirs.
+# it says of its other orders stands in theirs. Arrays, so that the rows are found by their key whatever the planner
+# knows of the tables.
 LIST_OF_ORDER: Final = f"""
 WITH own AS (
     SELECT at, actor, event, order_id, invitation_id, reason, data, id
@@ -58,15 +59,13 @@ FROM (
     SELECT * FROM own
     UNION ALL
     SELECT t.at, t.actor, t.event, t.order_id, t.invitation_id, t.reason, t.data, t.id
-    FROM joined
-    JOIN timeline_entries AS t
-        ON t.merchant_id = $1 AND t.invitation_id = joined.invitation_id AND t.at >= joined.at
-    WHERE t.order_id IS NULL
+    FROM timeline_entries AS t
+    JOIN joined ON joined.invitation_id = t.invitation_id AND joined.at <= t.at
+    WHERE t.merchant_id = $1 AND t.invitation_id = ANY(ARRAY(SELECT invitation_id FROM joined)) AND t.order_id IS NULL
     UNION ALL
     SELECT told.*
-    FROM joined
-    JOIN ({_TOLD_BY_BATCH_UPDATES}) AS told
-        ON told.invitation_id = joined.invitation_id AND told.at >= joined.at
+    FROM ({_TOLD_BY_BATCH_UPDATES} AND c.invitation_id = ANY(ARRAY(SELECT invitation_id FROM joined))) AS told
+    JOIN joined ON joined.invitation_id = told.invitation_id AND joined.at <= told.at
 ) AS told
 ORDER BY at, id
 """  # noqa: S608 - built from the constant above
