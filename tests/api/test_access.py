@@ -44,7 +44,20 @@ CALLS = [
     ("POST", "/v1/suppressions/import", Scope.SUPPRESSIONS_WRITE),
     ("DELETE", "/v1/suppressions", Scope.SUPPRESSIONS_WRITE),
     ("DELETE", f"/v1/suppressions/{uuid4()}", Scope.SUPPRESSIONS_WRITE),
+    ("GET", "/v1/publishing", Scope.PUBLISHING_READ),
+    ("PATCH", "/v1/publishing", Scope.PUBLISHING_WRITE),
+    ("GET", "/v1/publishing/versions", Scope.PUBLISHING_READ),
+    ("GET", "/v1/ratings", Scope.RATINGS_READ),
     ("GET", "/v1/ratings/summary", Scope.RATINGS_READ),
+    ("GET", f"/v1/ratings/{uuid4()}", Scope.RATINGS_READ),
+    ("POST", f"/v1/ratings/{uuid4()}/publish", Scope.RATINGS_WRITE),
+    ("POST", f"/v1/ratings/{uuid4()}/hold", Scope.RATINGS_WRITE),
+    ("POST", f"/v1/ratings/{uuid4()}/reject", Scope.RATINGS_WRITE),
+    ("POST", f"/v1/ratings/{uuid4()}/move", Scope.RATINGS_WRITE),
+    ("GET", "/v1/products/p/summary", Scope.RATINGS_READ),
+    ("GET", "/v1/support-cases", Scope.RATINGS_READ),
+    ("POST", f"/v1/support-cases/{uuid4()}/follow-up", Scope.RATINGS_WRITE),
+    ("POST", f"/v1/support-cases/{uuid4()}/close", Scope.RATINGS_WRITE),
     ("GET", "/v1/insights/reconciliation", Scope.INSIGHTS_READ),
     ("GET", "/v1/sandbox/clock", Scope.SANDBOX),
     ("POST", "/v1/sandbox/clock", Scope.SANDBOX),
@@ -61,7 +74,13 @@ OPERATOR_CALLS = [
     ("DELETE", "/v1/api-keys/abc?merchant_id=gift-shop"),
 ]
 
-NAMES_OF_IDS = {"invitations": "{invitation_id}", "batch-updates": "{batch_id}", "suppressions": "{suppression_id}"}
+NAMES_OF_IDS = {
+    "invitations": "{invitation_id}",
+    "batch-updates": "{batch_id}",
+    "suppressions": "{suppression_id}",
+    "ratings": "{rating_id}",
+    "support-cases": "{case_id}",
+}
 
 
 def _name_of_id(path: str) -> str:
@@ -82,7 +101,12 @@ async def test_every_documented_call_of_a_merchant_is_in_the_table(api: Api) -> 
         if operation["security"] == [{"api_key": []}]
     }
     templates = {
-        (method, path.replace("/A-1001", "/{order_id}").replace("/email", "/{channel}"))
+        (
+            method,
+            path.replace("/A-1001", "/{order_id}")
+            .replace("/email", "/{channel}")
+            .replace("/products/p", "/products/{product_id}"),
+        )
         for method, path, _ in CALLS
         if not _ID.search(path)
     }

@@ -18,6 +18,8 @@ from invite_service.api.schemas.merchant import ApiKeyRequest, MerchantRequest
 from invite_service.api.schemas.order import OrderRequest
 from invite_service.api.schemas.policy import PolicyPatch
 from invite_service.api.schemas.problem import ProblemResponse
+from invite_service.api.schemas.publishing import PublishingPatch
+from invite_service.api.schemas.rating import RejectRequest
 from invite_service.api.schemas.sandbox import ClockRequest, SendReportResponse
 from invite_service.api.schemas.suppression import SubjectRequest, SuppressionsRequest
 from invite_service.main import create_app
@@ -37,7 +39,9 @@ EXAMPLED = {
         OrderRequest,
         PolicyPatch,
         ProblemResponse,
+        PublishingPatch,
         ReconciliationResponse,
+        RejectRequest,
         RescheduleRequest,
         SendReportResponse,
         SubjectRequest,
