@@ -13,10 +13,9 @@ import orjson
 from sqlalchemy import Connection, PoolProxiedConnection, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.util import greenlet_spawn
 
+from invite_service.storage.connections import Connections, driver_of
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
@@ -32,15 +31,11 @@ BEGIN_BY_KEY: Final = f"{BEGIN}; SET LOCAL plan_cache_mode = force_generic_plan;
 ROLLBACK_SECONDS: Final = 5.0
 """How long a rollback may take; past it the connection is dropped, which rolls back as well."""
 
-CHECKOUT_SECONDS: Final = 30.0
-"""How long a transaction waits for a free connection."""
-
 _CONFLICT_STATES: Final = frozenset({"40001", "40P01"})
 """SQLSTATEs serialization_failure and deadlock_detected (PostgreSQL manual, appendix A)."""
 
 _CANNOT_CONNECT: Final = (
     OSError,
-    PoolTimeoutError,
     DBAPIError,
     # A raw connection's errors come as the dialect's own, not yet as SQLAlchemy's.
     AsyncAdapt_asyncpg_dbapi.Error,
@@ -78,7 +73,7 @@ _SERVER_SETTINGS: Final = {
 class Database:
     """A pool of connections and the transactions on them.
 
-    SQLAlchemy's pool hands out the connections. They are in its AUTOCOMMIT mode, which means here that it sends no
+    SQLAlchemy's pool makes the connections. They are in its AUTOCOMMIT mode, which means here that it sends no
     BEGIN of its own: `transaction` does, on the driver's connection, so that SQLAlchemy's statements and the driver's
     run in the same one.
     """
@@ -110,15 +105,13 @@ class Database:
             isolation_level="AUTOCOMMIT",
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=CHECKOUT_SECONDS,
-            # The connection used last has the plans: a quiet process works on one or two of its connections.
-            pool_use_lifo=True,
             json_serializer=_dump_json,
             json_deserializer=orjson.loads,
             connect_args=connect_args,
         )
         event.listen(self._engine.sync_engine, "connect", _set_codecs)
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+        self._connections = Connections(self._engine, size=pool_size)
 
     @contextlib.asynccontextmanager
     async def transaction(self, *, by_key: bool = False) -> AsyncIterator[Stores]:
@@ -132,7 +125,7 @@ class Database:
             DatabaseUnavailableError: the database cannot be reached, or went away.
         """
         async with self._connection() as connection:
-            driver = _driver_of(connection)
+            driver = driver_of(connection)
             try:
                 await driver.execute(BEGIN_BY_KEY if by_key else BEGIN)
                 yield self._stores(connection)
@@ -164,7 +157,7 @@ class Database:
         """
         head = head_revisions(migrations or find_migrations())
         async with self._connection() as connection:
-            driver = _driver_of(connection)
+            driver = driver_of(connection)
             is_made = await driver.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
             rows = await driver.fetch("SELECT version_num FROM alembic_version") if is_made else ()
         require_head(frozenset(row["version_num"] for row in rows), head)
@@ -176,26 +169,27 @@ class Database:
             DatabaseUnavailableError: there is none.
         """
         async with self._connection() as connection:
-            await _driver_of(connection).execute("SELECT 1")
+            await driver_of(connection).execute("SELECT 1")
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._connections.close()
         await self._engine.dispose()
 
     def _stores(self, connection: PoolProxiedConnection) -> Stores:
         def open_core() -> AsyncConnection:
             return AsyncConnection(self._engine, Connection(self._engine.sync_engine, connection))
 
-        return Stores(_driver_of(connection), open_core, contact_keys=self._contact_keys, new_id=self._new_id)
+        return Stores(driver_of(connection), open_core, contact_keys=self._contact_keys, new_id=self._new_id)
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[PoolProxiedConnection]:
-        """Take a connection from the pool, and tell errors by whether trying again helps.
+        """Take a connection, and tell errors by whether trying again helps.
 
         The pool's own connection: SQLAlchemy's objects around it cost as much as a short statement.
         """
         try:
-            connection = await self._engine.raw_connection()
+            connection = await self._connections.take()
         except _CANNOT_CONNECT as error:
             raise DatabaseUnavailableError(f"The database cannot be reached: {type(error).__name__}.") from error
         try:
@@ -204,12 +198,12 @@ class Database:
             if _is_conflict(error):
                 raise TransactionConflictError("Another transaction came in between.") from error
             if isinstance(error, asyncpg.InternalClientError):
-                _driver_of(connection).terminate()
-            if _driver_of(connection).is_closed() or _says_goodbye(error):
+                driver_of(connection).terminate()
+            if driver_of(connection).is_closed() or _says_goodbye(error):
                 raise DatabaseUnavailableError("The database went away.") from error
             raise
         finally:
-            await greenlet_spawn(connection.close)
+            self._connections.put_back(connection)
 
 
 def _says_goodbye(error: BaseException) -> bool:
@@ -217,11 +211,6 @@ def _says_goodbye(error: BaseException) -> bool:
     origin = error.orig if isinstance(error, DBAPIError) else error
     sqlstate = str(getattr(origin, "sqlstate", None) or "")
     return sqlstate.startswith("08") or sqlstate in {"57P01", "57P02", "57P03"}
-
-
-def _driver_of(connection: PoolProxiedConnection) -> Any:
-    """Give the asyncpg connection, which carries no types."""
-    return connection.driver_connection
 
 
 async def _commit(driver: Driver) -> None:
