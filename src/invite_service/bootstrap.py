@@ -375,6 +375,6 @@ class Factory:
         )
 
     def _observe_receipt(self, receipt: Receipt, channel: Channel, *, seconds: float) -> None:
-        metrics = self._context.metrics
-        metrics.messages.labels(receipt.outcome.value, channel.value).inc()
-        metrics.provider_seconds.labels(receipt.provider).observe(seconds)
+        self._context.metrics.count_attempt(
+            outcome=receipt.outcome.value, channel=channel.value, provider=receipt.provider, seconds=seconds
+        )

@@ -259,6 +259,7 @@ class Metrics:
         self.http_requests = self._counter("http_requests", "Requests answered.", "route", "method", "status")
         self.http_seconds = self._histogram("http_seconds", "Time to answer a request.", "route", "method")
         self._of_answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._of_attempts: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
 
     def count_answer(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answered request; the metrics of each kind of answer are looked up once."""
@@ -268,6 +269,16 @@ class Metrics:
             self._of_answers[kind] = requests, self.http_seconds.labels(route, method)
         requests, times = self._of_answers[kind]
         requests.inc()
+        times.observe(seconds)
+
+    def count_attempt(self, *, outcome: str, channel: str, provider: str, seconds: float) -> None:
+        """Count a closed attempt; the metrics of each kind are looked up once."""
+        kind = (outcome, channel, provider)
+        if kind not in self._of_attempts:
+            messages = self.messages.labels(outcome, channel)
+            self._of_attempts[kind] = messages, self.provider_seconds.labels(provider)
+        messages, times = self._of_attempts[kind]
+        messages.inc()
         times.observe(seconds)
 
     def render(self) -> bytes:
