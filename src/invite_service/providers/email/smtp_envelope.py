@@ -1,5 +1,6 @@
 """One message as SMTP sees it: the commands of its envelope and its bytes, checked before anything is written."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -12,7 +13,10 @@ MAX_ADDRESS_LENGTH = 254
 
 _UNSAFE = frozenset(' <>\\"')
 
-_ALL_BUT_LINE_ENDS = bytes(octet for octet in range(256) if octet not in b"\r\n")
+# Patterns that begin with one certain octet are found several times faster than `in` finds two.
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_LONE_LF = re.compile(rb"\n(?<!\r\n)")
+_DOT_AT_START = re.compile(rb"\n\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Envelope:
     def data(self) -> bytes:
         """Write what follows the 354: the bytes, dots at line starts doubled, and the final dot (RFC 5321 4.5.2)."""
         raw = self.raw
-        if b"\n." in raw:
+        if _DOT_AT_START.search(raw):
             raw = raw.replace(b"\n.", b"\n..")
         start = b"." if raw.startswith(b".") else b""
         return b"".join((start, raw, b".\r\n"))
@@ -86,6 +90,4 @@ def _is_safe_address(address: str) -> bool:
 
 def _has_proper_lines(raw: bytes) -> bool:
     """Every line ends with CR LF and neither stands alone: servers differ on lone ones, which smuggles mails."""
-    # Counted by leaving out all else: counting CR and LF one by one takes twice as long, at every message.
-    ends = len(raw.translate(None, _ALL_BUT_LINE_ENDS))
-    return raw.endswith(b"\r\n") and ends == 2 * raw.count(b"\r\n")
+    return raw.endswith(b"\r\n") and not _LONE_LF.search(raw) and not _LONE_CR.search(raw)
