@@ -34,9 +34,9 @@ from invite_service.storage.attempts import NewAttempt, Recorded
 
 log = structlog.get_logger()
 
-LOW_WATER: Final = 4
-"""Messages still waiting, for each place, when the merchant lines up again: the next batch is claimed and judged just
-in time, and does not compete with this one for places."""
+LEAD_SECONDS: Final = 0.15
+"""How long before this batch is used up, at the pace so far, the merchant lines up again: for the next one to be
+claimed and judged meanwhile, and no longer, as what may_send said holds for seconds."""
 
 SAME_KEY_TRIES: Final = 3
 """Calls with the same bytes and key to a provider that honours keys, before an unknown outcome is left in doubt."""
@@ -112,13 +112,15 @@ class HandOver:
         self._calls: dict[asyncio.Task[Receipt], Tried] = {}
         self._ended: list[_Ended] = []
         self._is_refused = False
+        self._started_count = 0
+        self._began_at = asyncio.get_running_loop().time()
         self._has_more = has_more
         self._patience = patience
         self._renew_at = self._next_renewal()
 
     async def run(self) -> None:
         """Send all that waits, or give it back."""
-        with self._outlet.places.share() as share:
+        with self._outlet.places.share(self._claim.merchant.id) as share:
             try:
                 while self._left or self._calls or self._ended:
                     await self._advance(share)
@@ -133,6 +135,7 @@ class HandOver:
         if room or self._ended:
             share.hold(max(share.held, len(self._calls) + room))
             await self._record_and_open(room)
+            share.is_hungry = self._left > 0
             share.hold(len(self._calls))
         elif not self._calls:
             await self._wait_for_place(share)
@@ -169,6 +172,7 @@ class HandOver:
             self._write_one()
         starting = [self._start(self._written.popleft()) for _ in range(min(room, len(self._written)))]
         self._announce_more()
+        self._started_count += len(starting)
         ended, self._ended = self._ended, []
         openings = [_opening(tried, message, provider=self._outlet.sender.name) for tried, message in starting]
         recording = asyncio.create_task(self._claim.record([entry.conclusion for entry in ended], openings))
@@ -223,7 +227,10 @@ class HandOver:
         return tried, message
 
     def _announce_more(self) -> None:
-        if self._has_more and self._left <= LOW_WATER * self._outlet.places.capacity:
+        if not self._has_more:
+            return
+        pace = self._started_count / max(asyncio.get_running_loop().time() - self._began_at, LEAD_SECONDS / 100)
+        if self._left <= max(pace * LEAD_SECONDS, self._outlet.places.capacity):
             self._has_more = False
             self._turn.announce_more()
 

@@ -17,14 +17,15 @@ class CallPlaces:
     """The calls one sender may have open at once in this process, shared by the batches that send through it.
 
     A place is held from before an attempt is written until after it is closed, so that open attempts never outnumber
-    the places. Batches that have more to start share them evenly; where there are fewer places than batches, they take
-    turns.
+    the places. Owners that have more to start share them evenly; where there are fewer places than owners, they take
+    turns. Of an owner's own batches the elder goes first: many attempts are written and closed at the price of a few.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._held = 0
-        self._shares: set[Share] = set()
+        # In the order in which they came.
+        self._shares: dict[Share, None] = {}
         self._waiting: deque[tuple[Share, asyncio.Future[None]]] = deque()
 
     @property
@@ -38,20 +39,22 @@ class CallPlaces:
         return self._capacity - self._held
 
     @contextlib.contextmanager
-    def share(self) -> Iterator["Share"]:
-        """Take part; whatever is still held at the end of the block is given back."""
-        share = Share(self)
-        self._shares.add(share)
+    def share(self, owner: str) -> Iterator["Share"]:
+        """Take part with one batch of an owner; whatever is still held at the end of the block is given back."""
+        share = Share(self, owner)
+        self._shares[share] = None
         try:
             yield share
         finally:
+            del self._shares[share]
             share.hold(0)
-            self._shares.remove(share)
 
     def limit_for(self, share: "Share") -> int:
         """How many places a share may hold now; 0 where it has to wait for its turn."""
-        hungry = sum(1 for other in self._shares if other.is_hungry or other is share)
-        return self._capacity // hungry
+        if self._yields(share):
+            return 0
+        owners = {other.owner for other in self._shares if other.is_hungry}
+        return self._capacity // len(owners | {share.owner})
 
     def take(self, count: int) -> None:
         """Take free places."""
@@ -60,15 +63,20 @@ class CallPlaces:
     def give_back(self, count: int) -> None:
         """Hand places to those who wait, in their order, and free the others."""
         self._held -= count
+        self._waiting = deque(entry for entry in self._waiting if not entry[1].done())
+        passed_over = []
         while self._waiting and self.free:
-            share, place = self._waiting.popleft()
-            if not place.done():
-                self._grant(share)
-                place.set_result(None)
+            entry = self._waiting.popleft()
+            if self._yields(entry[0]):
+                passed_over.append(entry)
+            else:
+                self._grant(entry[0])
+                entry[1].set_result(None)
+        self._waiting.extendleft(reversed(passed_over))
 
     async def wait(self, share: "Share") -> None:
         """Wait for a place and give it to the share."""
-        if self.free and not self._waiting:
+        if self.free and not self._yields(share) and all(self._yields(other) for other, _ in self._waiting):
             self._grant(share)
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -77,6 +85,15 @@ class CallPlaces:
             await place
         finally:
             place.cancel()
+
+    def _yields(self, share: "Share") -> bool:
+        """Say whether an elder batch of the same owner still has something to start."""
+        for other in self._shares:
+            if other is share:
+                return False
+            if other.owner == share.owner and other.is_hungry:
+                return True
+        return False
 
     def _grant(self, share: "Share") -> None:
         self._held += 1
@@ -87,8 +104,9 @@ class CallPlaces:
 class Share:
     """What one batch holds of the places."""
 
-    def __init__(self, places: CallPlaces) -> None:
+    def __init__(self, places: CallPlaces, owner: str) -> None:
         self._places = places
+        self.owner = owner
         self.held = 0
         self.is_hungry = True
         """Whether the batch has more to start; one that has not leaves its part of the places to the others."""
