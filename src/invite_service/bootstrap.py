@@ -182,11 +182,11 @@ def _make_bell(settings: Settings, metrics: Metrics) -> ArqBell | SilentBell:
 
 def _make_outlets(settings: Settings, database: Database, *, clock: Callable[[], datetime]) -> InstallationOutlets:
     mailbox = DatabaseMailbox(database, clock=clock)
-    kept = Outlet(registry.create_sender(registry.parse_url("mailbox:"), mailbox=mailbox))
+    kept = Outlet(registry.create_sender(registry.parse_url("mailbox:"), mailbox=mailbox, clock=clock))
     if settings.smtp_url is None:
         return InstallationOutlets(kept, None)
     sender_settings = registry.parse_url(settings.smtp_url.get_secret_value())
-    return InstallationOutlets(kept, Outlet(registry.create_sender(sender_settings, mailbox=mailbox)))
+    return InstallationOutlets(kept, Outlet(registry.create_sender(sender_settings, mailbox=mailbox, clock=clock)))
 
 
 def _sender_defaults(settings: Settings) -> SenderDefaults:

@@ -12,9 +12,10 @@ from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.base import LookUp, Sender
 from invite_service.providers.doubles import FakeSender, RecordingSender
 from invite_service.providers.mailbox import MailboxSender
-from tests.providers.companies import COMPANIES, PlayedCompany, make_api_message, open_api
+from tests.providers.companies import COMPANIES
 from tests.providers.mailboxes import FakeMailbox
 from tests.providers.messages import make_message, open_sender
+from tests.providers.played import PlayedCompany, make_api_message, open_api
 from tests.support.smtp_server import ScriptedSmtpServer
 
 
@@ -58,7 +59,7 @@ OPENERS: dict[str, Opener] = {
     "smtp": open_smtp,
     **{made.name: opener_of(made) for made in COMPANIES},
 }
-WITH_LOOK_UP = {"postmark"}
+WITH_LOOK_UP = {"mailgun", "mailjet", "postmark"}
 
 every_sender = pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS.keys())
 

@@ -13,9 +13,10 @@ import pytest
 from invite_service.domain.message import Message
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.base import BatchSender, LookUp, Sender
-from tests.providers.companies import COMPANIES, PlayedCompany, make_api_message, open_api
+from tests.providers.companies import COMPANIES
 from tests.providers.conftest import Certificate
 from tests.providers.messages import wait_until
+from tests.providers.played import PlayedCompany, make_api_message, open_api
 from tests.support.vendor_server import Act, Behaviour, Said, VendorServer
 
 every_company = pytest.mark.parametrize("company", COMPANIES, ids=lambda made: made.__name__)

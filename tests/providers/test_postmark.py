@@ -11,7 +11,8 @@ from invite_service.domain.provider_event import EventKind, EventReading, EventV
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.base import EventRequest
 from invite_service.providers.email.postmark import PostmarkEvents, PostmarkSettings, parse_postmark
-from tests.providers.companies import SECRET, Postmark, make_api_message, open_api
+from tests.providers.companies import Postmark
+from tests.providers.played import SECRET, make_api_message, open_api
 from tests.support.vendor_server import Said
 
 ATTEMPT = make_api_message().attempt_id

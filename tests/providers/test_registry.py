@@ -1,5 +1,7 @@
 """From a provider's name and options to a sender."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from invite_service.domain.errors import Fault, ProviderSettingsError
@@ -9,11 +11,17 @@ from invite_service.providers import registry
 from invite_service.providers.email.postmark import parse_postmark
 from invite_service.providers.email.smtp import SmtpSender
 from invite_service.providers.email.smtp_settings import parse_smtp_url
+from invite_service.providers.http import ApiSettings
 from invite_service.providers.mailbox import MailboxSender, MailboxSettings
+from tests.providers.companies import SendGrid
 
 POSTMARK = {"server_token": "5a1b"}
 """The required options alone."""
 URL = "smtp://mail.example.com?connections=3"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class NoMailbox:
@@ -107,8 +115,8 @@ def test_default_url_of_no_provider_is_a_fault_without_the_url(url: str) -> None
 
 
 async def test_settings_become_the_sender_of_their_provider() -> None:
-    smtp = registry.create_sender(registry.parse_url(URL), mailbox=NoMailbox())
-    mailbox = registry.create_sender(registry.parse_url("mailbox:"), mailbox=NoMailbox())
+    smtp = registry.create_sender(registry.parse_url(URL), mailbox=NoMailbox(), clock=utc_now)
+    mailbox = registry.create_sender(registry.parse_url("mailbox:"), mailbox=NoMailbox(), clock=utc_now)
 
     assert isinstance(smtp, SmtpSender)
     assert (smtp.name, smtp.max_in_flight, smtp.honours_idempotency_key) == ("smtp", 3, False)
@@ -116,27 +124,112 @@ async def test_settings_become_the_sender_of_their_provider() -> None:
 
 
 def test_providers_of_a_channel_are_named() -> None:
-    assert registry.provider_names(Channel.EMAIL) == ("mailbox", "postmark", "smtp")
+    assert registry.provider_names(Channel.EMAIL) == (
+        "brevo",
+        "mailbox",
+        "mailgun",
+        "mailjet",
+        "postmark",
+        "resend",
+        "sendgrid",
+        "ses",
+        "smtp",
+    )
     assert registry.provider_names(Channel.SMS) == ("mailbox",)
 
 
-API_PROVIDERS = [("postmark", POSTMARK)]
+SECRET = {"webhook_secret": "x"}
+SES = {"region": "eu-north-1", "access_key_id": "x", "secret_access_key": "x"}
+API_PROVIDERS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
+    ("brevo", {"api_key": "x"}, SECRET, "https://api.brevo.com/v3"),
+    ("mailgun", {"api_key": "x", "domain": "mg.example.com"}, {"webhook_signing_key": "x"}, "https://api.mailgun.net"),
+    ("mailjet", {"api_key": "x", "secret_key": "x"}, SECRET, "https://api.mailjet.com"),
+    ("postmark", POSTMARK, SECRET, "https://api.postmarkapp.com"),
+    ("resend", {"api_key": "x"}, {"webhook_secret": "whsec_c2VjcmV0"}, "https://api.resend.com"),
+    ("sendgrid", {"api_key": "x"}, {"webhook_public_key": SendGrid.public_key}, "https://api.sendgrid.com"),
+    ("ses", SES, SECRET, "https://email.eu-north-1.amazonaws.com"),
+]
 
 
-@pytest.mark.parametrize(("provider", "options"), API_PROVIDERS)
+@pytest.mark.parametrize(("provider", "options", "secret", "api_url"), API_PROVIDERS)
 async def test_provider_with_an_api_has_a_sender_of_its_name_and_a_reader_once_it_has_a_secret(
-    provider: str, options: dict[str, str]
+    provider: str, options: dict[str, str], secret: dict[str, str], api_url: str
 ) -> None:
     settings = registry.parse_settings(provider, options, channel=Channel.EMAIL)
-    told = registry.parse_settings(provider, options | {"webhook_secret": "x"}, channel=Channel.EMAIL)
-    sender, reader = registry.create_sender(settings, mailbox=NoMailbox()), registry.create_event_reader(told)
+    told = registry.parse_settings(provider, options | secret, channel=Channel.EMAIL)
+    sender, reader = (
+        registry.create_sender(settings, mailbox=NoMailbox(), clock=utc_now),
+        registry.create_event_reader(told),
+    )
 
+    assert isinstance(settings.options, ApiSettings)
+    assert settings.options.api_url == api_url
     assert sender.name == provider
     assert reader is not None
     assert reader.name == provider
     assert registry.create_event_reader(settings) is None
     await sender.close()
     await reader.close()
+
+
+@pytest.mark.parametrize(
+    ("provider", "options", "codes"),
+    [
+        ("brevo", {"api_key": ""}, ["api_key_invalid"]),
+        (
+            "mailgun",
+            {"api_key": "", "domain": "mg/../x", "region": "moon"},
+            ["region_invalid", "api_key_invalid", "domain_invalid"],
+        ),
+        ("mailjet", {"api_key": "a b", "secret_key": ""}, ["api_key_invalid", "secret_key_invalid"]),
+        ("resend", {"api_key": "", "webhook_secret": "no*base64"}, ["api_key_invalid", "webhook_secret_invalid"]),
+        (
+            "sendgrid",
+            {"api_key": "", "region": "moon", "webhook_public_key": "c2VjcmV0"},
+            ["region_invalid", "api_key_invalid", "webhook_public_key_invalid"],
+        ),
+        (
+            "ses",
+            SES | {"region": "Moon", "configuration_set": "a/b", "secret_access_key": ""},
+            ["region_invalid", "secret_access_key_invalid", "configuration_set_invalid"],
+        ),
+    ],
+)
+def test_options_of_an_api_with_faults_name_each_of_them(
+    provider: str, options: dict[str, str], codes: list[str]
+) -> None:
+    with pytest.raises(ProviderSettingsError) as caught:
+        registry.parse_settings(provider, options, channel=Channel.EMAIL)
+
+    assert [fault.code for fault in caught.value.faults] == codes
+
+
+@pytest.mark.parametrize(
+    ("provider", "options", "api_url"),
+    [
+        ("mailgun", {"api_key": "x", "domain": "mg.example.com", "region": "eu"}, "https://api.eu.mailgun.net"),
+        ("sendgrid", {"api_key": "x", "region": "eu"}, "https://api.eu.sendgrid.com"),
+        ("ses", SES | {"region": "cn-north-1"}, "https://email.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_region_chooses_the_api(provider: str, options: dict[str, str], api_url: str) -> None:
+    settings = registry.parse_settings(provider, options, channel=Channel.EMAIL).options
+
+    assert isinstance(settings, ApiSettings)
+    assert settings.api_url == api_url
+
+
+@pytest.mark.parametrize(("provider", "options", "secret", "api_url"), API_PROVIDERS)
+def test_settings_of_an_api_show_no_secret(
+    provider: str, options: dict[str, str], secret: dict[str, str], api_url: str
+) -> None:
+    plain = {"domain", "region"}
+    marked = {name: value if name in plain else "hunter2" for name, value in options.items()}
+    given = secret if provider in {"resend", "sendgrid"} else dict.fromkeys(secret, "hunter2")
+    settings = registry.parse_settings(provider, marked | given, channel=Channel.EMAIL)
+
+    assert "hunter2" not in repr(settings)
+    assert "c2VjcmV0" not in repr(settings)
 
 
 def test_provider_that_tells_nothing_has_no_reader() -> None:

@@ -182,7 +182,7 @@ class VendorServer:
                     await writer.drain()
                     await asyncio.sleep(0.05)
             case Act.TAKE_AND_HALVE:
-                said = Said(said.status, said.body[: len(said.body) // 2], said.headers, length=len(said.body))
+                said = Said(said.status, said.body[: len(said.body) // 2], said.headers, length=max(len(said.body), 10))
         writer.write(_write(said))
         await writer.drain()
         if said.length is not None or behaviour is Act.CLOSE_WHEN_IDLE:

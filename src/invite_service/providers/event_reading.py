@@ -22,9 +22,10 @@ _LATEST = 253_402_300_799
 
 
 def has_secret(request: EventRequest, secret: str) -> bool:
-    """Say whether the request knows the secret: as the password of HTTP Basic, or in its address."""
-    password = _read_password(request.headers.get("authorization", ""))
-    return any(is_same_secret(given, secret) for given in (request.url_secret or "", password))
+    """Say whether the request knows the secret: as the password of HTTP Basic, as a bearer token, or in its address."""
+    authorization = request.headers.get("authorization", "")
+    given = (request.url_secret or "", _read_password(authorization), _read_bearer(authorization))
+    return any(is_same_secret(one, secret) for one in given)
 
 
 def is_same_secret(given: str, expected: str) -> bool:
@@ -102,6 +103,11 @@ def instant_of_seconds(value: Any) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return datetime.fromtimestamp(seconds, UTC) if 0 <= seconds <= _LATEST else None
+
+
+def _read_bearer(authorization: str) -> str:
+    kind, _, text = authorization.partition(" ")
+    return text.strip() if kind.lower() == "bearer" else ""
 
 
 def _read_password(authorization: str) -> str:

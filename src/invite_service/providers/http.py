@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -233,6 +234,11 @@ class ApiClient:
             if len(body) > self._answer_limit:
                 raise _UnreadableError(Trouble.ANSWER_TOO_LARGE)
         return bytes(body)
+
+
+def write_basic(username: str, password: str) -> str:
+    """Write the value of `Authorization` for HTTP Basic."""
+    return f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 class _UnreadableError(Exception):

@@ -120,11 +120,12 @@ def read_retry_after(headers: Mapping[str, str]) -> timedelta | None:
     text = headers.get("retry-after", "").strip()
     if _DIGITS.fullmatch(text):
         return timedelta(seconds=float(text))
-    until, since = _read_date(text), _read_date(headers.get("date", ""))
+    until, since = read_date(text), read_date(headers.get("date", ""))
     return until - since if until and since else None
 
 
-def _read_date(text: str) -> datetime | None:
+def read_date(text: str) -> datetime | None:
+    """Read a date as HTTP writes it, aware; None where it is none."""
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

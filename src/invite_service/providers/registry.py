@@ -2,13 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import assert_never
 
 from invite_service.domain.errors import Fault, ProviderSettingsError
 from invite_service.domain.invitation import Channel
 from invite_service.providers.base import EventReader, Mailbox, Sender
+from invite_service.providers.email.brevo import NAME as BREVO
+from invite_service.providers.email.brevo import BrevoEvents, BrevoSender, BrevoSettings, parse_brevo
+from invite_service.providers.email.mailgun import NAME as MAILGUN
+from invite_service.providers.email.mailgun import MailgunEvents, MailgunSender, MailgunSettings, parse_mailgun
+from invite_service.providers.email.mailjet import NAME as MAILJET
+from invite_service.providers.email.mailjet import MailjetEvents, MailjetSender, MailjetSettings, parse_mailjet
 from invite_service.providers.email.postmark import NAME as POSTMARK
 from invite_service.providers.email.postmark import PostmarkEvents, PostmarkSender, PostmarkSettings, parse_postmark
+from invite_service.providers.email.resend import NAME as RESEND
+from invite_service.providers.email.resend import ResendEvents, ResendSender, ResendSettings, parse_resend
+from invite_service.providers.email.sendgrid import NAME as SENDGRID
+from invite_service.providers.email.sendgrid import SendGridEvents, SendGridSender, SendGridSettings, parse_sendgrid
+from invite_service.providers.email.ses import NAME as SES
+from invite_service.providers.email.ses import SesSender, SesSettings, parse_ses
+from invite_service.providers.email.ses_events import SesEvents
 from invite_service.providers.email.smtp import create_smtp_sender
 from invite_service.providers.email.smtp_answers import NAME as SMTP
 from invite_service.providers.email.smtp_settings import SmtpSettings, parse_smtp_url
@@ -16,7 +30,17 @@ from invite_service.providers.mailbox import NAME as MAILBOX
 from invite_service.providers.mailbox import MailboxSender, MailboxSettings
 from invite_service.providers.reach import EVERYWHERE, Reach
 
-ProviderOptions = SmtpSettings | MailboxSettings | PostmarkSettings
+ProviderOptions = (
+    SmtpSettings
+    | MailboxSettings
+    | BrevoSettings
+    | MailgunSettings
+    | MailjetSettings
+    | PostmarkSettings
+    | ResendSettings
+    | SendGridSettings
+    | SesSettings
+)
 """What a provider's options are once they are read; one class per provider."""
 
 
@@ -47,11 +71,47 @@ _EMAIL = frozenset({Channel.EMAIL})
 
 _PROVIDERS: Mapping[str, _Provider] = {
     MAILBOX: _Provider(channels=frozenset(Channel), required=frozenset(), parse=lambda _: MailboxSettings()),
+    BREVO: _Provider(
+        channels=_EMAIL,
+        required=frozenset({"api_key"}),
+        optional=frozenset({"api_url", "webhook_secret"}),
+        parse=parse_brevo,
+    ),
+    MAILGUN: _Provider(
+        channels=_EMAIL,
+        required=frozenset({"api_key", "domain"}),
+        optional=frozenset({"region", "api_url", "webhook_signing_key"}),
+        parse=parse_mailgun,
+    ),
+    MAILJET: _Provider(
+        channels=_EMAIL,
+        required=frozenset({"api_key", "secret_key"}),
+        optional=frozenset({"api_url", "webhook_secret"}),
+        parse=parse_mailjet,
+    ),
     POSTMARK: _Provider(
         channels=_EMAIL,
         required=frozenset({"server_token"}),
         optional=frozenset({"message_stream", "api_url", "webhook_secret"}),
         parse=parse_postmark,
+    ),
+    RESEND: _Provider(
+        channels=_EMAIL,
+        required=frozenset({"api_key"}),
+        optional=frozenset({"api_url", "webhook_secret"}),
+        parse=parse_resend,
+    ),
+    SENDGRID: _Provider(
+        channels=_EMAIL,
+        required=frozenset({"api_key"}),
+        optional=frozenset({"region", "api_url", "webhook_public_key"}),
+        parse=parse_sendgrid,
+    ),
+    SES: _Provider(
+        channels=_EMAIL,
+        required=frozenset({"region", "access_key_id", "secret_access_key"}),
+        optional=frozenset({"configuration_set", "api_url", "webhook_secret"}),
+        parse=parse_ses,
     ),
     SMTP: _Provider(
         channels=_EMAIL,
@@ -109,18 +169,33 @@ def parse_url(url: str) -> SenderSettings:
     return SenderSettings(provider, _PROVIDERS[provider].parse({"url": url}))
 
 
-def create_sender(settings: SenderSettings, *, mailbox: Mailbox, reach: Reach = EVERYWHERE) -> Sender:
+def create_sender(
+    settings: SenderSettings, *, mailbox: Mailbox, clock: Callable[[], datetime], reach: Reach = EVERYWHERE
+) -> Sender:
     """Make the sender, which connects within reach; whoever asked for it closes it.
 
-    Raises ProviderSettingsError where a file that the settings name cannot be used.
+    `clock` tells aware instants in UTC, for signatures that hold a time. Raises ProviderSettingsError where a file that
+    the settings name cannot be used.
     """
     match settings.options:
         case SmtpSettings() as smtp:
             return create_smtp_sender(smtp, reach=reach)
         case MailboxSettings():
             return MailboxSender(mailbox)
+        case BrevoSettings() as brevo:
+            return BrevoSender(brevo, reach=reach)
+        case MailgunSettings() as mailgun:
+            return MailgunSender(mailgun, reach=reach)
+        case MailjetSettings() as mailjet:
+            return MailjetSender(mailjet, reach=reach)
         case PostmarkSettings() as postmark:
             return PostmarkSender(postmark, reach=reach)
+        case ResendSettings() as resend:
+            return ResendSender(resend, reach=reach)
+        case SendGridSettings() as sendgrid:
+            return SendGridSender(sendgrid, reach=reach)
+        case SesSettings() as ses:
+            return SesSender(ses, clock=clock, reach=reach)
         case _:
             assert_never(settings.options)
 
@@ -131,7 +206,19 @@ def create_event_reader(settings: SenderSettings) -> EventReader | None:
     None where the provider tells nothing, or where the settings lack what its requests are checked with.
     """
     match settings.options:
+        case BrevoSettings(webhook_secret=str(secret)):
+            return BrevoEvents(secret)
+        case MailgunSettings(webhook_signing_key=str(key)):
+            return MailgunEvents(key)
+        case MailjetSettings(webhook_secret=str(secret)):
+            return MailjetEvents(secret)
         case PostmarkSettings(webhook_secret=str(secret)):
             return PostmarkEvents(secret)
+        case ResendSettings(webhook_secret=str(secret)):
+            return ResendEvents(secret)
+        case SendGridSettings(webhook_public_key=str(key)):
+            return SendGridEvents(key)
+        case SesSettings(webhook_secret=str(secret)):
+            return SesEvents(secret)
         case _:
             return None

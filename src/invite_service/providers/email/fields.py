@@ -33,6 +33,17 @@ def find_unfit(message: Message, receipts: Receipts) -> Receipt | None:
     return None
 
 
+def find_unfit_raw(message: Message, receipts: Receipts) -> Receipt | None:
+    """Say what makes the message unfit to be sent as bytes; its head is the renderer's, but for the envelope."""
+    if not is_safe_address(message.to_address):
+        return receipts.make(OutcomeWord.REJECTED, "invalid_address")
+    if not is_safe_address(message.from_address):
+        return receipts.make(OutcomeWord.MISCONFIGURED, "invalid_sender_address")
+    if not message.raw:
+        return receipts.make(OutcomeWord.REJECTED, "malformed_message")
+    return None
+
+
 def write_headers(message: Message) -> dict[str, str]:
     """List the headers that are no fields of their own anywhere, our Message-ID among them."""
     return {**message.headers, "Message-ID": message.message_id}
