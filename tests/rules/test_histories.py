@@ -36,6 +36,8 @@ _looked_at: set[int] = set()
 class WatchedOrder(Order):
     """An order that tells when anything of it is read."""
 
+    __slots__ = ()
+
     def __getattribute__(self, name: str) -> Any:
         _looked_at.add(id(self))
         return super().__getattribute__(name)
@@ -43,6 +45,8 @@ class WatchedOrder(Order):
 
 class WatchedInvitation(Invitation):
     """An invitation that tells when anything of it is read."""
+
+    __slots__ = ()
 
     def __getattribute__(self, name: str) -> Any:
         _looked_at.add(id(self))

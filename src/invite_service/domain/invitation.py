@@ -5,6 +5,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from invite_service.domain.values import quick
+
 
 class Kind(StrEnum):
     """What an invitation asks about."""
@@ -49,6 +51,7 @@ MESSAGES_TO_COME = frozenset({InvitationStatus.SCHEDULED, InvitationStatus.SENDI
 """Statuses of an invitation that may still send, or may be sending (RULES.md section 1)."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InvitedProduct:
     """A product of an invitation.
@@ -62,6 +65,7 @@ class InvitedProduct:
     asked: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
     """The state of one invitation. Every instant is aware and on the merchant's clock (DESIGN.md section 4)."""
@@ -122,7 +126,7 @@ class Invitation:
     @property
     def product_ids(self) -> tuple[str, ...]:
         """The products it asks about now, in the order they joined."""
-        return tuple(product.product_id for product in self.products if product.brought_by)
+        return tuple([product.product_id for product in self.products if product.brought_by])
 
     @property
     def ever_asked_ids(self) -> tuple[str, ...]:

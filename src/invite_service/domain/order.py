@@ -8,6 +8,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from invite_service.domain.decision import Reason, TraceEntry
+from invite_service.domain.values import quick
 
 
 class Unset(Enum):
@@ -33,6 +34,7 @@ class OrderOutcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
     """A bought product. `id` is the merchant's own, shared by all variants."""
@@ -53,6 +55,7 @@ class OrderLine:
     returned: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderEvent:
     """What a shop posted, checked and typed; fields it did not carry are UNSET, cleared ones None or ()."""
@@ -79,6 +82,7 @@ class OrderEvent:
     discount_description: str | UnsetType | None = UNSET
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order as folded from its events, with what was decided. Instants are aware, on the merchant's clock."""
@@ -129,4 +133,6 @@ class Order:
     @property
     def contacts(self) -> tuple[str, ...]:
         """Its normalised contacts, e-mail first."""
-        return tuple(contact for contact in (self.email, self.phone) if contact is not None)
+        if self.phone is None:
+            return () if self.email is None else (self.email,)
+        return (self.phone,) if self.email is None else (self.email, self.phone)

@@ -1,12 +1,12 @@
 """What a merchant or an operator may do to an invitation (RULES.md section 8); refusals carry their reason."""
 
-from dataclasses import replace
 from datetime import date, datetime
 
 from invite_service.domain.errors import ActionRefusedError
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
+from invite_service.domain.values import replace
 from invite_service.rules.decide import plan_steps
 from invite_service.rules.membership import (
     CANCELLED_BY_MERCHANT,

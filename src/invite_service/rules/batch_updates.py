@@ -1,6 +1,5 @@
 """One invitation's part in a batch update (RULES.md section 8, "What a merchant may do"), and its undoing."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from invite_service.domain.batch_update import Alike, AlikeChange, BatchAction, BatchChange, BatchEffect
@@ -8,6 +7,7 @@ from invite_service.domain.errors import ActionRefusedError
 from invite_service.domain.invitation import Invitation, InvitationStatus, InvitedProduct
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
+from invite_service.domain.values import replace
 from invite_service.rules import actions
 from invite_service.rules.membership import plan_again, send_plan
 from invite_service.rules.sending import SendFacts, drop_asked_elsewhere, has_order_on_hold

@@ -1,7 +1,6 @@
 """What joins and leaves an invitation: merging, cancelling, returning, pausing (RULES.md sections 4 and 5)."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from datetime import datetime
 from itertools import zip_longest
 from uuid import UUID
@@ -10,6 +9,7 @@ from invite_service.domain.invitation import Channel, Invitation, InvitationStat
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order, OrderOutcome
 from invite_service.domain.policy import Policy
+from invite_service.domain.values import replace
 from invite_service.rules.slots import SendPlan, next_slot
 
 ORDER_CANCELLED = "order_cancelled"
@@ -24,7 +24,9 @@ JOINED = frozenset({OrderOutcome.INVITED, OrderOutcome.MERGED})
 
 def is_member(order: Order, invitation_id: UUID) -> bool:
     """Say whether an order is a live one of the invitation."""
-    return order.outcome in JOINED and order.invitation_id == invitation_id
+    # Most often it is the same object, and UUIDs compare slowly.
+    known = order.invitation_id
+    return (known is invitation_id or known == invitation_id) and order.outcome in JOINED
 
 
 _PAUSABLE = frozenset({InvitationStatus.SCHEDULED, InvitationStatus.SENDING, InvitationStatus.IN_DOUBT})

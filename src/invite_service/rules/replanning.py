@@ -5,7 +5,6 @@ Steps, window, zone and delay are those of the new policy, and what it excludes 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,6 +13,7 @@ from invite_service.domain.invitation import Invitation, InvitedProduct, Kind
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order
 from invite_service.domain.policy import Policy
+from invite_service.domain.values import replace
 from invite_service.rules.decide import plan_first_step, plan_steps
 from invite_service.rules.membership import CANCELLED_BY_MERCHANT, cancel
 
