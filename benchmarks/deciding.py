@@ -10,7 +10,7 @@ from statistics import median
 
 import orjson
 from benchmarks.bodies import RETURNING_TENTHS, order_body
-from benchmarks.ledgers import make_ledger, make_merchant, new_id, read_event
+from benchmarks.ledgers import make_ledger, make_merchant, read_event
 from benchmarks.machine import ROOT
 from benchmarks.table import Result
 
@@ -93,7 +93,7 @@ def _time_simulations(orders: Sequence[Accepted], rounds: int) -> list[float]:
     """Give the orders a second of processor time, by round."""
 
     def run() -> None:
-        simulation = Simulation(make_merchant(orders[0][1]), policy=Policy(), new_id=new_id)
+        simulation = Simulation(make_merchant(orders[0][1]), policy=Policy())
         for event, accepted_at in orders:
             simulation.post([event], accepted_at=accepted_at)
         while (due_at := simulation.next_due) is not None:

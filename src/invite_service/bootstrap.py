@@ -276,7 +276,7 @@ class Factory:
 
     def create_simulations(self) -> SimulationService:
         """Make the service that tries policies on recorded orders."""
-        return SimulationService(self._context.database, new_id=new_id)
+        return SimulationService(self._context.database)
 
     def create_channels(self) -> ChannelService:
         """Make the service that opens paused channels."""

@@ -36,10 +36,10 @@ from tests.rules.builders import (
 HOUR = timedelta(hours=1)
 
 
-def make_ledger(policy: Policy | None = None) -> Ledger:
+def make_ledger(policy: Policy | None = None, **changes: Any) -> Ledger:
     numbers = count(1)
     policy = policy or Policy()
-    return Ledger(make_merchant(), policy=policy, policies={}, new_id=lambda: UUID(int=next(numbers)))
+    return Ledger(make_merchant(), policy=policy, policies={}, new_id=lambda: UUID(int=next(numbers)), **changes)
 
 
 def outcomes(ledger: Ledger) -> dict[str, tuple[str, str | None]]:
@@ -277,3 +277,14 @@ def test_first_slot_of_the_shared_cases_is_that_of_the_ledger() -> None:
     post(ledger, make_event())
     [invitation] = ledger.invitations.values()
     assert (invitation.send_at, invitation.next_attempt_at) == (FIRST_SLOT, FIRST_SLOT)
+
+
+def test_without_a_record_the_same_is_decided_and_no_reason_told() -> None:
+    telling, silent = make_ledger(), make_ledger(keeps_record=False)
+    events = [make_event("A-1"), make_event("A-2"), make_event("A-3", email=None), make_event("A-1", status="refunded")]
+    for event in events:
+        told = telling.post(event, accepted_at=ACCEPTED_AT)
+        assert silent.post(event, accepted_at=ACCEPTED_AT) == replace(told, trace=())
+        assert told.trace
+    assert silent.invitations == telling.invitations
+    assert (silent.timeline, len(telling.timeline) > 0) == ([], True)

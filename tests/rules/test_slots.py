@@ -114,9 +114,8 @@ WINDOWS = {
 
 @pytest.mark.parametrize(("zone", "day", "start", "end", "opens", "closes"), WINDOWS.values(), ids=WINDOWS)
 def test_window_of_a_day_as_instants(zone: str, day: str, start: str, end: str, opens: str, closes: str) -> None:
-    window = day_window(
-        date.fromisoformat(day), start=time.fromisoformat(start), end=time.fromisoformat(end), zone=zone
-    )
+    policy = make_policy(send_window_start=time.fromisoformat(start), send_window_end=time.fromisoformat(end))
+    window = day_window(policy, zone, date.fromisoformat(day))
     assert (window.start, window.end) == (at(opens), at(closes))
 
 

@@ -18,7 +18,7 @@ from invite_service.domain.policy import ConsentRequirement, Policy
 from invite_service.rules.simulation import Fate
 from invite_service.services.ingest import IngestItem
 from invite_service.services.simulations import ChangedFate, Progress, SimulationResult, SimulationService
-from tests.support.builders import NOON, make_merchant, make_policy, new_id
+from tests.support.builders import NOON, make_merchant, make_policy
 from tests.support.ingesting import IngestHouse
 
 REAL_ORDERS = Path(__file__).parents[1] / "data" / "gift-shop-300.jsonl.gz"
@@ -41,7 +41,7 @@ async def record(house: IngestHouse, body: Mapping[str, Any], *, at: datetime) -
 async def simulate(
     house: IngestHouse, changed: Policy, *, start: datetime = BEGINNING, end: datetime = END
 ) -> tuple[SimulationResult, list[ChangedFate]]:
-    service = SimulationService(house.database, new_id=new_id)
+    service = SimulationService(house.database)
     total = await service.count(house.merchant, start=start, end=end)
     news = [
         one
@@ -99,7 +99,7 @@ async def test_outcomes_are_those_that_were_decided(database_url: str) -> None:
     patient = make_policy(product_delay_days=365, max_order_age_days=0)
     async with IngestHouse.open(database_url, merchant=merchant, policies=[patient]) as house:
         count = await record_real_orders(house)
-        service = SimulationService(house.database, new_id=new_id)
+        service = SimulationService(house.database)
         news = service.run(
             merchant,
             current=patient,
@@ -177,7 +177,7 @@ async def test_period_chooses_orders_by_when_they_first_came(house: IngestHouse)
 async def test_too_many_orders_are_refused(house: IngestHouse) -> None:
     for number in range(3):
         await record(house, body(f"o{number}"), at=NOON + timedelta(minutes=number))
-    service = SimulationService(house.database, new_id=new_id, max_orders=2)
+    service = SimulationService(house.database, max_orders=2)
     with pytest.raises(InvalidInputError) as refused:
         await service.count(house.merchant, start=BEGINNING, end=END)
     assert [fault.pointer for fault in refused.value.faults] == ["/to"]

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from invite_service.domain.decision import JsonFigure, Reason, TraceEntry, TraceOutcome
+from invite_service.domain.decision import Reason, TraceEntry
 from invite_service.domain.invitation import Channel, Invitation, Kind, Step
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order, OrderOutcome
 from invite_service.domain.policy import ConsentRequirement, DelayOrigin, Policy, ProductSteps
+from invite_service.rules import trace
 from invite_service.rules.asked import NOTHING_ASKED, AskedProducts, find_asked_products, find_asked_service
 from invite_service.rules.draw import draw_bucket, kind_of
 from invite_service.rules.languages import decide_language
@@ -68,41 +68,39 @@ class Decision(NamedTuple):
     """Merged: the products this order brings, those already asked about in that invitation included."""
 
 
-def decide(order: Order, *, policy: Policy, history: History, merchant: Merchant, now: datetime) -> Decision:
+def decide(
+    order: Order, *, policy: Policy, history: History, merchant: Merchant, now: datetime, is_traced: bool = True
+) -> Decision:
     """Decide a folded order event: the first rule that applies decides, each one looked at leaves a trace entry.
 
     `now` is the merchant's time. `order.triggered_at` is the origin `scheduled`, `now` where it is None. What rule 2
     does with an order decided before is the ledger's, which calls this where RULES.md section 5 says "decided".
+    Without `is_traced` the trace stays empty, for simulations; nothing else differs.
     """
-    return _Deciding(order, policy=policy, history=history, merchant=merchant, now=now).run()
+    deciding = _Deciding(order, policy=policy, history=history, merchant=merchant, now=now, is_traced=is_traced)
+    return deciding.run()
 
 
-Figure = str | int | bool | None
-"""A figure that can be looked up by."""
-
-
-@lru_cache(maxsize=1024, typed=True)
-def _usual_entry(rule: str, **figures: Figure) -> TraceEntry:
-    """Give the one entry that all orders share for which a rule passed on the same figures."""
-    return TraceEntry(rule, TraceOutcome.PASSED, None, figures)
-
-
-_NOTHING_EXCLUDED = TraceEntry("exclusions", TraceOutcome.PASSED, None, {"excluded": []})
+_BY_PREFERENCE: Final = {Channel.EMAIL: (Channel.EMAIL, Channel.SMS), Channel.SMS: (Channel.SMS, Channel.EMAIL)}
+"""The channels by the preferred one, which goes first."""
 
 
 class _Deciding:
-    """One run down the list of rules; the trace grows as they are looked at."""
+    """One run down the list of rules, noting what is looked at."""
 
-    __slots__ = ("_history", "_merchant", "_now", "_order", "_policy", "_purchased_at", "_trace")
+    __slots__ = ("_history", "_is_traced", "_merchant", "_note", "_now", "_order", "_passed", "_policy")
 
-    def __init__(self, order: Order, *, policy: Policy, history: History, merchant: Merchant, now: datetime) -> None:
+    def __init__(
+        self, order: Order, *, policy: Policy, history: History, merchant: Merchant, now: datetime, is_traced: bool
+    ) -> None:
         self._order = order
         self._policy = policy
         self._history = history
         self._merchant = merchant
         self._now = now
-        self._purchased_at = order.purchased_at.isoformat()
-        self._trace: list[TraceEntry] = []
+        self._is_traced = is_traced
+        self._passed: list[trace.Note] = []
+        self._note = self._passed.append
 
     def run(self) -> Decision:
         ended = self._by_status() or self._by_age() or self._by_contact() or self._by_consent()
@@ -110,8 +108,8 @@ class _Deciding:
             return ended
         channel = self._choose_channel()
         if channel is None:
-            return self._block("channel", Reason.SUPPRESSED, {"closed": "every channel"})
-        self._pass_as_usual("channel", channel=channel.value)
+            return self._block(Reason.SUPPRESSED, (trace.NO_CHANNEL, ("every channel",)))
+        self._note((trace.CHANNEL, (channel,)))
         ended = self._by_same_day() or self._by_repeat_customer()
         if ended is not None:
             return ended
@@ -122,89 +120,65 @@ class _Deciding:
             return asked_about
         return self._invite(Kind.PRODUCT, channel, asked_about)
 
-    def _pass(self, rule: str, data: dict[str, JsonFigure]) -> None:
-        self._trace.append(TraceEntry(rule, TraceOutcome.PASSED, None, data))
+    def _trace(self, ended: trace.Note, reason: str) -> tuple[TraceEntry, ...]:
+        return trace.write_trace(self._passed, ended, reason) if self._is_traced else ()
 
-    def _pass_as_usual(self, rule: str, **figures: Figure) -> None:
-        """Leave an entry whose figures many orders have in common."""
-        self._trace.append(_usual_entry(rule, **figures))
-
-    def _end(
-        self, rule: str, outcome: OrderOutcome, reason: Reason | None, data: dict[str, JsonFigure]
-    ) -> tuple[TraceEntry, ...]:
-        return (*self._trace, TraceEntry(rule, TraceOutcome.DECIDED, reason or outcome.value, data))
-
-    def _block(
-        self, rule: str, reason: Reason, data: dict[str, JsonFigure], *, eligible_at: datetime | None = None
-    ) -> Decision:
-        if eligible_at is not None:
-            data["eligible_at"] = eligible_at.isoformat()
-        trace = self._end(rule, OrderOutcome.BLOCKED, reason, data)
-        return Decision(outcome=OrderOutcome.BLOCKED, reason=reason, eligible_at=eligible_at, trace=trace)
+    def _block(self, reason: Reason, ended: trace.Note, *, eligible_at: datetime | None = None) -> Decision:
+        return Decision(OrderOutcome.BLOCKED, self._trace(ended, reason), reason, eligible_at)
 
     def _by_status(self) -> Decision | None:
         """Rules 1 to 3."""
         status = self._order.status
         folded = status.casefold() if status is not None else None
         if folded in self._policy.cancels:
-            trace = self._end("cancel_status", OrderOutcome.CANCELLED, None, {"status": status})
-            return Decision(outcome=OrderOutcome.CANCELLED, trace=trace)
-        self._pass_as_usual("cancel_status", status=status)
-        self._pass_as_usual("decided_before", outcome=self._order.outcome.value if self._order.trace else None)
+            ended = trace.CANCEL_STATUS, (status,)
+            return Decision(OrderOutcome.CANCELLED, self._trace(ended, OrderOutcome.CANCELLED.value))
+        self._note((trace.CANCEL_STATUS, (status,)))
+        self._note((trace.DECIDED_BEFORE, (self._order.outcome if self._order.trace else None,)))
         reason = waiting_reason(folded, self._policy)
         if reason is not None:
-            trace = self._end("trigger_status", OrderOutcome.WAITING, reason, {"status": status})
-            return Decision(outcome=OrderOutcome.WAITING, reason=reason, trace=trace)
-        self._pass_as_usual("trigger_status", status=status)
+            return Decision(OrderOutcome.WAITING, self._trace((trace.TRIGGER_STATUS, (status,)), reason), reason)
+        self._note((trace.TRIGGER_STATUS, (status,)))
         return None
 
     def _by_age(self) -> Decision | None:
         """Rule 4."""
-        limit = self._policy.max_order_age_days
-        data: dict[str, JsonFigure] = {
-            "purchased_at": self._purchased_at,
-            "now": self._now.isoformat(),
-            "max_order_age_days": limit,
-        }
-        if limit and self._now - self._order.purchased_at > timedelta(days=limit):
-            return self._block("order_age", Reason.ORDER_TOO_OLD, data)
-        self._pass("order_age", data)
+        purchased_at, limit = self._order.purchased_at, self._policy.max_order_age_days
+        note = trace.ORDER_AGE, (purchased_at, self._now, limit)
+        if limit and self._now - purchased_at > timedelta(days=limit):
+            return self._block(Reason.ORDER_TOO_OLD, note)
+        self._note(note)
         return None
 
     def _by_contact(self) -> Decision | None:
         """Rule 5; the trace says why a contact that was posted counts as absent."""
         order = self._order
-        figures: dict[str, Figure] = {"email": order.email is not None, "phone": order.phone is not None}
-        if order.email_fault is not None:
-            figures["email_fault"] = order.email_fault
-        if order.phone_fault is not None:
-            figures["phone_fault"] = order.phone_fault
-        if order.email is None and order.phone is None:
-            return self._block("contact", Reason.NO_CONTACT, {**figures})
-        self._pass_as_usual("contact", **figures)
+        has_email, has_phone = order.email is not None, order.phone is not None
+        note = trace.CONTACT, (has_email, has_phone, order.email_fault, order.phone_fault)
+        if not has_email and not has_phone:
+            return self._block(Reason.NO_CONTACT, note)
+        self._note(note)
         return None
 
     def _by_consent(self) -> Decision | None:
         """Rule 6."""
         consent, required = self._order.consent, self._policy.consent
+        note = trace.CONSENT, (consent, required)
         if required is ConsentRequirement.REQUIRED and consent is not True:
-            return self._block("consent", Reason.NO_CONSENT, {"consent": consent, "required": required.value})
-        self._pass_as_usual("consent", consent=consent, required=required.value)
+            return self._block(Reason.NO_CONSENT, note)
+        self._note(note)
         return None
 
     def _choose_channel(self) -> Channel | None:
         """Rule 7: the preferred channel, the other one where only its address is closed, none where all are."""
-        suppressed = self._history.suppressed
-        if suppressed.closes_customer(self._order.contacts):
+        order, suppressed = self._order, self._history.suppressed
+        if suppressed.closes_customer(order.contacts):
             return None
-        usable = [
-            channel
-            for channel, contact in ((Channel.EMAIL, self._order.email), (Channel.SMS, self._order.phone))
-            if contact is not None and not suppressed.closes_address(contact)
-        ]
-        if not usable:
-            return None
-        return self._policy.preferred_channel if self._policy.preferred_channel in usable else usable[0]
+        for channel in _BY_PREFERENCE[self._policy.preferred_channel]:
+            contact = order.email if channel is Channel.EMAIL else order.phone
+            if contact is not None and not suppressed.closes_address(contact):
+                return channel
+        return None
 
     def _by_same_day(self) -> Decision | None:
         """Rule 8."""
@@ -218,25 +192,23 @@ class _Deciding:
             and any(local_day(purchase, zone) == day for purchase in past.purchases)
         ]
         if not candidates:
-            self._pass("same_day", {"day": day.isoformat()})
+            self._note((trace.SAME_DAY, (day,)))
             return None
         target = min(candidates, key=lambda invitation: (invitation.created_at, invitation.id))
         joining: tuple[str, ...] = ()
-        data: dict[str, JsonFigure] = {"day": day.isoformat(), "invitation_id": str(target.id)}
+        asked = NOTHING_ASKED
         if target.kind is Kind.PRODUCT:
             included = self._included(live_product_ids(self._order))
             asked = self._find_asked(included, besides=target)
             joining = tuple(product_id for product_id in included if product_id not in asked.by_id)
-            if asked.by_id:
-                data["dropped"] = asked.figures()
-        trace = self._end("same_day", OrderOutcome.MERGED, None, data)
-        return Decision(outcome=OrderOutcome.MERGED, trace=trace, merged_into=target.id, joining_product_ids=joining)
+        written = self._trace((trace.MERGED, (day, target.id, asked)), OrderOutcome.MERGED.value)
+        return Decision(OrderOutcome.MERGED, written, merged_into=target.id, joining_product_ids=joining)
 
     def _by_repeat_customer(self) -> Decision | None:
         """Rule 9."""
         days = self._policy.block_days
         if not days:
-            self._pass_as_usual("repeat_customer", block_days=days)
+            self._note((trace.REPEAT_CUSTOMER, (days,)))
             return None
         period = timedelta(days=days)
         purchase = self._order.purchased_at
@@ -246,74 +218,60 @@ class _Deciding:
             if other.is_live and abs(other.purchased_at - purchase) < period
         ]
         if not near:
-            self._pass_as_usual("repeat_customer", block_days=days)
+            self._note((trace.REPEAT_CUSTOMER, (days,)))
             return None
         latest = max(near)
-        data: dict[str, JsonFigure] = {
-            "block_days": days,
-            "purchased_at": self._purchased_at,
-            "other_purchased_at": latest.isoformat(),
-        }
-        return self._block("repeat_customer", Reason.REPEAT_CUSTOMER_BLOCK, data, eligible_at=latest + period)
+        eligible_at = latest + period
+        note = trace.REPEAT_BLOCK, (days, purchase, latest, eligible_at)
+        return self._block(Reason.REPEAT_CUSTOMER_BLOCK, note, eligible_at=eligible_at)
 
     def _choose_kind(self) -> Kind:
         """Rule 10."""
         to_come = [past.invitation for past in self._history.invitations if past.invitation.has_messages_to_come]
         if to_come:
             newest = max(to_come, key=lambda invitation: (invitation.created_at, invitation.id))
-            self._pass("kind", {"kind": newest.kind.value, "invitation_id": str(newest.id)})
+            self._note((trace.KIND_TO_COME, (newest.kind, newest.id)))
             return newest.kind
         percent = self._policy.service_percent
         bucket = draw_bucket(self._merchant.id, self._order.order_id)
         kind = kind_of(bucket, service_percent=percent)
-        self._pass("kind", {"kind": kind.value, "bucket": bucket, "service_percent": percent})
+        self._note((trace.KIND, (kind, bucket, percent)))
         return kind
 
     def _by_service_repeat(self) -> Decision | None:
         """Rule 11; it does not turn into a product invitation."""
-        days = self._policy.service_repeat_days
+        purchased_at, days = self._order.purchased_at, self._policy.service_repeat_days
         asked = find_asked_service(
-            (past.invitation for past in self._history.invitations),
-            purchased_at=self._order.purchased_at,
-            repeat_days=days,
+            (past.invitation for past in self._history.invitations), purchased_at=purchased_at, repeat_days=days
         )
-        data: dict[str, JsonFigure] = {"purchased_at": self._purchased_at, "service_repeat_days": days}
         if not asked:
-            self._pass("service_repeat", data)
+            self._note((trace.SERVICE_REPEAT, (purchased_at, days)))
             return None
-        if asked.to_come is not None:
-            data["invitation_id"] = str(asked.to_come)
-            return self._block("service_repeat", Reason.SERVICE_ASKED_RECENTLY, data)
-        return self._block("service_repeat", Reason.SERVICE_ASKED_RECENTLY, data, eligible_at=asked.until)
+        # While messages are to come it is not known from when on the service is asked about again.
+        eligible_at = asked.until if asked.to_come is None else None
+        note = trace.SERVICE_ASKED, (purchased_at, days, asked)
+        return self._block(Reason.SERVICE_ASKED_RECENTLY, note, eligible_at=eligible_at)
 
     def _choose_products(self) -> tuple[str, ...] | Decision:
         """Rules 12 to 14: the products to ask about, or the block."""
         bought = live_product_ids(self._order)
         if not bought:
-            return self._block("products", Reason.NO_PRODUCTS, {"lines": len(self._order.lines)})
-        self._pass_as_usual("products", products=len(bought))
+            return self._block(Reason.NO_PRODUCTS, (trace.NO_PRODUCTS, (len(self._order.lines),)))
+        self._note((trace.PRODUCTS, (len(bought),)))
         included = self._included(bought)
         if not included:
-            return self._block("exclusions", Reason.PRODUCTS_EXCLUDED, {"excluded": list(bought)})
-        if included is bought:
-            self._trace.append(_NOTHING_EXCLUDED)
-        else:
-            self._pass("exclusions", {"excluded": [product for product in bought if product not in included]})
+            return self._block(Reason.PRODUCTS_EXCLUDED, (trace.EXCLUSIONS, (bought,)))
+        excluded = () if included is bought else [product for product in bought if product not in included]
+        self._note((trace.EXCLUSIONS, (excluded,)))
         asked = self._find_asked(included)
-        data: dict[str, JsonFigure] = {
-            "purchased_at": self._purchased_at,
-            "product_repeat_days": self._policy.product_repeat_days,
-            "dropped": asked.figures(),
-        }
+        purchased_at, days = self._order.purchased_at, self._policy.product_repeat_days
         remaining = included
         if asked.by_id:
             remaining = tuple(product_id for product_id in included if product_id not in asked.by_id)
         if not remaining:
-            if asked.eligible_at is None:
-                data["invitation_id"] = str(asked.to_come)
-            reason = Reason.PRODUCTS_ASKED_RECENTLY
-            return self._block("product_repeat", reason, data, eligible_at=asked.eligible_at)
-        self._pass("product_repeat", data)
+            note = trace.PRODUCTS_ASKED, (purchased_at, days, asked)
+            return self._block(Reason.PRODUCTS_ASKED_RECENTLY, note, eligible_at=asked.eligible_at)
+        self._note((trace.PRODUCT_REPEAT, (purchased_at, days, asked)))
         return remaining
 
     def _included(self, bought: tuple[str, ...]) -> tuple[str, ...]:
@@ -349,28 +307,14 @@ class _Deciding:
         zone = decide_zone(
             policy, merchant_zone=self._merchant.time_zone, order_zone=order.time_zone, country=order.country
         )
-        plan = InvitationPlan(
-            kind=kind,
-            channel=channel,
-            contact=contact,
-            language=decide_language(policy, order.language),
-            steps=steps,
-            product_ids=product_ids,
-            send_at=plan_first_step(
-                order, policy, kind=kind, step=steps[0], zone=zone, merchant_id=self._merchant.id, now=self._now
-            ),
-            time_zone=zone,
+        language = decide_language(policy, order.language)
+        send_at = plan_first_step(
+            order, policy, kind=kind, step=steps[0], zone=zone, merchant_id=self._merchant.id, now=self._now
         )
-        data: dict[str, JsonFigure] = {
-            "kind": kind.value,
-            "channel": channel.value,
-            "language": plan.language,
-            "steps": [step.value for step in steps],
-            "send_at": plan.send_at.isoformat(),
-            "time_zone": zone,
-        }
-        trace = self._end("invite", OrderOutcome.INVITED, None, data)
-        return Decision(outcome=OrderOutcome.INVITED, trace=trace, plan=plan)
+        plan = InvitationPlan(kind, channel, contact, language, steps, product_ids, send_at, zone)
+        return Decision(
+            OrderOutcome.INVITED, self._trace((trace.INVITE, (plan,)), OrderOutcome.INVITED.value), plan=plan
+        )
 
 
 def waiting_reason(folded_status: str | None, policy: Policy) -> Reason | None:

@@ -24,4 +24,4 @@ def kind_of(bucket: int, *, service_percent: int) -> Kind:
 
 def draw_spread(merchant_id: str, order_id: str, step: Step, *, window_seconds: int) -> int:
     """Draw the second of the window at which the step is planned, 0 to `window_seconds` - 1."""
-    return _draw(f"{merchant_id}:{order_id}:{step.value}") % window_seconds
+    return _draw(f"{merchant_id}:{order_id}:{step}") % window_seconds

@@ -143,6 +143,9 @@ class Histories:
         self._orders_by_contact: dict[str, dict[str, None]] = {}
         self._invitations_by_order: dict[str, list[UUID]] = {}
         self._purchases: dict[str, list[tuple[datetime, str]]] = {}
+        self._nothing = History(suppressed=suppressed)
+        self._has_shelves = False
+        """Until a history is long enough for them, nothing is filed, and so nothing remembered as unfiled."""
         self._unfiled_orders: dict[str, None] = {}
         self._unfiled_invitations: dict[UUID, None] = {}
         self._filed: dict[UUID, _Filed] = {}
@@ -159,13 +162,15 @@ class Histories:
             self._orders_by_contact.setdefault(contact, {})[order.order_id] = None
         if self._block_period:
             self._set_purchase(previous, order)
-        self._unfiled_orders[order.order_id] = None
+        if self._has_shelves:
+            self._unfiled_orders[order.order_id] = None
 
     def set_invitation(self, invitation: Invitation) -> None:
         """Take in an invitation as it is now; its orders only ever grow at the end, and are here already."""
         previous = self.invitations.get(invitation.id)
         self.invitations[invitation.id] = invitation
-        self._unfiled_invitations[invitation.id] = None
+        if self._has_shelves:
+            self._unfiled_invitations[invitation.id] = None
         for order_id in invitation.order_ids[len(previous.order_ids) if previous is not None else 0 :]:
             self._invitations_by_order.setdefault(order_id, []).append(invitation.id)
 
@@ -185,22 +190,24 @@ class Histories:
         """
         order_ids = [self._orders_by_contact[one] for one in order.contacts if one in self._orders_by_contact]
         if not order_ids and order.order_id not in self._invitations_by_order:
-            return History(suppressed=self._suppressed)
+            return self._nothing
         if sum(map(len, order_ids)) <= self._few:
             return self._look_through(order.order_id, dict.fromkeys(chain((order.order_id,), *order_ids)))
         return self._look_up(order)
 
     def beside(self, invitation_id: UUID) -> list[Invitation]:
         """Give the other invitations of the history of an invitation's live orders."""
-        contacts = {contact for order in self.live_orders(invitation_id) for contact in order.contacts}
-        related = dict.fromkeys(chain.from_iterable(self._orders_by_contact[contact] for contact in contacts))
+        related: dict[str, None] = {}
+        for order in self.live_orders(invitation_id):
+            for contact in order.contacts:
+                related |= self._orders_by_contact[contact]
         found = {
             other_id: None
             for order_id in related
             for other_id in self._invitations_by_order.get(order_id, ())
-            if is_member(self.orders[order_id], other_id) or not self.live_orders(other_id)
+            if other_id != invitation_id
+            and (is_member(self.orders[order_id], other_id) or not self.live_orders(other_id))
         }
-        found.pop(invitation_id, None)
         return [self.invitations[other_id] for other_id in found]
 
     def _look_through(self, order_id: str, related: Iterable[str]) -> History:
@@ -271,7 +278,11 @@ class Histories:
                 insort(self._purchases.setdefault(contact, []), (order.purchased_at, order.order_id))
 
     def _file(self) -> None:
-        """Put on the shelves what changed since a history was last looked up."""
+        """Put on the shelves what changed since a history was last looked up; the first time, everything."""
+        if not self._has_shelves:
+            self._has_shelves = True
+            self._unfiled_orders = dict.fromkeys(self.orders)
+            self._unfiled_invitations = dict.fromkeys(self.invitations)
         changed: dict[UUID, dict[str, None]] = {}
         for invitation_id in self._unfiled_invitations:
             filed = self._filed.setdefault(invitation_id, _Filed())

@@ -1,11 +1,11 @@
 """The ledger: one merchant's orders and invitations, on which order events are decided one after the other.
 
 It holds what a transaction loaded (or nothing, in a simulation), folds each event into it by RULES.md sections 3 to 5,
-and tells what changed. It knows no clock and no storage, so the same events on the same ledger end the same anywhere.
+and tells what changed, and why where a record is kept. It knows no clock and no storage, so the same events on the same
+ledger end the same anywhere.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from invite_service.domain.order import UNSET, Order, OrderEvent, OrderOutcome
 from invite_service.domain.policy import Policy
 from invite_service.domain.suppression import Suppression
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.domain.values import replace
 from invite_service.rules import membership
 from invite_service.rules.decide import (
     NO_HISTORY,
@@ -56,11 +57,13 @@ class Ledger:
         policy: Policy,
         policies: Mapping[int, Policy],
         new_id: Callable[[], UUID],
+        keeps_record: bool = True,
     ) -> None:
         self._merchant = merchant
         self._policy = policy
         self._policies = {**policies, policy.version: policy}
         self._new_id = new_id
+        self._keeps_record = keeps_record
         self._suppressed = SuppressedContacts()
         self._histories = Histories(zone=merchant.time_zone, block_days=policy.block_days, suppressed=self._suppressed)
         self._orders, self._invitations = self._histories.orders, self._histories.invitations
@@ -154,8 +157,9 @@ class Ledger:
 
     def facts_of(self, invitation: Invitation) -> SendFacts:
         """Gather what may_send looks at, as far as the ledger knows it: it is told of no feedback and of no pause."""
+        orders = self._orders
         return SendFacts(
-            orders=[self._orders[order_id] for order_id in invitation.order_ids],
+            orders=[orders[order_id] for order_id in invitation.order_ids],
             suppressed=self._suppressed,
             others=self._histories.beside(invitation.id),
         )
@@ -213,7 +217,12 @@ class Ledger:
     def _decide(self, order: Order, *, now: datetime) -> Order:
         """Decide an order now and carry the decision out."""
         decision = decide(
-            order, policy=self._policy, history=self._histories.history_of(order), merchant=self._merchant, now=now
+            order,
+            policy=self._policy,
+            history=self._histories.history_of(order),
+            merchant=self._merchant,
+            now=now,
+            is_traced=self._keeps_record,
         )
         is_triggered = decision.outcome is not OrderOutcome.WAITING
         decided = replace(
@@ -238,6 +247,7 @@ class Ledger:
 
     def _schedule(self, order: Order, plan: InvitationPlan, *, now: datetime) -> None:
         assert order.invitation_id is not None
+        order_ids = (order.order_id,)
         invitation = Invitation(
             id=order.invitation_id,
             kind=plan.kind,
@@ -254,16 +264,17 @@ class Ledger:
             created_at=now,
             send_at=plan.send_at,
             next_attempt_at=plan.send_at,
-            order_ids=(order.order_id,),
-            products=tuple(InvitedProduct(product_id, (order.order_id,)) for product_id in plan.product_ids),
+            order_ids=order_ids,
+            products=tuple([InvitedProduct(product_id, order_ids) for product_id in plan.product_ids]),
         )
         self._histories.set_invitation(invitation)
-        data: dict[str, JsonFigure] = {
-            "kind": plan.kind.value,
-            "channel": plan.channel.value,
-            "send_at": plan.send_at.isoformat(),
-        }
-        self._note(now, TimelineEvent.INVITATION_SCHEDULED, order=order, invitation=invitation, data=data)
+        if self._keeps_record:
+            data: dict[str, JsonFigure] = {
+                "kind": plan.kind.value,
+                "channel": plan.channel.value,
+                "send_at": plan.send_at.isoformat(),
+            }
+            self._note(now, TimelineEvent.INVITATION_SCHEDULED, order=order, invitation=invitation, data=data)
 
     def _merge(self, order: Order, invitation_id: UUID, product_ids: Sequence[str], *, now: datetime) -> None:
         before = self._invitations[invitation_id]
@@ -274,7 +285,14 @@ class Ledger:
 
     def _cancel_order(self, stored: Order, order: Order, *, now: datetime) -> Order:
         """Cancel an order: it takes out what only it brought, and passes the place of the invited one on."""
-        decision = decide(order, policy=self._policy, history=NO_HISTORY, merchant=self._merchant, now=now)
+        decision = decide(
+            order,
+            policy=self._policy,
+            history=NO_HISTORY,
+            merchant=self._merchant,
+            now=now,
+            is_traced=self._keeps_record,
+        )
         order = replace(
             order,
             on_hold=False,
@@ -413,6 +431,8 @@ class Ledger:
         reason: str | None = None,
         data: Mapping[str, JsonFigure] | None = None,
     ) -> None:
+        if not self._keeps_record:
+            return
         self.timeline.append(
             TimelineEntry(
                 at=at,

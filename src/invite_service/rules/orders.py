@@ -116,4 +116,4 @@ def live_product_ids(order: Order) -> tuple[str, ...]:
 
     Variants share the parent's id: one that was kept keeps the product.
     """
-    return tuple(dict.fromkeys(line.id for line in order.lines if not line.returned))
+    return tuple(dict.fromkeys([line.id for line in order.lines if not line.returned]))

@@ -10,6 +10,7 @@ from uuid import UUID
 from invite_service.domain.invitation import Invitation, InvitationStatus, Kind
 from invite_service.domain.order import Order
 from invite_service.domain.policy import Policy
+from invite_service.domain.values import quick
 from invite_service.rules.asked import find_asked_products, find_asked_service
 from invite_service.rules.membership import is_member
 from invite_service.rules.slots import is_inside_window, is_window_open, local_day, next_window_start
@@ -77,6 +78,7 @@ SendVerdict = Send | Skip | Missed | Later
 """What may_send answers."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendFacts:
     """What may_send looks at besides the invitation, read fresh."""
@@ -97,29 +99,30 @@ def may_send(invitation: Invitation, *, facts: SendFacts, policy: Policy, plan: 
 
     `policy` is the current one, `plan` the version stored with the invitation, `now` the merchant's time.
     """
-    reason = _skip_reason(invitation, facts)
+    live, product_ids = _live_orders(invitation, facts), invitation.product_ids
+    reason = _skip_reason(invitation, facts, live, product_ids)
     if reason is not None:
         return Skip(reason)
-    product_ids = invitation.product_ids
     remaining = drop_asked_elsewhere(invitation, facts=facts, policy=policy)
     if remaining is None:
         return Skip(SkipReason.ASKED_ELSEWHERE)
-    is_held = invitation.held_at is not None or has_order_on_hold(invitation, facts)
-    if not is_held and now > invitation.send_at + timedelta(days=policy.send_deadline_days):
+    is_held = invitation.held_at is not None or any(order.on_hold for order in live)
+    if not is_held and now > invitation.send_at + timedelta(policy.send_deadline_days):
         return Missed()
     later = _later_reason(invitation, facts, plan, is_held=is_held, now=now)
     if later is not None:
         return Later(next_window_start(plan, invitation.time_zone, now=now), later)
-    return Send(remaining, tuple(product_id for product_id in product_ids if product_id not in remaining))
+    return Send(remaining, tuple([product_id for product_id in product_ids if product_id not in remaining]))
 
 
-def _skip_reason(invitation: Invitation, facts: SendFacts) -> SkipReason | None:
+def _skip_reason(
+    invitation: Invitation, facts: SendFacts, live: Sequence[Order], product_ids: Sequence[str]
+) -> SkipReason | None:
     if invitation.status is InvitationStatus.ERASED:
         return SkipReason.ERASED
     if invitation.status is InvitationStatus.CANCELLED:
         return SkipReason.CANCELLED
-    live = _live_orders(invitation, facts)
-    if not live or (invitation.kind is Kind.PRODUCT and not invitation.product_ids):
+    if not live or (invitation.kind is Kind.PRODUCT and not product_ids):
         return SkipReason.ORDER_CANCELLED
     if facts.has_feedback or invitation.status is InvitationStatus.RESPONDED:
         return SkipReason.FEEDBACK_LEFT
@@ -153,7 +156,8 @@ def _later_reason(
 
 def is_free_of_window(invitation: Invitation, *, now: datetime) -> bool:
     """Say whether window and days do not apply now: a "send now", or rescheduled to this very day."""
-    return invitation.send_now or invitation.rescheduled_to == local_day(now, invitation.time_zone)
+    chosen = invitation.rescheduled_to
+    return invitation.send_now or (chosen is not None and chosen == local_day(now, invitation.time_zone))
 
 
 def drop_asked_elsewhere(
@@ -164,6 +168,8 @@ def drop_asked_elsewhere(
     Of two with messages to come that would drop each other the older, then the lower id, keeps; with
     `yields_to_younger` this one always yields (an invitation that was ended and would come back).
     """
+    if not facts.others:
+        return () if invitation.kind is Kind.SERVICE else invitation.product_ids or None
     # A weaker one that would be dropped for this one does not drop this one.
     weaker_ids = {
         other.id

@@ -6,9 +6,10 @@ The same events under the same policy end the same, down to every message.
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain, count
 from uuid import UUID
 
 from invite_service.domain.decision import Reason
@@ -50,23 +51,25 @@ class Fate:
 class Simulation:
     """One side of a comparison: a ledger that begins empty, and the messages that are due on the way."""
 
-    def __init__(self, merchant: Merchant, *, policy: Policy, new_id: Callable[[], UUID]) -> None:
+    def __init__(self, merchant: Merchant, *, policy: Policy) -> None:
         self._merchant = merchant
         self._policy = policy
         self._zone = load_zone(merchant.time_zone)
-        self._ledger = Ledger(merchant, policy=policy, policies={policy.version: policy}, new_id=new_id)
+        numbers = count(1)
+        self._ledger = Ledger(
+            merchant, policy=policy, policies={}, new_id=lambda: UUID(int=next(numbers)), keeps_record=False
+        )
         self._due: list[tuple[datetime, UUID]] = []
         self.messages = MessageTally()
 
     def post(self, events: Sequence[OrderEvent], *, accepted_at: datetime) -> None:
         """Replay events that were accepted at one instant, after everything that was due before it."""
         self.advance(accepted_at)
-        known = [self._invitation_of(event.order_id) for event in events]
-        for order in self._ledger.post_batch(events, accepted_at=accepted_at):
-            self._plan(order.invitation_id)
-        for invitation_id in known:
-            self._plan(invitation_id)
-        self._ledger.timeline.clear()
+        orders = self._ledger.orders
+        known = [orders[event.order_id] for event in events if event.order_id in orders]
+        for order in chain(self._ledger.post_batch(events, accepted_at=accepted_at), known):
+            if order.invitation_id is not None:
+                self._plan(self._ledger.invitations[order.invitation_id])
 
     def advance(self, until: datetime) -> None:
         """Send everything that is due before an instant, each message at its own time."""
@@ -96,16 +99,9 @@ class Simulation:
             return None
         return self._ledger.invitations[order.invitation_id].kind
 
-    def _invitation_of(self, order_id: str) -> UUID | None:
-        order = self._ledger.orders.get(order_id)
-        return order.invitation_id if order is not None else None
-
-    def _plan(self, invitation_id: UUID | None) -> None:
-        if invitation_id is None:
-            return
-        next_attempt_at = self._ledger.invitations[invitation_id].next_attempt_at
-        if next_attempt_at is not None:
-            heapq.heappush(self._due, (next_attempt_at, invitation_id))
+    def _plan(self, invitation: Invitation) -> None:
+        if invitation.next_attempt_at is not None:
+            heapq.heappush(self._due, (invitation.next_attempt_at, invitation.id))
 
     def _send(self, invitation: Invitation, now: datetime) -> None:
         step = invitation.next_step
@@ -125,4 +121,4 @@ class Simulation:
             case Later(until=until):
                 after = states.record_later(invitation, until=until)
         self._ledger.keep(after)
-        self._plan(after.id)
+        self._plan(after)

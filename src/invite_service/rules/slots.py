@@ -37,6 +37,8 @@ class Window(NamedTuple):
     end: datetime
     wall_seconds: int
     """What lies between its bounds on the wall; as instants it is more or less where clocks change inside."""
+    is_steady: bool
+    """Whether it is as long on the clock of the world as on the wall: no change of clocks lies inside."""
 
 
 def local_day(instant: datetime, zone: str) -> date:
@@ -75,29 +77,29 @@ def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 @lru_cache(maxsize=16_384)
-def day_window(day: date, *, start: time, end: time, zone: str) -> Window:
-    """Give the window of a local day as instants, both bounds at their first occurrence."""
+def _read_window(day: date, start: time, end: time, zone: str) -> Window:
     tz = load_zone(zone)
     opens, closes = datetime.combine(day, start), datetime.combine(day, end)
-    wall_seconds = (closes - opens) // timedelta(seconds=1)
-    return Window(_first_occurrence(opens, tz)[0], _first_occurrence(closes, tz)[0], wall_seconds)
+    first, last = _first_occurrence(opens, tz)[0], _first_occurrence(closes, tz)[0]
+    on_wall = closes - opens
+    return Window(first, last, on_wall // timedelta(seconds=1), last - first == on_wall)
 
 
-def _window(plan: SendPlan, day: date) -> Window:
-    return day_window(day, start=plan.policy.send_window_start, end=plan.policy.send_window_end, zone=plan.zone)
+def day_window(policy: Policy, zone: str, day: date) -> Window:
+    """Give the send window of a local day as instants, both bounds at their first occurrence."""
+    return _read_window(day, policy.send_window_start, policy.send_window_end, zone)
 
 
 def slot_of_day(plan: SendPlan, day: date) -> datetime | None:
     """Give the step's slot on a day whatever its weekday, or None when the window leaves no place for it."""
-    window = _window(plan, day)
+    policy, zone, merchant_id, order_id, step = plan
+    window = day_window(policy, zone, day)
     if window.start >= window.end:
         return None
-    seconds = window.wall_seconds
-    spread = timedelta(seconds=draw_spread(plan.merchant_id, plan.order_id, plan.step, window_seconds=seconds))
-    if window.end - window.start == timedelta(seconds=seconds):
-        # As long on the clock of the world as on the wall: no change of clocks lies inside, and adding is enough.
+    spread = timedelta(0, draw_spread(merchant_id, order_id, step, window_seconds=window.wall_seconds))
+    if window.is_steady:
         return window.start + spread
-    slot, _ = _first_occurrence(datetime.combine(day, plan.policy.send_window_start) + spread, load_zone(plan.zone))
+    slot, _ = _first_occurrence(datetime.combine(day, policy.send_window_start) + spread, load_zone(zone))
     return slot if slot < window.end else None
 
 
@@ -122,7 +124,7 @@ def is_window_open(policy: Policy, zone: str, now: datetime) -> bool:
 
 def is_inside_window(policy: Policy, zone: str, day: date, now: datetime) -> bool:
     """Say whether `now` lies inside the window of a day, whatever its weekday."""
-    window = day_window(day, start=policy.send_window_start, end=policy.send_window_end, zone=zone)
+    window = day_window(policy, zone, day)
     return window.start <= now < window.end
 
 
@@ -153,7 +155,7 @@ def next_window_start(policy: Policy, zone: str, *, now: datetime) -> datetime:
     """Give the first instant after now at which the window of an allowed day opens (RULES.md section 7, "later")."""
     day = local_day(now, zone)
     for _ in range(_MAX_DAYS_AHEAD):
-        window = day_window(day, start=policy.send_window_start, end=policy.send_window_end, zone=zone)
+        window = day_window(policy, zone, day)
         if day.weekday() in policy.send_weekdays and now < window.start < window.end:
             return window.start
         day += _DAY
@@ -169,7 +171,7 @@ def rescheduled_slot(plan: SendPlan, day: date, *, now: datetime) -> datetime | 
     today = local_day(now, plan.zone)
     if day < today:
         return None
-    window = _window(plan, day)
+    window = day_window(plan.policy, plan.zone, day)
     if window.start >= window.end or now >= window.end:
         return None
     return max(slot_of_day(plan, day) or window.start, now)

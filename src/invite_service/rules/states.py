@@ -1,12 +1,12 @@
 """What an invitation becomes when something happened to its message (RULES.md section 8): pure transitions."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from invite_service.domain.invitation import Invitation, InvitationStatus, InvitedProduct, Step
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
+from invite_service.domain.values import replace
 from invite_service.rules.membership import cancel, send_plan
 from invite_service.rules.slots import SendPlan, local_day, slot_from
 
@@ -44,7 +44,6 @@ def record_accepted(
             place = SendPlan(plan, invitation.time_zone, merchant.id, invitation.spread_order_id, step)
             send_at = slot_from(place, day, now=asked_at)
             next_attempt_at = send_at if held_at is None else None
-    # One copy: this is done for every message that leaves, and a copy of an invitation costs 15 µs.
     return replace(
         invitation,
         products=_asked_about(invitation, product_ids),
@@ -65,12 +64,13 @@ def record_accepted(
 
 def _asked_about(invitation: Invitation, product_ids: Collection[str]) -> tuple[InvitedProduct, ...]:
     """Mark what the message asked about; what another invitation asks meanwhile was dropped and is not asked here."""
-    return tuple(
-        InvitedProduct(product.product_id, product.brought_by, asked=True)
-        if product.product_id in product_ids
-        else InvitedProduct(product.product_id, (), product.asked)
-        for product in invitation.products
-    )
+    return tuple([_asked_in(product, is_asked=product.product_id in product_ids) for product in invitation.products])
+
+
+def _asked_in(product: InvitedProduct, *, is_asked: bool) -> InvitedProduct:
+    if is_asked:
+        return product if product.asked else replace(product, asked=True)
+    return replace(product, brought_by=()) if product.brought_by else product
 
 
 def record_in_doubt(invitation: Invitation, *, asked_at: datetime, product_ids: Collection[str]) -> Invitation:

@@ -72,7 +72,7 @@ class SuppressedContacts:
 
     def closes_customer(self, contacts: Iterable[str]) -> bool:
         """Say whether one of the contacts carries a reason that closes every channel to the customer."""
-        return any(self._closes_customer.get(contact, False) for contact in contacts)
+        return bool(self._closes_customer) and any(self._closes_customer.get(contact, False) for contact in contacts)
 
 
 NOTHING_SUPPRESSED = SuppressedContacts()

@@ -285,6 +285,7 @@ def find_zone(name: str) -> ZoneInfo | None:
             return None
 
 
+@lru_cache(maxsize=1024)
 def load_zone(name: str) -> ZoneInfo:
     """Load a zone that must be there.
 

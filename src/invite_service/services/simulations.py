@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
 
 from invite_service.domain.decision import Reason
 from invite_service.domain.errors import Fault, InvalidInputError
@@ -118,9 +117,8 @@ SimulationNews = Progress | ChangedFate | SimulationResult
 class SimulationService:
     """Replays recorded orders."""
 
-    def __init__(self, database: Database, *, new_id: Callable[[], UUID], max_orders: int = MAX_ORDERS) -> None:
+    def __init__(self, database: Database, *, max_orders: int = MAX_ORDERS) -> None:
         self._database = database
-        self._new_id = new_id
         self._max_orders = max_orders
 
     async def count(self, merchant: Merchant, *, start: datetime, end: datetime) -> int:
@@ -154,8 +152,8 @@ class SimulationService:
         Ends when it is closed or cancelled; nothing is left behind. The history before the span is not part of it.
         """
         sides = _Sides(
-            Simulation(merchant, policy=current, new_id=self._new_id),
-            Simulation(merchant, policy=changed, new_id=self._new_id),
+            Simulation(merchant, policy=current),
+            Simulation(merchant, policy=changed),
         )
         pace = _Pace()
         yield Progress(0, total)

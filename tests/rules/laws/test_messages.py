@@ -157,7 +157,7 @@ def test_message_leaves_inside_the_window_of_an_allowed_day_unless_the_merchant_
     def look(player: Player, sending: Invitation, at: datetime) -> None:
         policy = player.shop.plan_of(sending)
         day = local_day(at, sending.time_zone)
-        window = day_window(day, start=policy.send_window_start, end=policy.send_window_end, zone=sending.time_zone)
+        window = day_window(policy, sending.time_zone, day)
         is_wanted = sending.send_now or sending.rescheduled_to == day
         assert is_wanted or (window.start <= at < window.end and day.weekday() in policy.send_weekdays)
 
