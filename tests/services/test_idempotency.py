@@ -11,6 +11,7 @@ from invite_service.domain.errors import IdempotencyConflictError
 from invite_service.domain.merchant import MerchantId
 from invite_service.services.idempotency import (
     RUNS_FOR,
+    IdempotencyAnswerLostError,
     IdempotencyKeyBusyError,
     IdempotencyService,
     Joined,
@@ -22,6 +23,7 @@ from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
 from tests.support.builders import NOON, make_merchant
 from tests.support.ingesting import add_merchant, make_database
+from tests.support.sending import driver_of
 
 SHOP = MerchantId("shop")
 CALL = KeyedCall(SHOP, "/v1/things", "k", b"body")
@@ -175,15 +177,11 @@ async def test_apart_a_dead_call_gives_its_key_up_after_a_while(shop: Shop) -> N
     assert await shop.service.run_apart(CALL, answer) == KeptAnswer(200, b"moved")
 
 
-def test_a_seal_opens_for_its_owner_only_and_shows_when_it_was_broken() -> None:
-    seal = AnswerSeal("a secret of tests")
-    sealed = seal.seal(b"rk_live_secret", owner="k")
-    assert seal.open(sealed, owner="k") == b"rk_live_secret"
-    assert b"rk_live" not in sealed
-    assert seal.seal(b"rk_live_secret", owner="k") != sealed
-    assert seal.open(seal.seal(b"", owner="k"), owner="k") == b""
-    for broken, owner in ((sealed, "other"), (sealed[:-1] + bytes([sealed[-1] ^ 1]), "k"), (sealed[:20], "k")):
-        with pytest.raises(ValueError, match="seal"):
-            seal.open(broken, owner=owner)
-    with pytest.raises(ValueError, match="seal"):
-        AnswerSeal("another secret").open(sealed, owner="k")
+async def test_answer_that_was_sealed_otherwise_is_lost_and_the_call_is_not_done_again(shop: Shop) -> None:
+    await shop.service.run(CALL, shop.make)
+    async with shop.database.transaction() as stores:
+        await driver_of(stores).execute("UPDATE idempotency_keys SET answer = decode(repeat('5e', 40), 'hex')")
+
+    with pytest.raises(IdempotencyAnswerLostError):
+        await shop.service.run(CALL, shop.make)
+    assert await shop.made() == ["thing-0"]

@@ -23,7 +23,14 @@ _CODES: Final = "x-problem-codes"
 
 _ANYWHERE: Final = ("internal_error",)
 _WITH_KEY: Final = ("api_key_invalid", "busy", "database_unavailable")
-_KEYED: Final = ("invalid_input", "malformed_json", "body_too_large", "idempotency_key_busy", "idempotency_key_reused")
+_KEYED: Final = (
+    "invalid_input",
+    "malformed_json",
+    "body_too_large",
+    "idempotency_answer_lost",
+    "idempotency_key_busy",
+    "idempotency_key_reused",
+)
 _WITH_BODY: Final = ("malformed_json", "body_too_large", "invalid_input")
 
 _KEY_PARAMETER: Final = {
@@ -54,8 +61,8 @@ _TAGS: Final = (
     {"name": "invitations", "description": "What was planned and sent, and what may be done about it."},
     {"name": "policy", "description": "A merchant's invitation settings, every version kept."},
     {"name": "branding", "description": "How messages and pages look, and who they say they are from."},
-    {"name": "channels", "description": "Whether a channel is open."},
     {"name": "suppressions", "description": "Who must not be written to, and why."},
+    {"name": "channels", "description": "Providers, senders and prices, and whether a channel is open."},
     {"name": "publishing", "description": "How ratings and reviews get published, every version kept."},
     {"name": "ratings", "description": "What customers said, one by one and on average."},
     {"name": "insights", "description": "Figures that add up."},

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from invite_service.bell import Bell
 from invite_service.domain.errors import DomainError, IdempotencyConflictError
 from invite_service.domain.merchant import MerchantId
-from invite_service.services.sealing import AnswerSeal
+from invite_service.services.sealing import AnswerSeal, SealBrokenError
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.idempotency import KeyPlace, StoredCall
@@ -34,6 +34,12 @@ class IdempotencyKeyBusyError(DomainError):
     """The same call is still being done; nothing was done by this one."""
 
     code: ClassVar[str] = "idempotency_key_busy"
+
+
+class IdempotencyAnswerLostError(DomainError):
+    """The call was done, and what was answered to it can no longer be read; it is not done again."""
+
+    code: ClassVar[str] = "idempotency_answer_lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,8 @@ class IdempotencyService:
     """Does a call at most once per key, keeps what was answered, and answers it again.
 
     Whatever an effect raises is not kept: the same call then starts anew. Both ways of doing it raise
-    IdempotencyConflictError when the key was used with another body.
+    IdempotencyConflictError when the key was used with another body, and IdempotencyAnswerLostError when the answer is
+    sealed under another secret, or by a version that sealed otherwise.
     """
 
     def __init__(
@@ -194,4 +201,10 @@ class IdempotencyService:
         self._require_same_body(call, found)
         assert found.status is not None, "a key is committed with its answer"
         assert found.answer is not None, "a key is committed with its answer"
-        return KeptAnswer(found.status, self._seal.open(found.answer, owner=call.key), is_replayed=True)
+        try:
+            body = self._seal.open(found.answer, owner=call.key)
+        except SealBrokenError:
+            raise IdempotencyAnswerLostError(
+                "This call was done before, and its answer can no longer be read; look at what it made."
+            ) from None
+        return KeptAnswer(found.status, body, is_replayed=True)
