@@ -15,18 +15,22 @@ from uuid_utils.compat import uuid7
 from invite_service.bell import ArqBell, Bell, SilentBell
 from invite_service.config import Settings
 from invite_service.domain.invitation import Channel
-from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import OrderOutcome
 from invite_service.domain.receipt import Receipt
 from invite_service.providers import registry
+from invite_service.providers.base import Mailbox, Sender
+from invite_service.providers.reach import Reach
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
 from invite_service.services.access import AccessService
 from invite_service.services.approvals import ApprovalService
 from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.branding import BrandingService
+from invite_service.services.channel_checks import ChannelCheckService
+from invite_service.services.channel_providers import StoredProviders
 from invite_service.services.channels import ChannelService
 from invite_service.services.contact_hashes import ContactHashes
+from invite_service.services.credentials import CredentialService
 from invite_service.services.feedback import FeedbackService
 from invite_service.services.health import HealthService
 from invite_service.services.idempotency import IdempotencyService, Joined
@@ -36,9 +40,9 @@ from invite_service.services.insights import InsightService
 from invite_service.services.invitations import InvitationService
 from invite_service.services.leases import LeaseService
 from invite_service.services.mailbox import DatabaseMailbox
+from invite_service.services.merchant_outlets import MerchantOutlets
 from invite_service.services.merchants import MerchantService
 from invite_service.services.orders import OrderService
-from invite_service.services.outlets import Outlet
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.publishing import PublishingService
@@ -46,7 +50,7 @@ from invite_service.services.rate_limits import RateLimiter
 from invite_service.services.ratings import RatingService
 from invite_service.services.replanning import ReplanningService
 from invite_service.services.sandbox import SandboxService
-from invite_service.services.sealing import AnswerSeal
+from invite_service.services.sealing import AnswerSeal, CredentialSeal, read_keys
 from invite_service.services.sending import SendingService
 from invite_service.services.simulations import SimulationService
 from invite_service.services.support_cases import SupportCaseService
@@ -78,17 +82,12 @@ def new_id() -> UUID:
 
 
 @dataclass(frozen=True, slots=True)
-class InstallationOutlets:
-    """Where messages leave: a sandbox's into its mailbox, a real merchant's through the installation's provider."""
+class Senders:
+    """What the installation itself can send through."""
 
-    mailbox: Outlet
-    email: Outlet | None
-
-    def find(self, merchant: Merchant, channel: Channel) -> Outlet | None:
-        """Find where a merchant's messages of a channel leave; None when no provider is set up for them."""
-        if merchant.sandbox:
-            return self.mailbox
-        return self.email if channel is Channel.EMAIL else None
+    mailbox: Sender
+    defaults: Mapping[Channel, Sender]
+    """For merchants without a provider of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +98,9 @@ class ProcessContext:
     metrics: Metrics
     database: Database
     bell: Bell
-    outlets: InstallationOutlets
+    senders: Senders
+    providers: StoredProviders
+    outlets: MerchantOutlets
     writer: MessageWriter
     signer: TokenSigner
     policy_versions: PolicyVersions
@@ -134,10 +135,11 @@ class ProcessContext:
             await database.check_schema()
             bell = _make_bell(settings, metrics)
             resources.push_async_callback(bell.close)
-            outlets = _make_outlets(settings, database, clock=clock)
-            for outlet in (outlets.mailbox, outlets.email):
-                if outlet is not None:
-                    resources.push_async_callback(outlet.sender.close)
+            mailbox = DatabaseMailbox(database, clock=clock)
+            senders = _make_senders(settings, mailbox, clock=clock)
+            providers = _make_providers(settings, mailbox, clock=clock)
+            outlets = MerchantOutlets(mailbox=senders.mailbox, defaults=senders.defaults, providers=providers)
+            resources.push_async_callback(outlets.close)
             policy_versions = PolicyVersions()
             ingest = OrderIngestService(
                 database,
@@ -156,6 +158,8 @@ class ProcessContext:
                 metrics=metrics,
                 database=database,
                 bell=bell,
+                senders=senders,
+                providers=providers,
                 outlets=outlets,
                 writer=MessageWriter(
                     signer, public_base_url=settings.public_base_url, sender=_sender_defaults(settings)
@@ -180,13 +184,21 @@ def _make_bell(settings: Settings, metrics: Metrics) -> ArqBell | SilentBell:
     return ArqBell.connect(settings.redis_url.get_secret_value(), on_dropped=metrics.bell_failures.inc)
 
 
-def _make_outlets(settings: Settings, database: Database, *, clock: Callable[[], datetime]) -> InstallationOutlets:
-    mailbox = DatabaseMailbox(database, clock=clock)
-    kept = Outlet(registry.create_sender(registry.parse_url("mailbox:"), mailbox=mailbox, clock=clock))
-    if settings.smtp_url is None:
-        return InstallationOutlets(kept, None)
-    sender_settings = registry.parse_url(settings.smtp_url.get_secret_value())
-    return InstallationOutlets(kept, Outlet(registry.create_sender(sender_settings, mailbox=mailbox, clock=clock)))
+def _make_senders(settings: Settings, mailbox: Mailbox, *, clock: Callable[[], datetime]) -> Senders:
+    defaults = {}
+    for channel, url in ((Channel.EMAIL, settings.smtp_url or settings.email_url), (Channel.SMS, settings.sms_url)):
+        if url is not None:
+            chosen = registry.parse_url(url.get_secret_value(), channel=channel)
+            defaults[channel] = registry.create_sender(chosen, mailbox=mailbox, clock=clock)
+    kept = registry.create_sender(registry.MAILBOX_SETTINGS, mailbox=mailbox, clock=clock)
+    return Senders(kept, defaults)
+
+
+def _make_providers(settings: Settings, mailbox: Mailbox, *, clock: Callable[[], datetime]) -> StoredProviders:
+    providers = registry.MerchantProviders(mailbox=mailbox, clock=clock, reach=Reach(settings.provider_networks))
+    keys = settings.credential_keys
+    given = read_keys(keys.get_secret_value()) if keys is not None else {}
+    return StoredProviders(providers, CredentialSeal.create(settings.secret_key.get_secret_value(), given))
 
 
 def _sender_defaults(settings: Settings) -> SenderDefaults:
@@ -279,9 +291,25 @@ class Factory:
         return SimulationService(self._context.database)
 
     def create_channels(self) -> ChannelService:
-        """Make the service that opens paused channels."""
+        """Make the service for merchants' own providers and paused channels."""
         context = self._context
-        return ChannelService(context.database, bell=context.bell, clock=context.clock)
+        return ChannelService(context.database, providers=context.providers, bell=context.bell, clock=context.clock)
+
+    def create_channel_checks(self) -> ChannelCheckService:
+        """Make the service that tries providers' settings."""
+        context = self._context
+        return ChannelCheckService(
+            context.database,
+            providers=context.providers,
+            defaults=context.senders.defaults,
+            mailbox=context.senders.mailbox,
+            bell=context.bell,
+            clock=context.clock,
+        )
+
+    def create_credentials(self) -> CredentialService:
+        """Make the service that brings credentials under the current key."""
+        return CredentialService(self._context.database, providers=self._context.providers)
 
     def create_merchants(self) -> MerchantService:
         """Make the service for merchants."""

@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from invite_service.services.sealing import read_keys
+
 ENVIRONMENT_PREFIX: Final = "INVITE_"
 
 SECRET_KEY_LENGTH: Final = 32
@@ -63,6 +65,11 @@ def _secret_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _credential_keys(keys: SecretStr) -> SecretStr:
+    read_keys(keys.get_secret_value())
+    return keys
+
+
 def _postgres_url(url: SecretStr) -> SecretStr:
     parts = _Url.parse(url.get_secret_value())
     if parts.scheme not in {"postgres", "postgresql", "postgresql+asyncpg"} or not parts.path.strip("/"):
@@ -80,6 +87,12 @@ def _smtp_url(url: SecretStr) -> SecretStr:
     parts = _Url.parse(url.get_secret_value())
     if parts.scheme not in {"smtp", "smtps"} or not parts.host:
         raise ValueError("must look like smtp://user:password@host:port or smtps://user:password@host:port")
+    return url
+
+
+def _provider_url(url: SecretStr) -> SecretStr:
+    if _Url.parse(url.get_secret_value()).scheme in {"", "http", "https"}:
+        raise ValueError("must look like provider:?option=value&option=value, values percent-encoded")
     return url
 
 
@@ -136,6 +149,9 @@ class Settings(BaseSettings):
     secret_key: Annotated[SecretStr, AfterValidator(_secret_key)]
     """Signs tokens and peppers contact keys, at least 32 characters. All processes share it; links die with it."""
 
+    credential_keys: Annotated[SecretStr, AfterValidator(_credential_keys)] | None = None
+    """Seal merchants' credentials, as `id:base64,id:base64`; the first seals. Without them one is derived."""
+
     public_base_url: Annotated[str, AfterValidator(_base_url)] = "http://127.0.0.1:8000"
     """Where customers reach the hosted pages; links in messages begin with it."""
 
@@ -157,8 +173,14 @@ class Settings(BaseSettings):
     smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = None
     """SMTP server for merchants without an e-mail provider of their own; docs/providers/smtp.md lists its options."""
 
+    email_url: Annotated[SecretStr, AfterValidator(_provider_url)] | None = None
+    """Instead of `smtp_url`, another e-mail provider for them, as `provider:?option=value&option=value`."""
+
+    sms_url: Annotated[SecretStr, AfterValidator(_provider_url)] | None = None
+    """SMS provider for merchants without one of their own, as `provider:?option=value&option=value`."""
+
     sender_email: Annotated[str, AfterValidator(_email)] | None = Field(default=None, validate_default=True)
-    """From address for merchants without one of their own; required with `smtp_url`."""
+    """From address for merchants without one of their own; required with `smtp_url` and `email_url`."""
 
     sender_name: Annotated[str, AfterValidator(_one_line)] | None = Field(default=None, max_length=100)
     """From name for merchants without one of their own."""
@@ -172,12 +194,20 @@ class Settings(BaseSettings):
     worker_name: str = Field(default_factory=socket.gethostname, max_length=100)
     """How this worker is called in logs and leases; the host's name where none is given."""
 
+    @field_validator("email_url")
+    @classmethod
+    def _is_the_only_one(cls, email_url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if email_url is not None and info.data.get("smtp_url") is not None:
+            raise ValueError("cannot be set beside INVITE_SMTP_URL: e-mails leave through one of them")
+        return email_url
+
     @field_validator("sender_email")
     @classmethod
-    def _comes_with_smtp_url(cls, sender_email: str | None, info: ValidationInfo) -> str | None:
-        # A faulty smtp_url is missing from the values read so far, and needs a sender as well.
-        if sender_email is None and info.data.get("smtp_url", "faulty") is not None:
-            raise ValueError("is required with INVITE_SMTP_URL: the address messages come from")
+    def _comes_with_a_provider(cls, sender_email: str | None, info: ValidationInfo) -> str | None:
+        # A faulty URL is missing from the values read so far, and needs a sender as well.
+        for name in ("smtp_url", "email_url"):
+            if sender_email is None and info.data.get(name, "faulty") is not None:
+                raise ValueError(f"is required with INVITE_{name.upper()}: the address messages come from")
         return sender_email
 
 

@@ -38,6 +38,7 @@ from invite_service.api.pages import routes as pages
 from invite_service.api.schemas.batch import BatchRequest
 from invite_service.api.schemas.batch_update import BatchUpdateRequest
 from invite_service.api.schemas.branding import BrandingRequest
+from invite_service.api.schemas.channel import ChannelRequest
 from invite_service.api.schemas.invitation import RescheduleRequest
 from invite_service.api.schemas.merchant import ApiKeyRequest, MerchantRequest
 from invite_service.api.schemas.order import OrderRequest
@@ -91,6 +92,7 @@ _BODIES: Final = (
     BatchRequest,
     BatchUpdateRequest,
     BrandingRequest,
+    ChannelRequest,
     ClockRequest,
     FeedbackRequest,
     MerchantRequest,

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from invite_service.api.examples import EXAMPLES
 from invite_service.api.schemas.batch import BatchRequest
 from invite_service.api.schemas.branding import BrandingRequest
+from invite_service.api.schemas.channel import ChannelRequest
 from invite_service.api.schemas.decision import DecisionResponse
 from invite_service.api.schemas.insight import ReconciliationResponse
 from invite_service.api.schemas.invitation import InvitationResponse, RescheduleRequest
@@ -32,6 +33,7 @@ EXAMPLED = {
         ApiKeyRequest,
         BatchRequest,
         BrandingRequest,
+        ChannelRequest,
         ClockRequest,
         DecisionResponse,
         InvitationResponse,

@@ -1,10 +1,9 @@
-"""Branding and channels."""
+"""Branding."""
 
 from typing import Any
 from unittest.mock import ANY
 
-from invite_service.domain.merchant import MerchantId
-from tests.api.conftest import Api, MerchantClient, make_problem
+from tests.api.conftest import MerchantClient, make_problem
 
 DEFAULTS: dict[str, Any] = {
     "version": 0,
@@ -101,29 +100,3 @@ async def test_faulty_branding_is_refused_with_every_fault(merchant: MerchantCli
         "/sms_sender": "invalid_format",
         "/font": "unknown_field",
     }
-
-
-async def test_a_paused_channel_is_shown_and_opened_again(api: Api, merchant: MerchantClient) -> None:
-    is_open = {"channel": "email", "paused_at": None, "paused_reason": None}
-    assert (await merchant.get("/v1/channels/email")).json() == is_open
-    async with api.context.database.transaction() as stores:
-        await stores.sending.pause_channel(
-            MerchantId("gift-shop"), "email", real_now=api.clock.now, reason="misconfigured"
-        )
-    assert (await merchant.get("/v1/channels/email")).json() == {
-        "channel": "email",
-        "paused_at": "2026-03-02T12:00:00Z",
-        "paused_reason": "misconfigured",
-    }
-    assert (await merchant.get("/v1/channels/sms")).json() == is_open | {"channel": "sms"}
-    for _ in range(2):
-        resumed = await merchant.post("/v1/channels/email/resume")
-        assert resumed.status_code == 200
-        assert resumed.json() == is_open
-    assert (await merchant.get("/v1/channels/email")).json() == is_open
-
-
-async def test_another_channel_does_not_exist(merchant: MerchantClient) -> None:
-    for answer in (await merchant.get("/v1/channels/fax"), await merchant.post("/v1/channels/fax/resume")):
-        assert answer.status_code == 404
-        assert answer.json() == make_problem("not_found", 404, "There is nothing at this address.", request_id=ANY)

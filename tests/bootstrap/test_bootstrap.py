@@ -5,8 +5,11 @@ from pydantic import SecretStr
 
 from invite_service.bootstrap import Factory, ProcessContext, new_id, utc_now
 from invite_service.config import Settings
+from invite_service.domain.channel import ChannelSettings
 from invite_service.domain.errors import SchemaOutdatedError
 from invite_service.domain.invitation import Channel
+from invite_service.domain.merchant import Merchant
+from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.ingest import IngestedOrder
 from invite_service.services.merchants import NewMerchant
 from tests.support.builders import make_merchant, make_order_event
@@ -59,13 +62,22 @@ async def test_sandboxes_keep_their_messages_and_others_send_through_the_install
     with_smtp = await ProcessContext.create(make_settings(database_url, redis_url=redis_url, **smtp))
     without = await ProcessContext.create(make_settings(database_url))
     sandbox, real = make_merchant(sandbox=True), make_merchant()
+
+    def sender_of(context: ProcessContext, merchant: Merchant, channel: Channel) -> str:
+        try:
+            with context.outlets.lend(merchant, channel, ChannelSettings()) as outlet:
+                return outlet.sender.name
+        except ProviderUnusableError as error:
+            return error.reason
+
     names = [
-        outlet.sender.name if outlet is not None else None
+        sender_of(context, merchant, channel)
         for context in (with_smtp, without)
         for merchant in (sandbox, real)
-        for outlet in (context.outlets.find(merchant, Channel.EMAIL), context.outlets.find(merchant, Channel.SMS))
+        for channel in (Channel.EMAIL, Channel.SMS)
     ]
-    assert names == ["mailbox", "mailbox", "smtp", None, "mailbox", "mailbox", None, None]
+    no = "no_provider"
+    assert names == ["mailbox", "mailbox", "smtp", no, "mailbox", "mailbox", no, no]
     with_smtp.bell.ring(real.id)
     await with_smtp.close()
     await without.close()

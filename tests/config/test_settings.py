@@ -16,6 +16,8 @@ REQUIRED = {
     "INVITE_SECRET_KEY": "0123456789abcdef0123456789abcdef",
 }
 
+CREDENTIAL_KEYS = "2026:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
 type_of_load = Callable[..., Settings]
 
 
@@ -39,6 +41,7 @@ def test_required_variables_alone_give_the_documented_defaults(load: type_of_loa
         "database_pool_size": 10,
         "redis_url": None,
         "secret_key": SecretStr("0123456789abcdef0123456789abcdef"),
+        "credential_keys": None,
         "public_base_url": "http://127.0.0.1:8000",
         "host": "127.0.0.1",
         "port": 8000,
@@ -46,6 +49,8 @@ def test_required_variables_alone_give_the_documented_defaults(load: type_of_loa
         "rate_limit": 300_000,
         "log_level": "INFO",
         "smtp_url": None,
+        "email_url": None,
+        "sms_url": None,
         "sender_email": None,
         "sender_name": None,
         "provider_networks": (),
@@ -60,6 +65,7 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         INVITE_DATABASE_POOL_SIZE="20",
         INVITE_REDIS_URL="rediss://:secret@redis.example.com:6380/1",
         INVITE_SECRET_KEY=REQUIRED["INVITE_SECRET_KEY"],
+        INVITE_CREDENTIAL_KEYS=CREDENTIAL_KEYS,
         INVITE_PUBLIC_BASE_URL="https://reviews.example.com/ask/",
         INVITE_HOST="::",
         INVITE_PORT="0",
@@ -67,6 +73,7 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         INVITE_WORKER_PORT="8001",
         INVITE_LOG_LEVEL="WARNING",
         INVITE_SMTP_URL="smtps://invite:secret@mail.example.com",
+        INVITE_SMS_URL="mailbox:",
         INVITE_SENDER_EMAIL="shop@example.com",
         INVITE_SENDER_NAME="The Shop",
         INVITE_PROVIDER_NETWORKS="10.2.0.0/16, fd00:2::/32",
@@ -78,6 +85,7 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         "database_pool_size": 20,
         "redis_url": SecretStr("rediss://:secret@redis.example.com:6380/1"),
         "secret_key": SecretStr(REQUIRED["INVITE_SECRET_KEY"]),
+        "credential_keys": SecretStr(CREDENTIAL_KEYS),
         "public_base_url": "https://reviews.example.com/ask",
         "host": "::",
         "port": 0,
@@ -85,6 +93,8 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         "rate_limit": 5000,
         "log_level": "WARNING",
         "smtp_url": SecretStr("smtps://invite:secret@mail.example.com"),
+        "email_url": None,
+        "sms_url": SecretStr("mailbox:"),
         "sender_email": "shop@example.com",
         "sender_name": "The Shop",
         "provider_networks": (ip_network("10.2.0.0/16"), ip_network("fd00:2::/32")),
@@ -100,10 +110,13 @@ def test_faulty_variables_are_named_all_at_once_and_never_quoted(load: type_of_l
             INVITE_DATABASE_POOL_SIZE="1",
             INVITE_REDIS_URL="hunter2://redis.example.com",
             INVITE_SECRET_KEY="hunter2",
+            INVITE_CREDENTIAL_KEYS="2026:hunter2",
             INVITE_PUBLIC_BASE_URL="https://reviews.example.com/?token=hunter2",
             INVITE_PORT="hunter2",
             INVITE_LOG_LEVEL="hunter2",
             INVITE_SMTP_URL="http://kari:hunter2@mail.example.com",
+            INVITE_EMAIL_URL="https://hunter2",
+            INVITE_SMS_URL="hunter2",
             INVITE_SENDER_NAME="hunter2\r\nBcc: kari@example.com",
             INVITE_PROVIDER_NETWORKS="10.2.0.0/16,hunter2",
             INVITE_POLL_INTERVAL="0",
@@ -114,10 +127,13 @@ def test_faulty_variables_are_named_all_at_once_and_never_quoted(load: type_of_l
         "  INVITE_DATABASE_POOL_SIZE is not usable: Input should be greater than or equal to 2",
         "  INVITE_REDIS_URL must look like redis://:password@host:port/0, rediss:// for TLS, or unix:// for a socket",
         "  INVITE_SECRET_KEY must have at least 32 characters",
+        "  INVITE_CREDENTIAL_KEYS each key must be 32 random bytes in base64",
         "  INVITE_PUBLIC_BASE_URL must look like https://reviews.example.com/path, without query or fragment",
         "  INVITE_PORT is not usable: Input should be a valid integer, unable to parse string as an integer",
         "  INVITE_LOG_LEVEL is not usable: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
         "  INVITE_SMTP_URL must look like smtp://user:password@host:port or smtps://user:password@host:port",
+        "  INVITE_EMAIL_URL must look like provider:?option=value&option=value, values percent-encoded",
+        "  INVITE_SMS_URL must look like provider:?option=value&option=value, values percent-encoded",
         "  INVITE_SENDER_EMAIL is required with INVITE_SMTP_URL: the address messages come from",
         "  INVITE_SENDER_NAME must not contain line breaks or other control characters",
         "  INVITE_PROVIDER_NETWORKS must be networks separated by commas, such as 10.2.0.0/16,fd00:2::/32",
@@ -158,3 +174,17 @@ def test_settings_show_no_secret_and_cannot_be_changed(load: type_of_load) -> No
     assert REQUIRED["INVITE_SECRET_KEY"] not in repr(settings)
     with pytest.raises(ValidationError, match="frozen"):
         settings.port = 1  # type: ignore[misc]  # the assignment that must fail
+
+
+def test_e_mails_leave_through_one_provider_with_a_sender(load: type_of_load) -> None:
+    with pytest.raises(InvalidSettingsError) as refusal:
+        load(**REQUIRED, INVITE_SMTP_URL="smtp://mail.example.com", INVITE_EMAIL_URL="ses:?region=eu-north-1")
+    assert str(refusal.value).splitlines()[1:] == [
+        "  INVITE_EMAIL_URL cannot be set beside INVITE_SMTP_URL: e-mails leave through one of them",
+        "  INVITE_SENDER_EMAIL is required with INVITE_SMTP_URL: the address messages come from",
+    ]
+    with pytest.raises(InvalidSettingsError) as refusal:
+        load(**REQUIRED, INVITE_EMAIL_URL="ses:?region=eu-north-1")
+    assert str(refusal.value).splitlines()[1:] == [
+        "  INVITE_SENDER_EMAIL is required with INVITE_EMAIL_URL: the address messages come from",
+    ]

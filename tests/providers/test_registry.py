@@ -1,6 +1,7 @@
 """From a provider's name and options to a sender."""
 
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 
@@ -13,6 +14,7 @@ from invite_service.providers.email.smtp import SmtpSender
 from invite_service.providers.email.smtp_settings import parse_smtp_url
 from invite_service.providers.http import ApiSettings
 from invite_service.providers.mailbox import MailboxSender, MailboxSettings
+from invite_service.providers.reach import Reach
 from tests.providers.companies import SendGrid
 
 POSTMARK = {"server_token": "5a1b"}
@@ -104,14 +106,29 @@ def test_default_url_chooses_the_provider(url: str, expected: registry.SenderSet
     assert registry.parse_url(url) == expected
 
 
+def test_default_url_names_a_provider_and_its_options() -> None:
+    url = f"postmark:?server_token={quote('p&ss=', safe='')}&message_stream=reviews"
+    options = {"server_token": "p&ss=", "message_stream": "reviews"}
+    assert registry.parse_url(url) == registry.parse_settings("postmark", options, channel=Channel.EMAIL)
+    assert registry.parse_url("mailbox:", channel=Channel.SMS).provider == "mailbox"
+
+
+@pytest.mark.parametrize("url", ["mailbox:hunter2", "mailbox:?hunter2", "mailbox:?a=hunter2&a=1", "mailbox:?%ff=1"])
+def test_default_url_that_cannot_be_read_is_a_fault_without_the_url(url: str) -> None:
+    with pytest.raises(ProviderSettingsError) as caught:
+        registry.parse_url(url)
+
+    assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [("/url", "url_invalid")]
+    assert "hunter2" not in repr(caught.value.faults)
+
+
 @pytest.mark.parametrize("url", ["", "hunter2", "hunter2://mail.example.com"])
 def test_default_url_of_no_provider_is_a_fault_without_the_url(url: str) -> None:
     with pytest.raises(ProviderSettingsError) as caught:
         registry.parse_url(url)
 
-    assert caught.value.faults == (
-        Fault(pointer="/url", code="scheme_unknown", detail="schemes: mailbox, smtp, smtps"),
-    )
+    schemes = ", ".join(sorted([*registry.provider_names(Channel.EMAIL), "smtps"]))
+    assert caught.value.faults == (Fault(pointer="/url", code="scheme_unknown", detail=f"schemes: {schemes}"),)
 
 
 async def test_settings_become_the_sender_of_their_provider() -> None:
@@ -234,3 +251,36 @@ def test_settings_of_an_api_show_no_secret(
 
 def test_provider_that_tells_nothing_has_no_reader() -> None:
     assert registry.create_event_reader(registry.parse_url(URL)) is None
+
+
+def test_default_url_of_another_channel_is_a_fault() -> None:
+    with pytest.raises(ProviderSettingsError) as caught:
+        registry.parse_url(URL, channel=Channel.SMS)
+
+    assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [("/url", "scheme_unknown")]
+
+
+async def test_merchants_choose_from_what_reaches_customers_and_stays_out_of_the_installation() -> None:
+    providers = registry.MerchantProviders(mailbox=NoMailbox(), clock=utc_now, reach=Reach())
+    chosen = providers.read("smtp", {"url": URL}, channel=Channel.EMAIL)
+    assert chosen.name == "smtp"
+    assert chosen == providers.read("smtp", {"url": URL}, channel=Channel.EMAIL)
+    assert len({chosen, providers.read("smtp", {"url": f"{URL}0"}, channel=Channel.EMAIL)}) == 2
+    assert isinstance(chosen.create_sender(), SmtpSender)
+    refused = [
+        ("mailbox", {}, "provider_unknown"),
+        ("smtp", {"url": f"{URL}&ca_file=/etc/passwd"}, "ca_file_not_allowed"),
+    ]
+    for provider, options, code in refused:
+        with pytest.raises(ProviderSettingsError) as caught:
+            providers.read(provider, options, channel=Channel.EMAIL)
+        assert [fault.code for fault in caught.value.faults] == [code]
+    inside = [
+        ("smtp", {"url": "smtp://localhost"}, "/options/url"),
+        ("postmark", POSTMARK | {"api_url": "https://169.254.169.254/latest"}, "/options/api_url"),
+    ]
+    for provider, options, pointer in inside:
+        with pytest.raises(ProviderSettingsError) as caught:
+            await providers.read(provider, options, channel=Channel.EMAIL).check_reach()
+        assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [(pointer, "address_not_allowed")]
+    await providers.read("smtp", {"url": "smtp://nowhere.invalid"}, channel=Channel.EMAIL).check_reach()

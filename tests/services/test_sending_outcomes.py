@@ -9,7 +9,6 @@ from invite_service.domain.message import Message
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.doubles import FakeSender, RecordingSender
-from invite_service.services.channels import ChannelService
 from invite_service.services.send_report import SendReport
 from tests.support.builders import make_order_event
 from tests.support.sending import OpenTurn, SendingHouse
@@ -194,7 +193,7 @@ async def test_misconfigured_pauses_the_channel_and_gives_the_rest_back(house: S
 async def test_resumed_channel_sends_what_waited_for_it(house: SendingHouse) -> None:
     [invitation] = await house.invite_many(1)
     await house.send(FakeSender([make_receipt(OutcomeWord.MISCONFIGURED)]))
-    channels = ChannelService(house.database, bell=house.bell, clock=house.clock)
+    channels = house.channels()
     house.bell.rung.clear()
 
     assert await channels.resume(house.merchant, Channel.EMAIL, actor="operator") is True

@@ -20,6 +20,8 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 ACROSS_MERCHANTS = {
     "invite_service.storage.batch_updates.LIST_MERCHANTS_WITH_UNFINISHED",
+    "invite_service.storage.channels.LIST_MERCHANTS_NOT_UNDER_KEY",
+    "invite_service.storage.channels.LIST_MERCHANTS_WITH_PROVIDERS",
     "invite_service.storage.idempotency.LIST_MERCHANTS_WITH_EXPIRED_KEYS",
     "invite_service.storage.sending.LIST_DUE_MERCHANTS",
     "invite_service.storage.sending.LIST_DUE_MERCHANTS_BY_JOIN",

@@ -1,12 +1,15 @@
 """A merchant whose orders are ingested and sent for real, over a clock that a test moves by hand."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from invite_service.bell import RecordingBell
+from invite_service.domain.channel import ChannelSettings
+from invite_service.domain.errors import Fault, ProviderSettingsError
 from invite_service.domain.invitation import Channel, Invitation
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import OrderEvent
@@ -16,12 +19,20 @@ from invite_service.domain.timeline import TimelineEntry
 from invite_service.providers.base import Sender
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
+from invite_service.services.channel_providers import (
+    NO_PROVIDER,
+    ProviderUnusableError,
+    ReadProvider,
+    StoredProviders,
+)
+from invite_service.services.channels import ChannelService
 from invite_service.services.claim import Turn, WholeTurn
 from invite_service.services.hand_over import Patience
 from invite_service.services.ingest import IngestedOrder, IngestItem, OrderIngestService
 from invite_service.services.leases import LeaseService
 from invite_service.services.outlets import Outlet
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.sealing import CredentialSeal
 from invite_service.services.send_report import SendReport
 from invite_service.services.sending import SendingService
 from invite_service.services.tokens import TokenSigner
@@ -56,8 +67,19 @@ class FixedOutlets:
 
     by_channel: Mapping[Channel, Outlet]
 
-    def find(self, merchant: Merchant, channel: Channel) -> Outlet | None:
-        return self.by_channel.get(channel)
+    @contextlib.contextmanager
+    def lend(self, merchant: Merchant, channel: Channel, settings: ChannelSettings) -> Iterator[Outlet]:
+        if channel not in self.by_channel:
+            raise ProviderUnusableError(NO_PROVIDER)
+        yield self.by_channel[channel]
+
+
+class NoProviders:
+    """Merchants may choose from none."""
+
+    def read(self, provider: str, options: Mapping[str, str], *, channel: Channel) -> ReadProvider:
+        fault = Fault("/provider", "provider_unknown", "there is none")
+        raise ProviderSettingsError("There is no such provider.", faults=[fault])
 
 
 class OpenTurn:
@@ -147,6 +169,11 @@ class SendingHouse:
             batch_size=batch_size,
             patience=patience,
         )
+
+    def channels(self) -> ChannelService:
+        """Make the service that opens paused channels; merchants choose among no providers here."""
+        providers = StoredProviders(NoProviders(), CredentialSeal.create(SECRET, {}))
+        return ChannelService(self.database, providers=providers, bell=self.bell, clock=self.clock)
 
     async def send(
         self, email: Sender | None = None, *, sms: Sender | None = None, turn: Turn | None = None

@@ -5,14 +5,17 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, time, timedelta
+from typing import TypeVar
 
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.policy import Policy, ProductSteps
 from invite_service.storage.database import Database
 from tests.support.builders import MERCHANT_ID, make_merchant, make_policy
 from tests.support.sending import SECRET, SendingHouse
+
+T = TypeVar("T")
 
 WORK = (
     "from invite_service.config import load_settings; from invite_service.worker.main import run; run(load_settings())"
@@ -116,6 +119,14 @@ async def worker(database_url: str, **settings: str) -> AsyncIterator[WorkerProc
     finally:
         code = await process.stop()
     assert code == 0, process.log
+
+
+async def comes_to_be(look: Callable[[], Awaitable[T | None]]) -> T:
+    """Look until there is something, and give it."""
+    async with asyncio.timeout(PATIENCE):
+        while (found := await look()) is None:  # noqa: ASYNC110 - what is looked for comes from other processes
+            await asyncio.sleep(0.02)
+    return found
 
 
 async def comes_true(condition: Callable[[], bool]) -> None:

@@ -121,6 +121,7 @@ WritesInvitations = Annotated[Caller, Depends(requires(Scope.INVITATIONS_WRITE))
 OperatesInvitations = Annotated[Caller, Depends(requires(Scope.INVITATIONS_OPERATE))]
 ReadsPolicy = Annotated[Caller, Depends(requires(Scope.POLICY_READ))]
 WritesPolicy = Annotated[Caller, Depends(requires(Scope.POLICY_WRITE))]
+WritesChannels = Annotated[Caller, Depends(requires(Scope.CHANNELS_WRITE))]
 ReadsBranding = Annotated[Caller, Depends(requires(Scope.BRANDING_READ))]
 WritesBranding = Annotated[Caller, Depends(requires(Scope.BRANDING_WRITE))]
 ReadsSuppressions = Annotated[Caller, Depends(requires(Scope.SUPPRESSIONS_READ))]

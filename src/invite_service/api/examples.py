@@ -58,6 +58,11 @@ EXAMPLES: Final[dict[str, Any]] = {
         "sender_name": "Nordic Gear",
         "support_email": "help@nordic-gear.example",
     },
+    "ChannelRequest": {
+        "provider": "smtp",
+        "credentials": {"url": "smtp://user:password@mail.nordic-gear.example"},
+        "from": {"address": "hello@nordic-gear.example", "name": "Nordic Gear"},
+    },
     "ClockRequest": {"advance": "P15D"},
     "DecisionResponse": {
         "order_id": "A-1001",

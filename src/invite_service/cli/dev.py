@@ -172,6 +172,8 @@ def _settings(servers: EmbeddedServers, base_url: str, secret_key: str) -> Setti
             "port": int(base_url.rpartition(":")[2]),
             # An installation's own provider has no place here: a sandbox merchant's messages stay in its mailbox.
             "smtp_url": None,
+            "email_url": None,
+            "sms_url": None,
             "sender_email": None,
         }
     )

@@ -1,9 +1,11 @@
 """The providers there are: from a name and its options, as stored, to a sender. Only bootstrap imports this."""
 
+import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
+from urllib.parse import parse_qsl, urlsplit
 
 from invite_service.domain.errors import Fault, ProviderSettingsError
 from invite_service.domain.invitation import Channel
@@ -26,9 +28,10 @@ from invite_service.providers.email.ses_events import SesEvents
 from invite_service.providers.email.smtp import create_smtp_sender
 from invite_service.providers.email.smtp_answers import NAME as SMTP
 from invite_service.providers.email.smtp_settings import SmtpSettings, parse_smtp_url
+from invite_service.providers.http import ApiSettings
 from invite_service.providers.mailbox import NAME as MAILBOX
 from invite_service.providers.mailbox import MailboxSender, MailboxSettings
-from invite_service.providers.reach import EVERYWHERE, Reach
+from invite_service.providers.reach import EVERYWHERE, REFUSED, AddressRefusedError, Reach, resolve
 
 ProviderOptions = (
     SmtpSettings
@@ -66,6 +69,8 @@ class _Provider:
         """Name every option it has."""
         return self.required | self.optional
 
+
+HTTPS_PORT: Final = 443
 
 _EMAIL = frozenset({Channel.EMAIL})
 
@@ -120,6 +125,9 @@ _PROVIDERS: Mapping[str, _Provider] = {
     ),
 }
 
+MAILBOX_SETTINGS = SenderSettings(MAILBOX, MailboxSettings())
+"""The provider of sandbox merchants."""
+
 _SCHEMES = {"smtp": SMTP, "smtps": SMTP, "mailbox": MAILBOX}
 
 
@@ -136,9 +144,7 @@ def parse_settings(provider: str, options: Mapping[str, str], *, channel: Channe
     """
     known = _PROVIDERS.get(provider)
     if known is None or channel not in known.channels:
-        names = ", ".join(provider_names(channel))
-        fault = Fault(pointer="/provider", code="provider_unknown", detail=f"providers for {channel}: {names}")
-        raise ProviderSettingsError(f"There is no such provider for {channel}.", faults=[fault])
+        raise _unknown_provider(channel)
     faults = [
         Fault(pointer=f"/options/{name}", code="option_missing", detail=f"{name} is required")
         for name in sorted(known.required - options.keys())
@@ -156,17 +162,36 @@ def parse_settings(provider: str, options: Mapping[str, str], *, channel: Channe
     return SenderSettings(provider, parsed)
 
 
-def parse_url(url: str) -> SenderSettings:
-    """Read the installation's default: an smtp:// or smtps:// URL, or `mailbox:`.
+def parse_url(url: str, *, channel: Channel = Channel.EMAIL) -> SenderSettings:
+    """Read the installation's default for a channel.
 
-    Raises ProviderSettingsError with every fault at once and no part of the URL.
+    That is an smtp:// or smtps:// URL, `mailbox:`, or the name of another provider and its options, percent-encoded:
+    `provider:?option=value&option=value`. Raises ProviderSettingsError with every fault at once and no part of the URL.
     """
-    scheme = url.partition(":")[0].lower()
-    provider = _SCHEMES.get(scheme)
-    if provider is None:
-        fault = Fault(pointer="/url", code="scheme_unknown", detail=f"schemes: {', '.join(sorted(_SCHEMES))}")
+    scheme, _, rest = url.partition(":")
+    provider = _SCHEMES.get(scheme.lower(), scheme.lower())
+    if provider not in provider_names(channel):
+        schemes = sorted({*_schemes_of(channel), *provider_names(channel)})
+        fault = Fault(pointer="/url", code="scheme_unknown", detail=f"schemes: {', '.join(schemes)}")
         raise ProviderSettingsError("The provider URL has an unknown scheme.", faults=[fault])
-    return SenderSettings(provider, _PROVIDERS[provider].parse({"url": url}))
+    if provider == SMTP:
+        return SenderSettings(provider, parse_smtp_url(url))
+    return parse_settings(provider, _read_query(rest), channel=channel)
+
+
+def _schemes_of(channel: Channel) -> list[str]:
+    return [scheme for scheme, provider in _SCHEMES.items() if channel in _PROVIDERS[provider].channels]
+
+
+def _read_query(rest: str) -> dict[str, str]:
+    if not rest:
+        return {}
+    with contextlib.suppress(ValueError):
+        pairs = parse_qsl(rest.removeprefix("?"), keep_blank_values=True, strict_parsing=True, errors="strict")
+        if len(dict(pairs)) == len(pairs):
+            return dict(pairs)
+    fault = Fault(pointer="/url", code="url_invalid", detail="must read provider:?option=value&option=value")
+    raise ProviderSettingsError("The provider URL cannot be read.", faults=[fault])
 
 
 def create_sender(
@@ -222,3 +247,75 @@ def create_event_reader(settings: SenderSettings) -> EventReader | None:
             return SesEvents(secret)
         case _:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantProvider:
+    """A provider with the options that a merchant gave it; equal to another one whose sender would do the same."""
+
+    settings: SenderSettings
+    chosen_from: "MerchantProviders" = field(compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self.settings.provider
+
+    async def check_reach(self) -> None:
+        """Look whether a server that the merchant names may be connected to.
+
+        Raises ProviderSettingsError where it may not; a name that cannot be looked up is no fault.
+        """
+        reach = self.chosen_from.reach
+        match self.settings.options:
+            case SmtpSettings(host=host, port=port):
+                await _check_host(host, port, reach=reach, option="url")
+            case ApiSettings(api_url=api_url):
+                parts = urlsplit(api_url)
+                await _check_host(parts.hostname or "", parts.port or HTTPS_PORT, reach=reach, option="api_url")
+            case MailboxSettings():
+                return
+
+    def create_sender(self) -> Sender:
+        """Make the sender, as `create_sender` does."""
+        made_with = self.chosen_from
+        return create_sender(self.settings, mailbox=made_with.mailbox, clock=made_with.clock, reach=made_with.reach)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MerchantProviders:
+    """The providers that merchants may choose from, connected to within reach."""
+
+    mailbox: Mailbox
+    clock: Callable[[], datetime]
+    reach: Reach
+
+    def read(self, provider: str, options: Mapping[str, str], *, channel: Channel) -> MerchantProvider:
+        """Read a merchant's choice for a channel.
+
+        Raises ProviderSettingsError as `parse_settings` does; also for the mailbox, from which nothing would ever
+        reach a customer, and for options that name a file of this machine.
+        """
+        if provider == MAILBOX:
+            raise _unknown_provider(channel)
+        settings = parse_settings(provider, options, channel=channel)
+        if isinstance(settings.options, SmtpSettings) and settings.options.ca_file is not None:
+            fault = Fault("/options/url", "ca_file_not_allowed", "ca_file is for the installation's own server")
+            raise ProviderSettingsError(f"The settings of {provider} have faults.", faults=[fault])
+        return MerchantProvider(settings, self)
+
+
+async def _check_host(host: str, port: int, *, reach: Reach, option: str) -> None:
+    try:
+        await resolve(host, port, reach=reach)
+    except AddressRefusedError:
+        fault = Fault(f"/options/{option}", REFUSED, "the server must be on the public internet")
+        raise ProviderSettingsError("The provider's server cannot be used.", faults=[fault]) from None
+    except (OSError, UnicodeError):
+        return
+
+
+def _unknown_provider(channel: Channel) -> ProviderSettingsError:
+    names = ", ".join(name for name in provider_names(channel) if name != MAILBOX) or "none"
+    fault = Fault(pointer="/provider", code="provider_unknown", detail=f"providers for {channel}: {names}")
+    return ProviderSettingsError(f"There is no such provider for {channel}.", faults=[fault])

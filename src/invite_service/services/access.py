@@ -36,6 +36,8 @@ class Scope(StrEnum):
     """Settle what is in doubt, and try again what failed or was missed."""
     POLICY_READ = "policy:read"
     POLICY_WRITE = "policy:write"
+    CHANNELS_WRITE = "channels:write"
+    """Replace and try the providers that messages leave through, with their credentials."""
     BRANDING_READ = "branding:read"
     BRANDING_WRITE = "branding:write"
     SUPPRESSIONS_READ = "suppressions:read"

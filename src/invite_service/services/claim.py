@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from invite_service.domain.branding import Branding
+from invite_service.domain.channel import SMS_PRICE, UNSET_CHANNEL, ChannelState, Price
 from invite_service.domain.invitation import Channel, Invitation
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
@@ -17,7 +18,7 @@ from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.services.conclusions import WORKER, Conclusion, Tried, settle_late
-from invite_service.storage.attempts import NewAttempt, Price, Recorded
+from invite_service.storage.attempts import NewAttempt, Recorded
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.sending import Lease
@@ -64,7 +65,21 @@ class Account:
     policy: Policy
     """The current version."""
     branding: Branding
-    paused_channels: frozenset[str]
+    """With the senders that the merchant's channels name."""
+    channels: Mapping[Channel, ChannelState]
+    """Those of which anything is known."""
+
+    def is_paused(self, channel: Channel) -> bool:
+        """Say whether nothing may leave by a channel."""
+        return self.state_of(channel).pause is not None
+
+    def state_of(self, channel: Channel) -> ChannelState:
+        """Tell what the merchant set for a channel, and whether it is paused."""
+        return self.channels.get(channel, UNSET_CHANNEL)
+
+    def price_of(self, channel: Channel) -> Price | None:
+        """Tell what an accepted message costs the merchant; None where that is not counted per message."""
+        return (self.state_of(channel).settings.sms_price or SMS_PRICE) if channel is Channel.SMS else None
 
 
 class Observer(Protocol):
@@ -157,7 +172,10 @@ class Claim:
         """Pause a channel of the merchant until its settings are put right (RULES.md section 7)."""
         now = self._clock()
         async with self._database.transaction() as stores:
-            if not await stores.sending.pause_channel(self.merchant.id, channel, real_now=now, reason=reason):
+            version = self.account.state_of(channel).settings.version
+            if not await stores.sending.pause_channel(
+                self.merchant.id, channel, version=version, real_now=now, reason=reason
+            ):
                 return
             entry = TimelineEntry(
                 at=self.merchant.now(now),

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 from uuid import UUID
 
+from invite_service.domain.channel import Price
 from invite_service.domain.decision import JsonFigure
 from invite_service.domain.invitation import Invitation, InvitationStatus, Step
 from invite_service.domain.merchant import Merchant
@@ -16,7 +17,7 @@ from invite_service.rules import states
 from invite_service.rules.sending import GiveUp, Later, Missed, Skip, decide_rate_limit, decide_retry
 from invite_service.rules.slots import next_window_start
 from invite_service.services.send_report import Fate
-from invite_service.storage.attempts import ClosedAttempt, Price, Recording
+from invite_service.storage.attempts import ClosedAttempt, Recording
 
 WORKER: Final = "worker"
 """The actor of what happens while sending."""

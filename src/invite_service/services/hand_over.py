@@ -262,7 +262,7 @@ class HandOver:
         for entry in ended:
             is_ours = entry.conclusion.recording.invitation.id in recorded.recorded_ids
             if not is_ours and entry.answer is not None:
-                price = self._outlet.price_of(entry.answer[0].invitation.channel)
+                price = self._claim.account.price_of(entry.answer[0].invitation.channel)
                 await _bear(self._claim.settle(*entry.answer, price=price))
             if entry.conclusion.fate is not None and (is_ours or entry.answer is not None):
                 self.fates.append(entry.conclusion.fate)
@@ -316,7 +316,7 @@ class HandOver:
         if receipt.outcome is OutcomeWord.MISCONFIGURED or receipt.suppress_address:
             await _bear(self._claim.take_note(tried, receipt))
         now = self._claim.merchant_now(tried.invitation)
-        price = self._outlet.price_of(tried.invitation.channel)
+        price = self._claim.account.price_of(tried.invitation.channel)
         conclusion = conclude(tried, receipt, price=price, now=now)
         self._ended.append(_Ended(conclusion, answer=(tried, receipt)))
 

@@ -1,4 +1,4 @@
-"""Where messages leave: a sender, the places for its open calls in this process, and what a message costs there."""
+"""Where messages leave: a sender, and the places for its open calls in this process."""
 
 import asyncio
 import contextlib
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
+from invite_service.domain.channel import ChannelSettings
 from invite_service.domain.invitation import Channel
 from invite_service.domain.merchant import Merchant
 from invite_service.providers.base import Sender
-from invite_service.storage.attempts import SMS_PRICE, Price
 
 
 class CallPlaces:
@@ -137,21 +137,20 @@ class Share:
 class Outlet:
     """A sender as this process uses it."""
 
-    def __init__(self, sender: Sender, *, sms_price: Price = SMS_PRICE) -> None:
+    def __init__(self, sender: Sender) -> None:
         self.sender = sender
-        self.sms_price = sms_price
-        """What an accepted SMS costs the merchant."""
         self.places = CallPlaces(sender.max_in_flight)
         self.rests_until: datetime | None = None
         """Real time until which the provider asked us to wait; messages due before are postponed without a call."""
-
-    def price_of(self, channel: Channel) -> Price | None:
-        """Tell what an accepted message costs; None where that is not counted per message."""
-        return self.sms_price if channel is Channel.SMS else None
 
 
 class Outlets(Protocol):
     """The outlets of an installation; bootstrap knows them."""
 
-    def find(self, merchant: Merchant, channel: Channel) -> Outlet | None:
-        """Find where a merchant's messages of a channel leave; None when no provider is set up for them."""
+    def lend(
+        self, merchant: Merchant, channel: Channel, settings: ChannelSettings
+    ) -> contextlib.AbstractContextManager[Outlet]:
+        """Give the outlet of a merchant's channel for as long as it is needed.
+
+        Entering raises ProviderUnusableError where there is none.
+        """

@@ -4,6 +4,7 @@ DESIGN.md section 6. No transaction is open during a call.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +15,12 @@ from uuid import UUID
 import structlog
 
 from invite_service.domain.branding import Branding
+from invite_service.domain.channel import UNSET_CHANNEL, signed_by
 from invite_service.domain.invitation import Channel, Invitation
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.message import Message
 from invite_service.domain.policy import Policy
+from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.claim import LEASE_SECONDS, Account, Claim, Observer, Turn
 from invite_service.services.conclusions import Conclusion
 from invite_service.services.hand_over import HandOver, Patience, Sendable
@@ -39,9 +42,6 @@ MAX_COUNTED: Final = 100_000
 
 FRESH_SECONDS: Final = 5.0
 """How long may_send's answer holds. What is not started by then is given back and asked again."""
-
-NO_PROVIDER: Final = "no_provider"
-"""Why a channel is paused for which nobody set up a provider."""
 
 
 class Writer(Protocol):
@@ -155,8 +155,11 @@ class SendingService:
         batch = await self._claim(merchant_id, due_by=due_by, time_of=time_of)
         if batch is None:
             return SendReport()
+        with contextlib.ExitStack() as borrowed:
+            return await self._send(batch, await self._borrow_outlets(batch, borrowed), turn=turn)
+
+    async def _send(self, batch: _Batch, outlets: Mapping[Channel, Outlet], *, turn: Turn) -> SendReport:
         fresh_until = asyncio.get_running_loop().time() + FRESH_SECONDS
-        outlets = await self._find_outlets(batch)
         judgement = judge(
             batch.contents,
             others=batch.others,
@@ -187,25 +190,27 @@ class SendingService:
             await asyncio.gather(*(hand_over.run() for hand_over in hand_overs))
         finally:
             report = SendReport.of([*fates, *(fate for hand_over in hand_overs for fate in hand_over.fates)])
-            log.info("Sent a batch", merchant_id=merchant_id, **report.counts())
+            log.info("Sent a batch", merchant_id=batch.claim.merchant.id, **report.counts())
         return report
 
-    async def _find_outlets(self, batch: _Batch) -> dict[Channel, Outlet]:
-        """Find where the batch's messages leave; a channel that nobody set up a provider for is paused."""
+    async def _borrow_outlets(self, batch: _Batch, borrowed: contextlib.ExitStack) -> dict[Channel, Outlet]:
+        """Find where the batch's messages leave, by open channels; one that leads to no provider is paused."""
         outlets = {}
-        for channel in {content.invitation.channel for content in batch.contents}:
-            outlet = self._outlets.find(batch.claim.merchant, channel)
-            if outlet is not None:
-                outlets[channel] = outlet
-            elif channel not in batch.claim.account.paused_channels:
-                await batch.claim.pause_channel(channel, reason=NO_PROVIDER)
+        account = batch.claim.account
+        wanted = {content.invitation.channel for content in batch.contents}
+        for channel in (channel for channel in wanted if not account.is_paused(channel)):
+            lending = self._outlets.lend(account.merchant, channel, account.state_of(channel).settings)
+            try:
+                outlets[channel] = borrowed.enter_context(lending)
+            except ProviderUnusableError as error:
+                await batch.claim.pause_channel(channel, reason=error.reason)
         return outlets
 
     def _paused(self, batch: _Batch, outlets: Collection[Channel]) -> frozenset[Channel]:
         account = batch.claim.account
         if account.merchant.paused_at is not None:
             return frozenset(Channel)
-        return frozenset(channel for channel in Channel if channel in account.paused_channels or channel not in outlets)
+        return frozenset(channel for channel in Channel if channel not in outlets)
 
     def _sendable(self, batch: _Batch, permitted: Permitted) -> Sendable:
         content, account = permitted.content, batch.claim.account
@@ -261,11 +266,16 @@ class SendingService:
     async def _account(self, stores: Stores, merchant_id: MerchantId) -> Account:
         merchant = await stores.merchants.get(merchant_id)
         policies = await self._policies.get(stores, merchant_id, {merchant.policy_version})
+        channels = await stores.channels.read(merchant_id)
         return Account(
             merchant=merchant,
             policy=policies[merchant.policy_version],
-            branding=await stores.branding.get(merchant_id),
-            paused_channels=await stores.sending.list_paused_channels(merchant_id),
+            branding=signed_by(
+                await stores.branding.get(merchant_id),
+                email=channels.get(Channel.EMAIL, UNSET_CHANNEL).settings,
+                sms=channels.get(Channel.SMS, UNSET_CHANNEL).settings,
+            ),
+            channels=channels,
         )
 
 

@@ -7,10 +7,10 @@ attempts that are opened next, so that a group of messages costs one round trip 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from invite_service.domain.channel import Price
 from invite_service.domain.invitation import Channel, Invitation, Step
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.receipt import Receipt
@@ -172,19 +172,6 @@ class NewAttempt(Attempt):
     idempotency_key: str
     content_hash: str
     """SHA-256 in hexadecimal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What one message costs the merchant."""
-
-    amount: Decimal
-    currency: str
-    """ISO 4217."""
-
-
-SMS_PRICE: Final = Price(Decimal("0.40"), "NOK")
-"""Of an SMS where the merchant's provider settings name no other (RULES.md section 2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,9 +216,11 @@ SET next_attempt_at = $3
 WHERE invitations.merchant_id = $1 AND invitations.id = ANY(ARRAY(SELECT waiting.id FROM waiting))
 """
 
+# What is known of settings that were replaced meanwhile says nothing about those that replaced them.
 PAUSE_CHANNEL: Final = """
 INSERT INTO channels (merchant_id, channel, paused_at, paused_reason)
-VALUES ($1, $2, $3, $4)
+SELECT $1, $2, $3, $4
+WHERE coalesce((SELECT s.version FROM channel_settings AS s WHERE s.merchant_id = $1 AND s.channel = $2), 0) = $5
 ON CONFLICT (merchant_id, channel) DO UPDATE
 SET paused_at = EXCLUDED.paused_at, paused_reason = EXCLUDED.paused_reason
 WHERE channels.paused_at IS NULL
@@ -230,10 +232,6 @@ UPDATE channels
 SET paused_at = NULL, paused_reason = NULL
 WHERE merchant_id = $1 AND channel = $2 AND paused_at IS NOT NULL
 RETURNING channel
-"""
-
-LIST_PAUSED_CHANNELS: Final = """
-SELECT channel FROM channels WHERE merchant_id = $1 AND paused_at IS NOT NULL
 """
 
 
@@ -371,17 +369,19 @@ class SendingStore:
         """Make due at once what was due before and waits only because its channel, or the merchant, was paused."""
         await self._driver.execute(HASTEN, merchant_id, channel, now)
 
-    async def pause_channel(self, merchant_id: MerchantId, channel: str, *, real_now: datetime, reason: str) -> bool:
-        """Pause a channel and say whether it was open until now."""
-        return await self._driver.fetchval(PAUSE_CHANNEL, merchant_id, channel, real_now, reason) is not None
+    async def pause_channel(
+        self, merchant_id: MerchantId, channel: str, *, version: int, real_now: datetime, reason: str
+    ) -> bool:
+        """Pause a channel for what its settings of a version led to, and say whether it was open until now.
+
+        One whose settings were changed since stays open.
+        """
+        paused = await self._driver.fetchval(PAUSE_CHANNEL, merchant_id, channel, real_now, reason, version)
+        return paused is not None
 
     async def resume_channel(self, merchant_id: MerchantId, channel: str) -> bool:
         """Open a channel again and say whether it was paused until now."""
         return await self._driver.fetchval(RESUME_CHANNEL, merchant_id, channel) is not None
-
-    async def list_paused_channels(self, merchant_id: MerchantId) -> frozenset[str]:
-        """List the merchant's paused channels."""
-        return frozenset(row[0] for row in await self._driver.fetch(LIST_PAUSED_CHANNELS, merchant_id))
 
 
 def _content(row: Row) -> SendContent:

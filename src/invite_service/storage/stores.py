@@ -204,5 +204,5 @@ class Stores:
 
     @cached_property
     def channels(self) -> ChannelStore:
-        """Pauses of channels."""
+        """Channels: their settings, pauses and checks."""
         return ChannelStore(self._driver)

@@ -156,6 +156,32 @@ channels = Table(
     comment="Pauses of a merchant's channel; without a row the channel is open.",
 )
 
+channel_settings = Table(
+    "channel_settings",
+    metadata,
+    _merchant(),
+    _text("channel"),
+    Column("version", Integer, nullable=False),
+    _text("provider", nullable=True),
+    # AES-256-GCM under the key of this id (docs/adr/0016).
+    _text("key_id", nullable=True),
+    Column("sealed_options", LargeBinary, nullable=True),
+    # Real time, as everything here.
+    _instant("options_updated_at", nullable=True),
+    _text("from_address", nullable=True),
+    _text("from_name", nullable=True),
+    _text("reply_to", nullable=True),
+    Column("sms_price", Numeric, nullable=True),
+    _text("sms_currency", nullable=True),
+    _instant("updated_at", nullable=True),
+    _instant("checked_at", nullable=True),
+    _text("check_outcome", nullable=True),
+    _text("check_reason", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "channel"),
+    _of_merchant(),
+    comment="What a merchant set for a channel; without a provider its messages leave through the installation's.",
+)
+
 contacts = Table(
     "contacts",
     metadata,

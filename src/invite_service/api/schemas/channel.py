@@ -1,18 +1,184 @@
 """Channels on the wire."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Annotated, Final
 
-from invite_service.api.schemas.fields import Answer
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from invite_service.api.schemas.branding import Email, SenderName, SmsSender, check_email
+from invite_service.api.schemas.fields import STRICT, Currency, Money, Price, Text50
+from invite_service.domain.channel import SMS_PRICE, ChannelState
+from invite_service.domain.channel import Price as DomainPrice
+from invite_service.domain.errors import Fault
 from invite_service.domain.invitation import Channel
+from invite_service.domain.receipt import OutcomeWord
+from invite_service.services.channels import NewSettings
+
+MAX_OPTIONS: Final = 30
+
+OptionName = Annotated[str, StringConstraints(min_length=1, max_length=50)]
+OptionValue = Annotated[str, StringConstraints(max_length=8000)]
+"""Long enough for a private key in PEM."""
+Address = Annotated[str, StringConstraints(min_length=1, max_length=320)]
+
+_SMS_SENDER: Final = TypeAdapter(SmsSender)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelResponse(Answer):
-    """Whether messages may leave by a channel."""
+class SenderRequest(BaseModel):
+    """Whom messages are from."""
+
+    model_config = STRICT
+
+    address: Address
+    """An e-mail address that the provider may send from; of SMS, at most 11 letters and digits, or an E.164 number."""
+    name: SenderName | None = None
+    """Of e-mail only; default: the branding's, then the merchant's."""
+
+
+class PriceRequest(BaseModel):
+    """What one SMS costs."""
+
+    model_config = STRICT
+
+    amount: Price
+    currency: Currency
+
+
+class ChannelRequest(BaseModel):
+    """The whole channel: what is left out, or null, goes back to its default, but for credentials."""
+
+    model_config = STRICT
+
+    provider: Text50 | None = None
+    """Null: the installation's."""
+    credentials: Annotated[dict[OptionName, OptionValue], Field(max_length=MAX_OPTIONS)] | None = None
+    """The provider's options by name, such as `url` of smtp; never shown again. Left out: those that are stored for the
+    same provider stay."""
+    sender: SenderRequest | None = Field(default=None, alias="from")
+    """Required for an e-mail provider of one's own; else the branding's sender."""
+    reply_to: Email | None = None
+    """Of e-mail only."""
+    price: PriceRequest | None = None
+    """Of SMS only; recorded with each message that is accepted. Default: 0.40 NOK."""
+
+    def to_settings(self) -> NewSettings:
+        """Translate to what the service takes."""
+        sender, price = self.sender, self.price
+        return NewSettings(
+            provider=self.provider,
+            options=self.credentials,
+            from_address=sender.address.strip() if sender is not None else None,
+            from_name=sender.name if sender is not None else None,
+            reply_to=self.reply_to,
+            sms_price=DomainPrice(price.amount, price.currency) if price is not None else None,
+        )
+
+    def find_faults(self, channel: Channel) -> Iterator[Fault]:
+        """Name what is good in itself and not for this channel."""
+        if channel is Channel.EMAIL:
+            if self.price is not None:
+                yield Fault("/price", "not_of_channel", "E-mails are not counted by price.")
+            if self.sender is not None and not _is_email(self.sender.address):
+                yield Fault("/from/address", "invalid_format", "Must be an e-mail address.")
+            return
+        if self.reply_to is not None:
+            yield Fault("/reply_to", "not_of_channel", "An SMS has no other address for replies.")
+        if self.sender is not None and self.sender.name is not None:
+            yield Fault("/from/name", "not_of_channel", "An SMS shows no name beside its sender.")
+        if self.sender is not None and not _is_sms_sender(self.sender.address):
+            detail = "Must be at most 11 letters and digits, or an E.164 number."
+            yield Fault("/from/address", "invalid_format", detail)
+
+
+def _is_email(address: str) -> bool:
+    try:
+        check_email(address)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_sms_sender(address: str) -> bool:
+    try:
+        _SMS_SENDER.validate_python(address.strip())
+    except ValidationError:
+        return False
+    return True
+
+
+class CredentialsResponse(TypedDict):
+    """What may be said of credentials."""
+
+    set: bool
+    updated_at: datetime | None
+    """Real time, as every instant here."""
+
+
+class SenderResponse(TypedDict):
+    """Whom messages are from."""
+
+    address: str
+    name: str | None
+
+
+class PriceResponse(TypedDict):
+    """What one message costs."""
+
+    amount: Money
+    currency: str
+
+
+class CheckResponse(TypedDict):
+    """What the provider said the last time these settings were tried."""
+
+    at: datetime
+    outcome: OutcomeWord
+    """accepted: they work. misconfigured: they do not. not_sent, rate_limited and unknown: it could not be told."""
+    reason: str
+    """A word from the provider's page."""
+
+
+_From = TypedDict("_From", {"from": SenderResponse | None})
+
+
+class ChannelResponse(_From):
+    """A channel as it is. Credentials are never shown."""
 
     channel: Channel
+    version: int
+    """0 while nothing was ever set; the ETag is this number."""
+    provider: str | None
+    """Null: messages leave through the installation's."""
+    credentials: CredentialsResponse
+    reply_to: str | None
+    price: PriceResponse | None
+    """Null for e-mail."""
+    updated_at: datetime | None
+    last_check: CheckResponse | None
+    """Null where these settings were never tried."""
     paused_at: datetime | None
-    """Real time; null when the channel is open."""
+    """Null when the channel is open."""
     paused_reason: str | None
-    """Such as misconfigured: what a provider refused about the settings."""
+    """What a provider refused about the settings, or why there is none to send through."""
+
+
+def channel_response(channel: Channel, state: ChannelState) -> ChannelResponse:
+    """Shape a channel."""
+    settings, pause, check = state.settings, state.pause, state.check
+    price = (settings.sms_price or SMS_PRICE) if channel is Channel.SMS else None
+    sender = settings.from_address
+    return {
+        "channel": channel,
+        "version": settings.version,
+        "provider": settings.provider,
+        "credentials": {"set": settings.options is not None, "updated_at": settings.options_updated_at},
+        "from": {"address": sender, "name": settings.from_name} if sender is not None else None,
+        "reply_to": settings.reply_to,
+        "price": {"amount": price.amount, "currency": price.currency} if price is not None else None,
+        "updated_at": settings.updated_at,
+        "last_check": {"at": check.at, "outcome": check.outcome, "reason": check.reason} if check is not None else None,
+        "paused_at": pause.paused_at if pause is not None else None,
+        "paused_reason": pause.reason if pause is not None else None,
+    }

@@ -1,0 +1,164 @@
+"""A running worker and merchants' own providers: whose server a message goes to, and when a change holds."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from invite_service.bootstrap import Factory, ProcessContext
+from invite_service.config import Settings
+from invite_service.domain.channel import ChannelPause, Price
+from invite_service.domain.invitation import Channel, InvitationStatus
+from invite_service.domain.merchant import MerchantId
+from invite_service.domain.receipt import OutcomeWord
+from invite_service.services.channels import NewSettings
+from invite_service.worker.main import working
+from tests.support.sending import SECRET, SendingHouse, make_database
+from tests.support.smtp_server import ScriptedSmtpServer
+from tests.support.workers import build_ready_house, comes_to_be, comes_true, smtp_settings
+
+
+def make_settings(database_url: str, **settings: object) -> Settings:
+    values = {"provider_networks": "127.0.0.0/8", "poll_interval": 0.1, **settings}
+    return Settings.model_validate({"database_url": database_url, "secret_key": SECRET, **values})
+
+
+def own(server: ScriptedSmtpServer, address: str, *, password: str = "hunter2") -> NewSettings:
+    url = f"smtp://shop:{password}@127.0.0.1:{server.port}?starttls=never"
+    return NewSettings(provider="smtp", options={"url": url}, from_address=address, from_name="Own")
+
+
+async def find_pause(services: Factory, house: SendingHouse) -> ChannelPause | None:
+    return (await services.create_channels().get(house.merchant, Channel.EMAIL)).pause
+
+
+async def find_accepted(house: SendingHouse, count: int) -> list[Any] | None:
+    found = await house.rows("SELECT price FROM attempts WHERE outcome = 'accepted'")
+    return found if len(found) == count else None
+
+
+@pytest.fixture
+async def services(database_url: str) -> AsyncIterator[Factory]:
+    """The services of an API process beside the worker."""
+    context = await ProcessContext.create(make_settings(database_url))
+    yield Factory(context)
+    await context.close()
+
+
+@pytest.fixture
+async def houses(database_url: str) -> AsyncIterator[tuple[SendingHouse, SendingHouse, SendingHouse]]:
+    database = make_database(database_url)
+    gifts, toys, books = [
+        await build_ready_house(database, MerchantId(name)) for name in ("gift-shop", "toy-shop", "book-shop")
+    ]
+    yield gifts, toys, books
+    await database.close()
+
+
+async def test_each_merchants_messages_leave_through_its_own_server(
+    services: Factory, houses: tuple[SendingHouse, SendingHouse, SendingHouse], database_url: str
+) -> None:
+    login = ("shop", "hunter2")
+    async with (
+        ScriptedSmtpServer(credentials=login) as first,
+        ScriptedSmtpServer(credentials=login) as second,
+        ScriptedSmtpServer() as default,
+    ):
+        gifts, toys, _ = houses
+        for house, server in ((gifts, first), (toys, second)):
+            settings = own(server, f"hei@{house.merchant.id}.example")
+            await services.create_channels().replace(house.merchant, Channel.EMAIL, settings, replacing=0, actor="test")
+        async with working(make_settings(database_url, **smtp_settings(default.port))):
+            for house in houses:
+                await house.invite_many(2)
+            await comes_true(lambda: all(len(server.messages) == 2 for server in (first, second, default)))
+        for server, sender in (
+            (first, "hei@gift-shop.example"),
+            (second, "hei@toy-shop.example"),
+            (default, "invitations@reviews.example"),
+        ):
+            assert all(f"<{sender}>" in message.mail_from for message in server.messages)
+            assert all(f" <{sender}>\r\n".encode() in message.data for message in server.messages)
+    assert {attempt["provider"] for house in houses for attempt in await house.attempts()} == {"smtp"}
+
+
+async def test_change_holds_from_the_next_batch_of_a_running_worker_on(
+    services: Factory, houses: tuple[SendingHouse, SendingHouse, SendingHouse], database_url: str
+) -> None:
+    gifts, channels = houses[0], services.create_channels()
+    login = ("shop", "hunter2")
+    async with ScriptedSmtpServer(credentials=login) as old, ScriptedSmtpServer(credentials=login) as new:
+        await channels.replace(gifts.merchant, Channel.EMAIL, own(old, "a@gifts.example"), replacing=0, actor="test")
+        async with working(make_settings(database_url)):
+            await gifts.invite_many(1)
+            await comes_true(lambda: len(old.messages) == 1)
+            await channels.replace(
+                gifts.merchant, Channel.EMAIL, own(new, "b@gifts.example"), replacing=1, actor="test"
+            )
+            await gifts.invite_many(1, prefix="B")
+            await comes_true(lambda: len(new.messages) == 1)
+            await comes_true(lambda: old.open_connection_count == 0)
+        assert len(old.messages) == 1
+
+
+async def test_wrong_password_pauses_one_merchant_and_a_check_of_the_right_one_sends_what_waited(
+    services: Factory, houses: tuple[SendingHouse, SendingHouse, SendingHouse], database_url: str
+) -> None:
+    gifts, toys, _ = houses
+    channels, login = services.create_channels(), ("shop", "hunter2")
+    async with ScriptedSmtpServer(credentials=login) as server:
+        for house, password in ((gifts, "wrong"), (toys, "hunter2")):
+            settings = own(server, "hei@gifts.example", password=password)
+            await channels.replace(house.merchant, Channel.EMAIL, settings, replacing=0, actor="test")
+        async with working(make_settings(database_url)) as _port:
+            [waiting] = await gifts.invite_many(1)
+            await toys.invite_many(1)
+            await comes_true(lambda: len(server.messages) == 1)
+            await comes_to_be(lambda: find_pause(services, gifts))
+            await channels.replace(
+                gifts.merchant, Channel.EMAIL, own(server, "hei@gifts.example"), replacing=1, actor="test"
+            )
+            state = await services.create_channel_checks().check(gifts.merchant, Channel.EMAIL, actor="test")
+            assert state.check is not None
+            assert (state.check.outcome, state.pause) == (OutcomeWord.ACCEPTED, None)
+            await comes_true(lambda: len(server.messages) == 2)
+    assert (await gifts.invitation(waiting.id)).status is InvitationStatus.SENT
+
+
+async def test_server_that_moved_into_the_installations_network_gets_nothing(
+    services: Factory, houses: tuple[SendingHouse, SendingHouse, SendingHouse], database_url: str
+) -> None:
+    gifts = houses[0]
+    async with ScriptedSmtpServer() as server:
+        settings = NewSettings(
+            provider="smtp",
+            options={"url": f"smtp://127.0.0.1:{server.port}?starttls=never"},
+            from_address="hei@gifts.example",
+        )
+        # Saved where the network is allowed and sent where it is not, as if the server's name had changed its address.
+        await services.create_channels().replace(gifts.merchant, Channel.EMAIL, settings, replacing=0, actor="test")
+        async with working(make_settings(database_url, provider_networks=())):
+            await gifts.invite_many(1)
+            pause = await comes_to_be(lambda: find_pause(services, gifts))
+        assert pause.reason == "address_not_allowed"
+        assert server.connection_count == 0
+
+
+async def test_price_of_an_sms_is_recorded_as_the_merchant_set_it(
+    services: Factory, houses: tuple[SendingHouse, SendingHouse, SendingHouse], database_url: str
+) -> None:
+    gifts, toys, _ = houses
+    await services.create_channels().replace(
+        gifts.merchant,
+        Channel.SMS,
+        NewSettings(from_address="GiftShop", sms_price=Price(Decimal("0.075"), "EUR")),
+        replacing=0,
+        actor="test",
+    )
+    async with working(make_settings(database_url, sms_url="mailbox:")):
+        for house in (gifts, toys):
+            await house.invite(email=None, phone="+4790000001", purchased_at=house.clock.now)
+        await comes_to_be(lambda: find_accepted(gifts, 2))
+    priced = [(row["price"], row["currency"]) for house in (gifts, toys) for row in await house.attempts()]
+    assert priced == [(Decimal("0.075"), "EUR"), (Decimal("0.40"), "NOK")]
