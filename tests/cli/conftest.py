@@ -1,5 +1,6 @@
 """Commands over a real database, and a shop whose orders were posted to it."""
 
+import logging
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from invite_service.api.simulations import read_recorded
@@ -26,6 +28,16 @@ Command = Callable[..., Result]
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SOON_AFTER_ONE = re.compile(r"2026-03-02 13:0\d")
+
+
+@pytest.fixture(autouse=True)
+def _keep_logging() -> Iterator[None]:
+    """Commands send logs to the stderr of the moment, which is gone after a test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import typer
 
-from invite_service.cli import batch_updates, invitations, keys, merchants, orders
+from invite_service.cli import batch_updates, credentials, invitations, keys, merchants, orders, providers
 from invite_service.cli.dev import dev
 from invite_service.cli.documents import openapi
 from invite_service.cli.keys import operator_key
@@ -27,6 +27,8 @@ app.command("check-schema")(check_schema)
 app.command("operator-key")(operator_key)
 app.add_typer(merchants.app, name="merchants")
 app.add_typer(keys.app, name="keys")
+app.add_typer(providers.app, name="providers")
+app.add_typer(credentials.app, name="credentials")
 app.add_typer(invitations.app, name="invitations")
 app.add_typer(batch_updates.app, name="batch-updates")
 app.add_typer(orders.app, name="orders")

@@ -11,6 +11,7 @@ from invite_service.bootstrap import Factory, ProcessContext
 from invite_service.config import InvalidSettingsError, Settings, load_settings
 from invite_service.domain.errors import DomainError, Fault
 from invite_service.storage.errors import DatabaseUnavailableError
+from invite_service.telemetry import configure_logging
 
 FAILED: Final = 1
 MISUSED: Final = 2
@@ -56,7 +57,10 @@ def _name_of(fault: Fault) -> str:
 def run_with_services(use: Callable[[Factory], Awaitable[T]]) -> T:
     """Run a command's work over the services that the environment's settings name."""
     with explained():
-        return asyncio.run(_with_services(load_settings(), use))
+        settings = load_settings()
+        # On stderr, and only what went wrong: a command's output belongs to what it was asked for.
+        configure_logging("ERROR" if settings.log_level == "ERROR" else "WARNING")
+        return asyncio.run(_with_services(settings, use))
 
 
 async def _with_services(settings: Settings, use: Callable[[Factory], Awaitable[T]]) -> T:
