@@ -18,10 +18,10 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
-LANGUAGES = ("de", "en", "fr", "nb")
+LANGUAGES = ("de", "en", "es", "fr", "nb")
 """Languages that have a catalogue. A further one is a file under catalogues/ and its tag here, and nothing else."""
 
-STORY_LANGUAGES = ("de", "en", "fr", "nb")
+STORY_LANGUAGES = ("de", "en", "es", "fr", "nb")
 """Languages in which merchants are told why something was decided."""
 
 FALLBACK_LANGUAGE = "en"
