@@ -21,7 +21,7 @@ from babel.numbers import format_decimal
 LANGUAGES = ("de", "en", "es", "fr", "nb")
 """Languages that have a catalogue. A further one is a file under catalogues/ and its tag here, and nothing else."""
 
-STORY_LANGUAGES = ("de", "en", "es", "fr", "nb")
+STORY_LANGUAGES = ("en", "nb")
 """Languages in which merchants are told why something was decided."""
 
 FALLBACK_LANGUAGE = "en"
