@@ -42,6 +42,8 @@ from invite_service.services.leases import LeaseService
 from invite_service.services.mailbox import DatabaseMailbox
 from invite_service.services.merchant_outlets import MerchantOutlets
 from invite_service.services.merchants import MerchantService
+from invite_service.services.notice_writing import NoticeWriter
+from invite_service.services.notices import NoticeService
 from invite_service.services.orders import OrderService
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
@@ -49,6 +51,7 @@ from invite_service.services.publishing import PublishingService
 from invite_service.services.rate_limits import RateLimiter
 from invite_service.services.ratings import RatingService
 from invite_service.services.replanning import ReplanningService
+from invite_service.services.replies import ReplyService
 from invite_service.services.sandbox import SandboxService
 from invite_service.services.sealing import AnswerSeal, CredentialSeal, read_keys
 from invite_service.services.sending import SendingService
@@ -102,6 +105,7 @@ class ProcessContext:
     providers: StoredProviders
     outlets: MerchantOutlets
     writer: MessageWriter
+    notice_writer: NoticeWriter
     signer: TokenSigner
     policy_versions: PolicyVersions
     access: AccessService
@@ -162,6 +166,9 @@ class ProcessContext:
                 providers=providers,
                 outlets=outlets,
                 writer=MessageWriter(
+                    signer, public_base_url=settings.public_base_url, sender=_sender_defaults(settings)
+                ),
+                notice_writer=NoticeWriter(
                     signer, public_base_url=settings.public_base_url, sender=_sender_defaults(settings)
                 ),
                 signer=signer,
@@ -362,6 +369,21 @@ class Factory:
         """Make the service that publishes, holds and rejects ratings."""
         return ApprovalService(self._context.database, clock=self._context.clock, new_id=new_id)
 
+    def create_replies(self) -> ReplyService:
+        """Make the service for replies to reviews."""
+        return ReplyService(self._context.database, clock=self._context.clock, new_id=new_id)
+
+    def create_notices(self) -> NoticeService:
+        """Make the service that sends what follows a customer's answer."""
+        context = self._context
+        return NoticeService(
+            context.database,
+            outlets=context.outlets,
+            writer=context.notice_writer,
+            clock=context.clock,
+            new_id=new_id,
+        )
+
     def create_support_cases(self) -> SupportCaseService:
         """Make the service for support cases."""
         return SupportCaseService(self._context.database, clock=self._context.clock)
@@ -397,6 +419,7 @@ class Factory:
             context.database,
             sending=self.create_sending(),
             approvals=self.create_approvals(),
+            notices=self.create_notices(),
             leases=self.create_leases(),
             clock=context.clock,
             new_id=new_id,

@@ -45,7 +45,7 @@ from invite_service.api.schemas.order import OrderRequest
 from invite_service.api.schemas.policy import PolicyPatch
 from invite_service.api.schemas.public import FeedbackRequest
 from invite_service.api.schemas.publishing import PublishingPatch
-from invite_service.api.schemas.rating import MoveRequest, RatingPartsRequest, RejectRequest
+from invite_service.api.schemas.rating import MoveRequest, RatingPartsRequest, RejectRequest, ReplyRequest
 from invite_service.api.schemas.sandbox import ClockRequest
 from invite_service.api.schemas.simulation import SimulationRequest
 from invite_service.api.schemas.suppression import SubjectRequest, SuppressionsRequest
@@ -102,6 +102,7 @@ _BODIES: Final = (
     PublishingPatch,
     RatingPartsRequest,
     RejectRequest,
+    ReplyRequest,
     RescheduleRequest,
     SimulationRequest,
     SubjectRequest,

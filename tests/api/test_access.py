@@ -57,6 +57,8 @@ CALLS = [
     ("POST", f"/v1/ratings/{uuid4()}/hold", Scope.RATINGS_WRITE),
     ("POST", f"/v1/ratings/{uuid4()}/reject", Scope.RATINGS_WRITE),
     ("POST", f"/v1/ratings/{uuid4()}/move", Scope.RATINGS_WRITE),
+    ("POST", f"/v1/ratings/{uuid4()}/reply", Scope.RATINGS_WRITE),
+    ("DELETE", f"/v1/ratings/{uuid4()}/reply", Scope.RATINGS_WRITE),
     ("GET", "/v1/products/p/summary", Scope.RATINGS_READ),
     ("GET", "/v1/support-cases", Scope.RATINGS_READ),
     ("POST", f"/v1/support-cases/{uuid4()}/follow-up", Scope.RATINGS_WRITE),

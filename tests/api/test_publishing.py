@@ -19,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "support_requires_review": False,
     "support_hold_working_days": 5,
     "support_hold_scope": "low_ratings",
+    "support_notifies_customer": False,
     "working_days": ["mon", "tue", "wed", "thu", "fri"],
     "holiday_country": None,
     "holiday_region": None,
@@ -71,6 +72,7 @@ def make_shown(rating_id: str, **changes: Any) -> dict[str, Any]:
         "stars": 2,
         "state": "published",
         "review": {"text": "Broken.", "state": "published", "displayed_name": "Kari N.", "language": "nb"},
+        "reply": None,
         "publish_at": None,
         "reject_reason": None,
         "moved_from": None,
@@ -271,6 +273,23 @@ async def test_averages_of_a_product_and_of_a_period(api: Api, merchant: Merchan
     assert narrowed["product"]["published"]["count"] == 0
     backwards = await merchant.get("/v1/ratings/summary", created_to="2026-03-01T00:00:00Z", **period)
     assert [error["pointer"] for error in backwards.json()["errors"]] == ["?created_to"]
+
+
+async def test_review_is_replied_to_and_the_customer_hears_of_it(api: Api) -> None:
+    sandbox = await api.make_merchant("toy-shop", sandbox=True)
+    [rating_id] = await rate(api, sandbox, MUG)
+    path = f"/v1/ratings/{rating_id}/reply"
+    replied = (await sandbox.post(path, {"text": " Sorry! "})).json()
+    reply = {"text": "Sorry!", "created_at": ANY, "created_by": "key:first", "updated_at": ANY}
+    assert replied == make_shown(rating_id, reply=reply, created_at=ANY, updated_at=ANY)
+    await sandbox.post("/v1/sandbox/send-due")
+    [message] = (await sandbox.get("/v1/sandbox/messages")).json()["items"]
+    assert (message["step"], message["to"]) == ("reply_notice", "a-1001@example.no")
+    assert "Sorry!" in message["text"]
+    withdrawn = await sandbox.request("DELETE", path)
+    assert (withdrawn.status_code, withdrawn.json()["reply"]) == (200, None)
+    faulty = await sandbox.post(path, {"text": "\t"})
+    assert [(error["pointer"], error["code"]) for error in faulty.json()["errors"]] == [("/text", "bad_length")]
 
 
 async def test_sandbox_clock_passes_the_end_of_a_hold(api: Api) -> None:

@@ -36,6 +36,7 @@ class Sandbox:
         self.service = SandboxService(
             house.database,
             sending=self.sending,
+            notices=house.notices(mailbox, sms=mailbox),
             approvals=ApprovalService(house.database, clock=house.clock, new_id=new_id),
             leases=house.leases,
             clock=house.clock,

@@ -23,6 +23,8 @@ ACROSS_MERCHANTS = {
     "invite_service.storage.channels.LIST_MERCHANTS_NOT_UNDER_KEY",
     "invite_service.storage.channels.LIST_MERCHANTS_WITH_PROVIDERS",
     "invite_service.storage.idempotency.LIST_MERCHANTS_WITH_EXPIRED_KEYS",
+    "invite_service.storage.notices.LIST_MERCHANTS_WITH_DUE",
+    "invite_service.storage.notices.LIST_MERCHANTS_WITH_EXPIRED",
     "invite_service.storage.sending.LIST_DUE_MERCHANTS",
     "invite_service.storage.sending.LIST_DUE_MERCHANTS_BY_JOIN",
     "invite_service.storage.sending.LIST_MERCHANTS_WITH_EXPIRED_LEASES",

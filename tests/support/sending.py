@@ -30,6 +30,8 @@ from invite_service.services.claim import Turn, WholeTurn
 from invite_service.services.hand_over import Patience
 from invite_service.services.ingest import IngestedOrder, IngestItem, OrderIngestService
 from invite_service.services.leases import LeaseService
+from invite_service.services.notice_writing import NoticeWriter
+from invite_service.services.notices import NoticeService
 from invite_service.services.outlets import Outlet
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.sealing import CredentialSeal
@@ -74,6 +76,12 @@ class FixedOutlets:
         yield self.by_channel[channel]
 
 
+def make_outlets(email: Sender | None, sms: Sender | None) -> FixedOutlets:
+    """Make the outlets of these senders."""
+    given = {Channel.EMAIL: email, Channel.SMS: sms}
+    return FixedOutlets({channel: Outlet(sender) for channel, sender in given.items() if sender is not None})
+
+
 class NoProviders:
     """Merchants may choose from none."""
 
@@ -107,12 +115,13 @@ def make_database(url: str, *, pool_size: int = 5) -> Database:
     return Database(url, contact_keys=ContactKeys(SECRET), new_id=new_id, pool_size=pool_size)
 
 
+BASE_URL = "https://reviews.example"
+
+SENDERS = SenderDefaults(email=EmailSender(address="invitations@reviews.example"), sms_sender="Reviews")
+
+
 def make_writer() -> MessageWriter:
-    return MessageWriter(
-        TokenSigner({0: SECRET.encode()}, current=0),
-        public_base_url="https://reviews.example",
-        sender=SenderDefaults(email=EmailSender(address="invitations@reviews.example"), sms_sender="Reviews"),
-    )
+    return MessageWriter(TokenSigner({0: SECRET.encode()}, current=0), public_base_url=BASE_URL, sender=SENDERS)
 
 
 class SendingHouse:
@@ -153,14 +162,9 @@ class SendingHouse:
         database: Database | None = None,
     ) -> SendingService:
         """Make a service that sends through these."""
-        outlets = {}
-        if email is not None:
-            outlets[Channel.EMAIL] = Outlet(email)
-        if sms is not None:
-            outlets[Channel.SMS] = Outlet(sms)
         return SendingService(
             database or self.database,
-            outlets=FixedOutlets(outlets),
+            outlets=make_outlets(email, sms),
             writer=make_writer(),
             policies=self.policies,
             clock=self.clock,
@@ -168,6 +172,16 @@ class SendingHouse:
             observe=self.answers,
             batch_size=batch_size,
             patience=patience,
+        )
+
+    def notices(self, email: Sender | None = None, *, sms: Sender | None = None) -> NoticeService:
+        """Make the service that sends what follows an answer through these."""
+        return NoticeService(
+            self.database,
+            outlets=make_outlets(email, sms),
+            writer=NoticeWriter(TokenSigner({0: SECRET.encode()}, current=0), public_base_url=BASE_URL, sender=SENDERS),
+            clock=self.clock,
+            new_id=new_id,
         )
 
     def channels(self) -> ChannelService:

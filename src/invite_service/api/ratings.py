@@ -23,6 +23,7 @@ from invite_service.api.schemas.rating import (
     RatingSummaryParameters,
     RatingSummaryResponse,
     RejectRequest,
+    ReplyRequest,
     StandingResponse,
 )
 from invite_service.bootstrap import Factory
@@ -36,6 +37,7 @@ router = APIRouter(tags=["ratings"], route_class=StrictRoute)
 _PARTS = TypeAdapter(RatingPartsRequest)
 _REJECT = TypeAdapter(RejectRequest)
 _MOVE = TypeAdapter(MoveRequest)
+_REPLY = TypeAdapter(ReplyRequest)
 
 _CHANGES: dict[str, Any] = {
     "answers": {OK: ListedRatingResponse},
@@ -193,6 +195,41 @@ async def move_rating(request: Request, rating_id: RatingId, caller: WritesRatin
         services,
         lambda approvals: approvals.move_to_service(caller.merchant, rating_id, actor=caller.actor),
     )
+
+
+@router.post(
+    "/v1/ratings/{rating_id}/reply",
+    **documented(
+        "reply_to_rating",
+        "Reply to a review in public",
+        description="Takes the place of an earlier reply. The customer gets a notice of the first text.",
+        takes=ReplyRequest,
+        **_CHANGES,
+    ),
+)
+async def reply_to_rating(request: Request, rating_id: RatingId, caller: WritesRatings, services: Services) -> Response:
+    posted = await read_body(request, _REPLY)
+
+    async def change(services: Factory) -> Response:
+        shown = await services.create_replies().write(caller.merchant, rating_id, posted.text, actor=caller.actor)
+        return JsonAnswer(ListedRatingResponse.of(shown))
+
+    return await answer_once(request, services, change, merchant_id=caller.merchant.id)
+
+
+@router.delete(
+    "/v1/ratings/{rating_id}/reply",
+    **documented(
+        "withdraw_reply",
+        "Take a reply back",
+        answers={OK: ListedRatingResponse},
+        problems=["rating_not_found"],
+        scope="ratings:write",
+    ),
+)
+async def withdraw_reply(rating_id: RatingId, caller: WritesRatings, services: Services) -> Response:
+    shown = await services.create_replies().withdraw(caller.merchant, rating_id, actor=caller.actor)
+    return JsonAnswer(ListedRatingResponse.of(shown))
 
 
 async def _read_parts(request: Request) -> RatingPartsRequest:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from invite_service.domain.listing import ALWAYS, Span
+from invite_service.domain.notice import Reply
 from invite_service.domain.publishing import RejectReason
 
 
@@ -77,6 +78,8 @@ class ShownRating:
     """The name the review is shown with, "" for none; None where there is no review."""
     language: str | None
     """The language the review is taken to be in."""
+    reply: Reply | None = None
+    """What the merchant says to the review."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ class Notice(StrEnum):
     """A voucher code after a review, whatever its stars."""
     SUPPORT_NOTICE = "support_notice"
     """Support was told of few stars and offers help."""
+    SUPPORT_ALERT = "support_alert"
+    """Few stars, told to the merchant's own support."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,8 @@ class PublishingSettings:
     support_hold_working_days: int = 5
     """1 to 30."""
     support_hold_scope: HoldScope = HoldScope.LOW_RATINGS
+    support_notifies_customer: bool = False
+    """Customers whose ratings alert support get a mail that offers its help."""
     working_days: tuple[str, ...] = WORKING_DAYS
     """Of mon to sun, at least one."""
     holiday_country: str | None = None

@@ -70,6 +70,13 @@ class TimelineEvent(StrEnum):
     SUPPORT_CASE_OPENED = "support_case_opened"
     SUPPORT_CASE_FOLLOWED_UP = "support_case_followed_up"
     SUPPORT_CASE_CLOSED = "support_case_closed"
+    REPLY_WRITTEN = "reply_written"
+    REPLY_WITHDRAWN = "reply_withdrawn"
+    NOTICE_SENT = "notice_sent"
+    """A message that follows an answer left: a reply, a voucher, support's help or its alert."""
+    NOTICE_SKIPPED = "notice_skipped"
+    NOTICE_FAILED = "notice_failed"
+    NOTICE_IN_DOUBT = "notice_in_doubt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

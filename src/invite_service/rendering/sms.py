@@ -9,7 +9,9 @@ from invite_service.domain.invitation import Channel, Invitation, Step
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.message import Message
 from invite_service.domain.texts import TextName
+from invite_service.rendering.cleaning import one_line
 from invite_service.rendering.links import Links
+from invite_service.rendering.notices import CODE_LIMIT, ReplyNotice, VoucherNotice
 from invite_service.rendering.own_texts import NO_OWN_TEXTS, OwnText, OwnTextFailedError, OwnTexts
 from invite_service.rendering.products import ShownProduct
 from invite_service.rendering.text_fields import SMS
@@ -61,6 +63,41 @@ def render_sms(
         idempotency_key=str(attempt_id),
         own_text_version=own.version if own is not None else None,
         own_text_fault=fault,
+    )
+
+
+def render_sms_notice(
+    content: ReplyNotice | VoucherNotice,
+    invitation: Invitation,
+    *,
+    merchant: Merchant,
+    branding: Branding,
+    links: Links,
+    attempt_id: UUID,
+    sender: str,
+) -> Message:
+    """Write the SMS of a notice to the customer of an invitation by SMS; merchants have no text of their own for it."""
+    links.check()
+    texts = texts_of(available_language(invitation.language))
+    shop = plain_name(merchant.name)
+    match content:
+        case ReplyNotice():
+            news = texts("reply_notice_sms", merchant=shop, page=links.page)
+        case VoucherNotice():
+            news = texts("voucher_sms", merchant=shop, code=one_line(content.code, limit=CODE_LIMIT))
+    return Message(
+        attempt_id=attempt_id,
+        merchant_id=merchant.id,
+        invitation_id=invitation.id,
+        step=content.notice,
+        channel=Channel.SMS,
+        to_address=invitation.contact,
+        from_address=branding.sms_sender or sender,
+        subject="",
+        text=f"{news}\n{texts('sms_opt_out', unsubscribe=links.unsubscribe)}",
+        headers={},
+        message_id=f"<{attempt_id}@{urlsplit(links.unsubscribe).hostname}>",
+        idempotency_key=str(attempt_id),
     )
 
 

@@ -14,6 +14,9 @@ LOWEST_STARS, HIGHEST_STARS = 1, 5
 MAX_TEXT_LENGTH = 5000
 """Characters of a review, after trimming."""
 
+MAX_REPLY_LENGTH = 2000
+"""Characters of a reply to a review, after trimming."""
+
 MAX_RATINGS = 200
 """Ratings taken at once."""
 
@@ -47,6 +50,16 @@ def check_feedback(feedback: Sequence[Feedback], invitation: Invitation) -> list
     faults: list[Fault] = []
     for index, given in enumerate(feedback):
         faults += _faults(given, f"/ratings/{index}", asked=asked, is_repeated=counts[given.product_id] > 1)
+    return faults
+
+
+def check_reply(text: str) -> list[Fault]:
+    """Name every fault of a tidied reply to a review."""
+    faults = []
+    if not 0 < len(text) <= MAX_REPLY_LENGTH:
+        faults.append(Fault("/text", "bad_length", f"Must be 1 to {MAX_REPLY_LENGTH} characters."))
+    if _NOT_PLAIN.search(text):
+        faults.append(Fault("/text", "text_not_plain", "Must be plain text, without control characters."))
     return faults
 
 

@@ -21,6 +21,7 @@ from invite_service.domain.errors import (
 from invite_service.domain.feedback import Feedback, Rating
 from invite_service.domain.invitation import Invitation, InvitationStatus, Step
 from invite_service.domain.merchant import Merchant
+from invite_service.domain.message import Notice
 from invite_service.domain.publishing import PublishingSettings
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
@@ -30,6 +31,7 @@ from invite_service.rules.publishing import Publishing, decide_publishing, displ
 from invite_service.rules.states import record_feedback, report_not_received
 from invite_service.services.approvals import open_case
 from invite_service.services.holidays import end_of_hold_by
+from invite_service.services.notices import queue_notice
 from invite_service.services.tokens import TokenClaims, TokenPurpose, TokenSigner
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
@@ -224,8 +226,37 @@ class FeedbackService:
         changed_ids = {change.rating.id for change in changes}
         for rating, publishing in left:
             if publishing.alerts_support and rating.id in changed_ids:
-                await open_case(stores, visit.merchant, rating, new_id=self._new_id, actor=RULE, at=visit.now)
+                await self._alert_support(visit, rating, settings=settings)
+        await self._give_voucher(visit, changes)
         return [_as_left(rating) for rating in ratings]
+
+    async def _alert_support(self, visit: _Visit, rating: Rating, *, settings: PublishingSettings) -> None:
+        """Open a case where none is open, and let support, and the customer where that is wanted, hear of it."""
+        case = await open_case(visit.stores, visit.merchant, rating, new_id=self._new_id, actor=RULE, at=visit.now)
+        if case is None:
+            return
+        await self._queue(visit, Notice.SUPPORT_ALERT, rating)
+        if settings.support_notifies_customer:
+            await self._queue(visit, Notice.SUPPORT_NOTICE, rating)
+
+    async def _give_voucher(self, visit: _Visit, changes: Sequence[RatingChange]) -> None:
+        """Queue the voucher that an order brought, at the first review and whatever its stars."""
+        first = next(
+            (
+                change.rating
+                for change in changes
+                if change.rating.review_text is not None
+                and (change.stored is None or change.stored.review_text is None)
+            ),
+            None,
+        )
+        if first is not None and await visit.stores.notices.find_voucher(visit.merchant.id, visit.invitation.id):
+            await self._queue(visit, Notice.VOUCHER, first)
+
+    async def _queue(self, visit: _Visit, notice: Notice, rating: Rating) -> None:
+        await queue_notice(
+            visit.stores, visit.merchant, notice, rating, notice_id=self._new_id(), real_now=self._clock()
+        )
 
     def _rate(
         self,

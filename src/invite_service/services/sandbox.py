@@ -25,6 +25,7 @@ from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.services.approvals import ApprovalService
 from invite_service.services.claim import WholeTurn
 from invite_service.services.leases import LeaseService
+from invite_service.services.notices import NoticeService
 from invite_service.services.paging import Page, PageRequest, page_of
 from invite_service.services.send_report import SendReport
 from invite_service.services.sending import SendingService
@@ -72,6 +73,7 @@ class SandboxService:
         *,
         sending: SendingService,
         approvals: ApprovalService,
+        notices: NoticeService,
         leases: LeaseService,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
@@ -80,6 +82,7 @@ class SandboxService:
         self._database = database
         self._sending = sending
         self._approvals = approvals
+        self._notices = notices
         self._leases = leases
         self._clock = clock
         self._new_id = new_id
@@ -152,6 +155,7 @@ class SandboxService:
             if due_at is None or due_at > to:
                 if not await self._is_anything_being_sent(merchant.id, due_by=to):
                     await self._approvals.publish_due(merchant.id, due_by=to)
+                    await self._notices.send_due(merchant.id)
                     return
                 await self._leases.sweep_merchant(merchant.id)
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)

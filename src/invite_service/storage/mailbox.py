@@ -10,7 +10,7 @@ import orjson
 
 from invite_service.domain.invitation import Channel, Step
 from invite_service.domain.merchant import MerchantId
-from invite_service.domain.message import Message
+from invite_service.domain.message import Message, Notice
 from invite_service.storage.choosing import Slice
 from invite_service.storage.driver import Driver, Row
 
@@ -29,6 +29,8 @@ WHERE merchants.id = $1
 ON CONFLICT (merchant_id, id) DO NOTHING
 """
 
+_STEPS: Final = frozenset(Step)
+
 LIST_MESSAGES: Final = """
 SELECT id, invitation_id, step, channel, recipient, subject, text, html, headers, sent_at
 FROM mailbox_messages
@@ -45,7 +47,7 @@ class KeptMessage:
     id: UUID
     """The attempt's."""
     invitation_id: UUID
-    step: Step
+    step: Step | Notice
     channel: Channel
     to: str
     """An e-mail address or an E.164 number."""
@@ -111,11 +113,15 @@ def _decoded_mailbox(name: str | None, address: str) -> str:
     return f"{name} <{address}>" if name else address
 
 
+def _step(word: str) -> Step | Notice:
+    return Step(word) if word in _STEPS else Notice(word)
+
+
 def _message(row: Row) -> KeptMessage:
     return KeptMessage(
         id=row["id"],
         invitation_id=row["invitation_id"],
-        step=Step(row["step"]),
+        step=_step(row["step"]),
         channel=Channel(row["channel"]),
         to=row["recipient"],
         subject=row["subject"],

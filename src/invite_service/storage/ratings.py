@@ -10,6 +10,7 @@ from invite_service.domain.errors import RatingNotFoundError
 from invite_service.domain.feedback import PublishState, RatedKind, Rating, RatingFilter, ShownRating
 from invite_service.domain.listing import ALWAYS
 from invite_service.domain.merchant import MerchantId
+from invite_service.domain.notice import Reply
 from invite_service.domain.publishing import RejectReason
 from invite_service.rules.averages import StarCounts
 from invite_service.storage.choosing import Conditions, Slice
@@ -46,8 +47,10 @@ ORDER BY ratings.id
 """  # noqa: S608 - built from the constants above
 
 LIST_SHOWN: Final = f"""
-SELECT {_COLUMNS}, reviews.displayed_name, reviews.language
+SELECT {_COLUMNS}, reviews.displayed_name, reviews.language, replies.text AS reply_text,
+    replies.created_at AS replied_at, replies.created_by AS replied_by, replies.updated_at AS reply_updated_at
 FROM ratings {_WITH_REVIEWS}
+LEFT JOIN replies ON replies.merchant_id = $1 AND replies.rating_id = ratings.id
 WHERE ratings.merchant_id = $1{{conditions}}
 ORDER BY ratings.created_at {{direction}}, ratings.id {{direction}}
 LIMIT $2
@@ -284,10 +287,7 @@ class RatingStore:
 
     async def _list_shown(self, conditions: Conditions, *, ascending: bool) -> list[ShownRating]:
         statement = LIST_SHOWN.format(conditions=conditions, direction="ASC" if ascending else "DESC")
-        return [
-            ShownRating(rating_from_row(row), displayed_name=row["displayed_name"], language=row["language"])
-            for row in await self._driver.fetch(statement, *conditions.parameters)
-        ]
+        return [_shown(row) for row in await self._driver.fetch(statement, *conditions.parameters)]
 
     async def find_totals(
         self, merchant_id: MerchantId, product_ids: Collection[str | None]
@@ -369,6 +369,21 @@ def rating_from_row(row: Row) -> Rating:
         moved_from=moved_from,
         created_at=created_at,
         updated_at=updated_at,
+    )
+
+
+def _shown(row: Row) -> ShownRating:
+    reply = None
+    if row["reply_text"] is not None:
+        reply = Reply(
+            rating_id=row["id"],
+            text=row["reply_text"],
+            created_at=row["replied_at"],
+            created_by=row["replied_by"],
+            updated_at=row["reply_updated_at"],
+        )
+    return ShownRating(
+        rating_from_row(row), displayed_name=row["displayed_name"], language=row["language"], reply=reply
     )
 
 

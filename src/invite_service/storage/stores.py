@@ -24,12 +24,14 @@ from invite_service.storage.keys import ApiKeyStore, OperatorKeyStore
 from invite_service.storage.listing import ListingStore
 from invite_service.storage.mailbox import MailboxStore
 from invite_service.storage.merchants import MerchantStore
+from invite_service.storage.notices import NoticeStore
 from invite_service.storage.orders import OrderStore
 from invite_service.storage.pages import PageStore
 from invite_service.storage.policies import PolicyStore
 from invite_service.storage.publishing import PublishingStore
 from invite_service.storage.ratings import RatingStore
 from invite_service.storage.recorded_events import RecordedEventStore
+from invite_service.storage.replies import ReplyStore
 from invite_service.storage.sending import SendingStore
 from invite_service.storage.support_cases import SupportCaseStore
 from invite_service.storage.suppressions import SuppressionStore
@@ -181,6 +183,16 @@ class Stores:
     def support_cases(self) -> SupportCaseStore:
         """Customers who were not content."""
         return SupportCaseStore(self._driver)
+
+    @cached_property
+    def notices(self) -> NoticeStore:
+        """Messages that follow an answer."""
+        return NoticeStore(self._driver)
+
+    @cached_property
+    def replies(self) -> ReplyStore:
+        """What merchants say to reviews."""
+        return ReplyStore(self._driver)
 
     @cached_property
     def pages(self) -> PageStore:

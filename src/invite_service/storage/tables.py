@@ -530,6 +530,51 @@ support_cases = Table(
     comment="A customer who was not content, or whose word a merchant holds: opened, followed up, closed.",
 )
 
+replies = Table(
+    "replies",
+    metadata,
+    _merchant(),
+    Column("rating_id", Uuid, nullable=False),
+    _text("text"),
+    _instant("created_at"),
+    _text("created_by"),
+    _instant("updated_at"),
+    PrimaryKeyConstraint("merchant_id", "rating_id"),
+    ForeignKeyConstraint(["merchant_id", "rating_id"], ["ratings.merchant_id", "ratings.id"]),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    _text("notice"),
+    Column("invitation_id", Uuid, nullable=False),
+    Column("rating_id", Uuid, nullable=False),
+    # The merchant's clock; everything below is real time.
+    _instant("created_at"),
+    _text("status"),
+    _text("reason", nullable=True),
+    Column("tries", SmallInteger, nullable=False),
+    _instant("next_attempt_at", nullable=True),
+    Column("lease_token", Uuid, nullable=True),
+    _instant("lease_until", nullable=True),
+    _instant("started_at", nullable=True),
+    _instant("ended_at", nullable=True),
+    _text("provider", nullable=True),
+    _text("content_hash", nullable=True),
+    _text("provider_message_id", nullable=True),
+    Column("price", Numeric, nullable=True),
+    _text("currency", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    ForeignKeyConstraint(["merchant_id", "rating_id"], ["ratings.merchant_id", "ratings.id"]),
+    Index(None, "merchant_id", "invitation_id", "id"),
+    Index("notices_voucher_key", "merchant_id", "invitation_id", unique=True, postgresql_where="notice = 'voucher'"),
+    Index("notices_due_idx", "merchant_id", "next_attempt_at", "id", postgresql_where="status = 'waiting'"),
+    Index("notices_lease_idx", "merchant_id", "lease_until", postgresql_where="status = 'sending'"),
+    comment="What follows a customer's answer, sent once: replies, vouchers, support's alerts and help.",
+)
+
 rating_totals = Table(
     "rating_totals",
     metadata,

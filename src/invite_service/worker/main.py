@@ -19,13 +19,16 @@ from invite_service.worker.bell_listener import BellListener
 from invite_service.worker.dispatcher import Dispatcher, Turn
 from invite_service.worker.ending import end_tasks
 from invite_service.worker.endpoint import Heartbeat, WorkerEndpoint
+from invite_service.worker.merchant_loop import MerchantLoop
 from invite_service.worker.poll_loop import PollLoop
-from invite_service.worker.publishing_loop import PublishingLoop
 
 log = structlog.get_logger()
 
 SHUTDOWN_SECONDS: Final = 25.0
 """How long calls in flight may take to end after SIGTERM; less than what orchestrators wait before they kill."""
+
+PUBLISH_SECONDS: Final = 5.0
+"""Between two looks for ratings to publish: holds last days."""
 
 
 def run(settings: Settings) -> None:
@@ -83,8 +86,22 @@ async def working(settings: Settings) -> AsyncIterator[int]:
             interval=settings.poll_interval,
             on_failure=context.metrics.poll_failures.inc,
         )
-        publishing = PublishingLoop(factory.create_approvals(), on_failure=context.metrics.poll_failures.inc)
-        loops = [poll_loop.run(), batch_updates.run(), publishing.run()]
+        approvals, notices = factory.create_approvals(), factory.create_notices()
+        publishing = MerchantLoop(
+            "publish",
+            find_due=approvals.find_due,
+            work=approvals.publish_due,
+            interval=PUBLISH_SECONDS,
+            on_failure=context.metrics.poll_failures.inc,
+        )
+        noticing = MerchantLoop(
+            "send_notices",
+            find_due=notices.find_due,
+            work=notices.send_due,
+            interval=settings.poll_interval,
+            on_failure=context.metrics.poll_failures.inc,
+        )
+        loops = [poll_loop.run(), batch_updates.run(), publishing.run(), noticing.run()]
         if settings.redis_url is not None:
             loops.append(BellListener(settings.redis_url.get_secret_value(), wake=dispatcher.wake).run())
         async with endpoint.serve(settings.host, settings.worker_port) as port, _running(loops):

@@ -31,6 +31,8 @@ class PublishingPatch(TypedDict, total=False):
     support_hold_working_days: Annotated[int, Field(ge=HOLD_DAYS_RANGE[0], le=HOLD_DAYS_RANGE[1])]
     support_hold_scope: Literal["low_ratings", "all_ratings"]
     """all_ratings: everyone waits the same; only low ratings alert support."""
+    support_notifies_customer: bool
+    """Customers whose ratings alert support get a mail that offers its help."""
     working_days: Annotated[list[Weekday], Field(min_length=1, max_length=7)]
     holiday_country: Country | None
     """Whose public holidays are no working days."""
@@ -50,6 +52,7 @@ class PublishingResponse(Answer):
     support_requires_review: bool
     support_hold_working_days: int
     support_hold_scope: HoldScope
+    support_notifies_customer: bool
     working_days: tuple[str, ...]
     holiday_country: str | None
     holiday_region: str | None
@@ -67,6 +70,7 @@ class PublishingResponse(Answer):
             support_requires_review=settings.support_requires_review,
             support_hold_working_days=settings.support_hold_working_days,
             support_hold_scope=settings.support_hold_scope,
+            support_notifies_customer=settings.support_notifies_customer,
             working_days=settings.working_days,
             holiday_country=settings.holiday_country,
             holiday_region=settings.holiday_region,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from invite_service.api.schemas.fields import PARAMETERS, STRICT, Answer, Id100, QueryInstant
 from invite_service.api.schemas.listing import backward_faults
@@ -155,6 +155,16 @@ class ReviewResponse(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyResponse(Answer):
+    """What you say to a review, in public. Instants are on the merchant's clock."""
+
+    text: str
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRatingResponse(Answer):
     """Stars, and the review that goes with them. Instants are on the merchant's clock."""
 
@@ -166,6 +176,7 @@ class ListedRatingResponse(Answer):
     stars: int
     state: PublishState
     review: ReviewResponse | None
+    reply: ReplyResponse | None
     publish_at: datetime | None
     """When what is pending here is published by itself; null where nothing is, or you hold it."""
     reject_reason: RejectReason | None
@@ -195,6 +206,14 @@ class ListedRatingResponse(Answer):
             stars=rating.stars,
             state=rating.state,
             review=review,
+            reply=ReplyResponse(
+                text=shown.reply.text,
+                created_at=shown.reply.created_at,
+                created_by=shown.reply.created_by,
+                updated_at=shown.reply.updated_at,
+            )
+            if shown.reply is not None
+            else None,
             publish_at=rating.publish_at,
             reject_reason=rating.reject_reason,
             moved_from=rating.moved_from,
@@ -253,6 +272,15 @@ class RejectRequest(RatingPartsRequest):
         "customer_asked",
     ]
     """A closed list: how content the customer was is no reason."""
+
+
+class ReplyRequest(BaseModel):
+    """What is said to a review."""
+
+    model_config = STRICT
+
+    text: Annotated[str, StringConstraints(max_length=10_000)]
+    """Plain text of 1 to 2000 characters, after trimming."""
 
 
 class MoveRequest(BaseModel):

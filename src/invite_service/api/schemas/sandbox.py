@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from invite_service.api.schemas.fields import STRICT, Answer, read_instant
 from invite_service.api.schemas.paging import PageParameters
 from invite_service.domain.invitation import Channel, Step
+from invite_service.domain.message import Notice
 from invite_service.services.sandbox import ClockReport
 
 MAX_ADVANCE: Final = timedelta(days=3660)
@@ -121,7 +122,8 @@ class MailboxMessageResponse(Answer):
 
     id: UUID
     invitation_id: UUID
-    step: Step
+    step: Step | Notice
+    """The invitation's step, or what follows a customer's answer."""
     channel: Channel
     to: str
     """An e-mail address or an E.164 number."""

@@ -1,0 +1,49 @@
+"""Notices: messages that follow a customer's answer, queued with what they are about and sent once."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from invite_service.domain.message import Notice
+
+
+class NoticeStatus(StrEnum):
+    """What became of a notice."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    SKIPPED = "skipped"
+    """It is not to be sent any more, or never was; the reason says why."""
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+    """It may have left; it is not sent again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedNotice:
+    """A notice as stored; instants but `created_at` are real time."""
+
+    id: UUID
+    """Also its Message-ID's and its idempotency key."""
+    notice: Notice
+    invitation_id: UUID
+    rating_id: UUID
+    created_at: datetime
+    """On the merchant's clock."""
+    status: NoticeStatus = NoticeStatus.WAITING
+    tries: int = 0
+    next_attempt_at: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a merchant says to a review, in public; instants are on the merchant's clock."""
+
+    rating_id: UUID
+    text: str = field(repr=False)
+    created_at: datetime
+    created_by: str
+    updated_at: datetime

@@ -1,0 +1,172 @@
+"""Writing notices: what each is about is read when it is sent, so that it says what holds then."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from invite_service.domain.branding import Branding
+from invite_service.domain.feedback import Rating
+from invite_service.domain.invitation import Channel, Invitation, Step
+from invite_service.domain.merchant import Merchant
+from invite_service.domain.message import Message, Notice
+from invite_service.domain.notice import QueuedNotice
+from invite_service.rendering.alerts import SupportAlert, render_alert
+from invite_service.rendering.links import Links
+from invite_service.rendering.message import SenderDefaults
+from invite_service.rendering.notices import (
+    GivenAnswer,
+    NoticeContent,
+    ReplyNotice,
+    SupportNotice,
+    VoucherNotice,
+    render_notice,
+)
+from invite_service.rendering.sms import render_sms_notice
+from invite_service.rendering.texts import FALLBACK_LANGUAGE, STORY_LANGUAGES
+from invite_service.rules.slots import local_day
+from invite_service.services.tokens import TokenPurpose, TokenSigner
+from invite_service.storage.sending import ProductCard
+from invite_service.storage.stores import Stores
+
+EDITABLE_FOR: Final = timedelta(days=30)
+"""How long a customer may change a review."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """Why a notice is not to be sent any more, or never was."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenFor:
+    """Whose notice is written, and when."""
+
+    merchant: Merchant
+    branding: Branding
+    notice: QueuedNotice
+    invitation: Invitation
+    real_now: datetime
+
+
+class NoticeWriter:
+    """Writes the notices of every merchant of this installation.
+
+    `public_base_url` is where customers reach the hosted pages, without a slash at its end.
+    """
+
+    def __init__(self, signer: TokenSigner, *, public_base_url: str, sender: SenderDefaults) -> None:
+        self._signer = signer
+        self._public_base_url = public_base_url
+        self._sender = sender
+
+    async def write(self, stores: Stores, about: WrittenFor) -> Message | Unwanted:
+        """Write a notice, or say why there is nothing to write any more."""
+        merchant_id = about.merchant.id
+        rating = await stores.ratings.get(merchant_id, about.notice.rating_id)
+        if about.notice.notice is Notice.SUPPORT_ALERT:
+            return await self._write_alert(stores, about, rating)
+        content = await self._content(stores, about, rating)
+        if isinstance(content, Unwanted):
+            return content
+        if about.invitation.channel is Channel.SMS:
+            if isinstance(content, SupportNotice):
+                return Unwanted("no_email")
+            return render_sms_notice(
+                content,
+                about.invitation,
+                merchant=about.merchant,
+                branding=about.branding,
+                links=self._links(about),
+                attempt_id=about.notice.id,
+                sender=self._sender.sms_sender,
+            )
+        return render_notice(
+            content,
+            about.invitation,
+            merchant=about.merchant,
+            branding=about.branding,
+            links=self._links(about),
+            attempt_id=about.notice.id,
+            sender=self._sender.email,
+            at=about.real_now,
+        )
+
+    async def _content(self, stores: Stores, about: WrittenFor, rating: Rating) -> NoticeContent | Unwanted:
+        merchant = about.merchant
+        answer = GivenAnswer(
+            product=await _find_card(stores, about, rating), stars=rating.stars, text=rating.review_text
+        )
+        match about.notice.notice:
+            case Notice.VOUCHER:
+                voucher = await stores.notices.find_voucher(merchant.id, about.invitation.id)
+                if voucher is None:
+                    return Unwanted("no_voucher")
+                return VoucherNotice(code=voucher.code, terms=voucher.description)
+            case Notice.REPLY_NOTICE:
+                replies = await stores.replies.find(merchant.id, [rating.id])
+                if rating.id not in replies:
+                    return Unwanted("reply_withdrawn")
+                until = rating.created_at + EDITABLE_FOR
+                is_editable = merchant.now(about.real_now) < until
+                return ReplyNotice(
+                    answer=answer,
+                    reply=replies[rating.id].text,
+                    editable_until=local_day(until, merchant.time_zone) if is_editable else None,
+                )
+            case _:
+                shown_by = rating.publish_at
+                return SupportNotice(
+                    answer=answer,
+                    shown_by=local_day(shown_by, merchant.time_zone) if shown_by is not None else None,
+                )
+
+    async def _write_alert(self, stores: Stores, about: WrittenFor, rating: Rating) -> Message | Unwanted:
+        to_address = about.branding.support_email
+        if to_address is None:
+            return Unwanted("no_support_address")
+        cases = await stores.support_cases.find_open(about.merchant.id, [rating.id])
+        if rating.id not in cases:
+            return Unwanted("case_closed")
+        card = await _find_card(stores, about, rating)
+        policies = await stores.policies.find_versions(about.merchant.id, [about.merchant.policy_version])
+        spoken = policies[about.merchant.policy_version].fallback_language
+        is_of_product = rating.product_id is not None
+        return render_alert(
+            SupportAlert(
+                product_name=(card.name or "" if card is not None else "") if is_of_product else None,
+                stars=rating.stars,
+                text=rating.review_text,
+                publish_at=rating.publish_at,
+                order_ids=about.invitation.order_ids,
+                case_id=cases[rating.id].id,
+            ),
+            about.invitation,
+            merchant=about.merchant,
+            branding=about.branding,
+            to_address=to_address,
+            attempt_id=about.notice.id,
+            sender=self._sender.email,
+            language=spoken if spoken in STORY_LANGUAGES else FALLBACK_LANGUAGE,
+            at=about.real_now,
+        )
+
+    def _links(self, about: WrittenFor) -> Links:
+        merchant, invitation = about.merchant, about.invitation
+        at = merchant.now(about.real_now)
+        step = invitation.steps[-1] if invitation.steps else Step.PRODUCT_1
+
+        def make(purpose: TokenPurpose) -> str:
+            return self._signer.make(merchant.id, invitation.id, purpose=purpose, step=step, at=at)
+
+        return Links(
+            page=f"{self._public_base_url}/i/{make(TokenPurpose.PAGE)}",
+            unsubscribe=f"{self._public_base_url}/u/{make(TokenPurpose.UNSUBSCRIBE)}",
+        )
+
+
+async def _find_card(stores: Stores, about: WrittenFor, rating: Rating) -> ProductCard | None:
+    product_id = rating.moved_from or rating.product_id
+    cards = await stores.pages.list_cards(about.merchant.id, about.invitation.id)
+    return next((card for card in cards if card.product_id == product_id), None)

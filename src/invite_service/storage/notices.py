@@ -1,0 +1,219 @@
+"""Notices and replies: rows of notices, each sent once, and of replies, one to a review."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from invite_service.domain.channel import Price
+from invite_service.domain.merchant import MerchantId
+from invite_service.domain.message import Notice
+from invite_service.domain.notice import NoticeStatus, QueuedNotice
+from invite_service.domain.receipt import Receipt
+from invite_service.storage.driver import Driver, Row
+
+_COLUMNS: Final = "id, notice, invitation_id, rating_id, created_at, status, tries, next_attempt_at, reason"
+
+# One voucher for each invitation, however many reviews its customer writes.
+ADD_NOTICE: Final = """
+INSERT INTO notices (merchant_id, id, notice, invitation_id, rating_id, created_at, status, tries, next_attempt_at)
+VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 0, $7)
+ON CONFLICT (merchant_id, invitation_id) WHERE notice = 'voucher' DO NOTHING
+RETURNING id
+"""
+
+LIST_MERCHANTS_WITH_DUE: Final = """
+SELECT n.merchant_id
+FROM notices AS n
+WHERE n.merchant_id IS NOT NULL AND n.status = 'waiting' AND n.next_attempt_at <= $1
+GROUP BY n.merchant_id
+"""
+
+CLAIM_DUE: Final = f"""
+WITH due AS (
+    SELECT n.id
+    FROM notices AS n
+    WHERE n.merchant_id = $1 AND n.status = 'waiting' AND n.next_attempt_at <= $2
+    ORDER BY n.next_attempt_at, n.id
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE notices
+SET status = 'sending', lease_token = $4, lease_until = $5
+WHERE notices.merchant_id = $1 AND notices.id = ANY(ARRAY(SELECT due.id FROM due))
+RETURNING {_COLUMNS}
+"""  # noqa: S608 - built from the constant above
+
+START: Final = """
+UPDATE notices SET started_at = $4, lease_until = $5, provider = $6, content_hash = $7
+WHERE merchant_id = $1 AND id = $2 AND status = 'sending' AND lease_token = $3
+RETURNING id
+"""
+
+FINISH: Final = """
+UPDATE notices
+SET status = $3, reason = $4, tries = $5, next_attempt_at = $6, ended_at = $7, provider_message_id = $8,
+    price = $9, currency = $10, started_at = CASE WHEN $3 = 'waiting' THEN NULL ELSE started_at END,
+    lease_token = NULL, lease_until = NULL
+WHERE merchant_id = $1 AND id = $2 AND (lease_token = $11 OR status = 'in_doubt')
+RETURNING id
+"""
+
+# What a process that is gone had started may have left; what it had not is for anybody to send.
+EXPIRE: Final = f"""
+WITH expired AS (
+    SELECT n.id
+    FROM notices AS n
+    WHERE n.merchant_id = $1 AND n.status = 'sending' AND n.lease_until < $2
+    ORDER BY n.id
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE notices
+SET status = CASE WHEN started_at IS NULL THEN 'waiting' ELSE 'in_doubt' END,
+    reason = CASE WHEN started_at IS NULL THEN reason ELSE 'lease_expired' END,
+    ended_at = CASE WHEN started_at IS NULL THEN ended_at ELSE $2 END,
+    lease_token = NULL, lease_until = NULL
+WHERE notices.merchant_id = $1 AND notices.id = ANY(ARRAY(SELECT expired.id FROM expired))
+RETURNING {_COLUMNS}
+"""  # noqa: S608 - built from the constant above
+
+LIST_MERCHANTS_WITH_EXPIRED: Final = """
+SELECT n.merchant_id
+FROM notices AS n
+WHERE n.merchant_id IS NOT NULL AND n.status = 'sending' AND n.lease_until < $1
+GROUP BY n.merchant_id
+"""
+
+LIST_OF_INVITATION: Final = f"""
+SELECT {_COLUMNS} FROM notices WHERE merchant_id = $1 AND invitation_id = $2 ORDER BY id
+"""  # noqa: S608 - built from the constant above
+
+FIND_VOUCHER: Final = """
+SELECT o.discount_code, o.discount_description
+FROM invitation_orders AS j
+JOIN orders AS o ON o.merchant_id = $1 AND o.order_id = j.order_id
+WHERE j.merchant_id = $1 AND j.invitation_id = $2 AND o.discount_code IS NOT NULL AND o.outcome <> 'cancelled'
+ORDER BY o.purchased_at, o.order_id
+LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """What an order brought to be given after a review."""
+
+    code: str
+    description: str | None
+
+
+class NoticeStore:
+    """A merchant's notices."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    async def add(self, merchant_id: MerchantId, notice: QueuedNotice) -> bool:
+        """Queue a notice; False for a second voucher of an invitation."""
+        added = await self._driver.fetchval(
+            ADD_NOTICE,
+            merchant_id,
+            notice.id,
+            notice.notice,
+            notice.invitation_id,
+            notice.rating_id,
+            notice.created_at,
+            notice.next_attempt_at,
+        )
+        return added is not None
+
+    async def find_merchants_with_due(self, real_now: datetime) -> list[MerchantId]:
+        """Find the merchants who have notices to send by now; locks nothing."""
+        return [MerchantId(row["merchant_id"]) for row in await self._driver.fetch(LIST_MERCHANTS_WITH_DUE, real_now)]
+
+    async def find_merchants_with_expired(self, real_now: datetime) -> list[MerchantId]:
+        """Find the merchants of whom a lease has run out; locks nothing."""
+        rows = await self._driver.fetch(LIST_MERCHANTS_WITH_EXPIRED, real_now)
+        return [MerchantId(row["merchant_id"]) for row in rows]
+
+    async def claim_due(
+        self, merchant_id: MerchantId, *, real_now: datetime, limit: int, token: UUID, until: datetime
+    ) -> list[QueuedNotice]:
+        """Lease the first notices that are due, but for those others are at."""
+        rows = await self._driver.fetch(CLAIM_DUE, merchant_id, real_now, limit, token, until)
+        return sorted((_notice(row) for row in rows), key=lambda notice: notice.id)
+
+    async def start(
+        self,
+        merchant_id: MerchantId,
+        notice_id: UUID,
+        *,
+        token: UUID,
+        real_now: datetime,
+        until: datetime,
+        provider: str,
+        content_hash: str,
+    ) -> bool:
+        """Write down that a call is about to begin; False where the lease is not ours any more."""
+        started = await self._driver.fetchval(
+            START, merchant_id, notice_id, token, real_now, until, provider, content_hash
+        )
+        return started is not None
+
+    async def finish(
+        self,
+        merchant_id: MerchantId,
+        notice: QueuedNotice,
+        *,
+        token: UUID,
+        real_now: datetime,
+        receipt: Receipt | None = None,
+        price: Price | None = None,
+    ) -> bool:
+        """Write what became of a notice; False where the lease has gone to somebody else.
+
+        One that waits again has no start any more. An answer is written also where the lease ended during the call.
+        """
+        finished = await self._driver.fetchval(
+            FINISH,
+            merchant_id,
+            notice.id,
+            notice.status,
+            notice.reason,
+            notice.tries,
+            notice.next_attempt_at,
+            None if notice.status is NoticeStatus.WAITING else real_now,
+            receipt.provider_message_id if receipt is not None else None,
+            price.amount if price is not None else None,
+            price.currency if price is not None else None,
+            token,
+        )
+        return finished is not None
+
+    async def expire(self, merchant_id: MerchantId, *, real_now: datetime) -> list[QueuedNotice]:
+        """Settle what processes that are gone held, and give what is in doubt or waits again."""
+        return [_notice(row) for row in await self._driver.fetch(EXPIRE, merchant_id, real_now)]
+
+    async def list_of_invitation(self, merchant_id: MerchantId, invitation_id: UUID) -> Sequence[QueuedNotice]:
+        """List an invitation's notices, the oldest first."""
+        return [_notice(row) for row in await self._driver.fetch(LIST_OF_INVITATION, merchant_id, invitation_id)]
+
+    async def find_voucher(self, merchant_id: MerchantId, invitation_id: UUID) -> Voucher | None:
+        """Find the voucher that the first live order of an invitation brought; None where none did."""
+        row = await self._driver.fetchrow(FIND_VOUCHER, merchant_id, invitation_id)
+        return None if row is None else Voucher(row["discount_code"], row["discount_description"])
+
+
+def _notice(row: Row) -> QueuedNotice:
+    notice_id, notice, invitation_id, rating_id, created_at, status, tries, next_attempt_at, reason = row
+    return QueuedNotice(
+        id=notice_id,
+        notice=Notice(notice),
+        invitation_id=invitation_id,
+        rating_id=rating_id,
+        created_at=created_at,
+        status=NoticeStatus(status),
+        tries=tries,
+        next_attempt_at=next_attempt_at,
+        reason=reason,
+    )
