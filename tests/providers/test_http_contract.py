@@ -27,6 +27,8 @@ every_batcher = pytest.mark.parametrize(
 )
 Made = Callable[[], PlayedCompany]
 
+TAKING_MIME = {"mailgun", "ses"}
+
 HTML = b"<html><body>Welcome to the router of the internal network</body></html>"
 SOON = {"Retry-After": "30"}
 DATED = {"Retry-After": "Tue, 10 Nov 2026 08:05:00 GMT", "Date": "Tue, 10 Nov 2026 08:00:00 GMT"}
@@ -176,6 +178,34 @@ async def test_address_that_is_none_never_reaches_the_wire(
 
     assert receipt == Receipt(outcome=outcome, reason=reason, provider=sender.name)
     assert server.connection_count == 0
+
+
+@every_company
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"subject": "How was it?\r\nBcc: ola@example.net"}, "malformed_message"),
+        ({"to_name": "Kari\nBcc: ola@example.net"}, "malformed_message"),
+        ({"from_name": "Shop\0"}, "invalid_sender_address"),
+        ({"reply_to": "help@example.com, ola@example.net"}, "invalid_sender_address"),
+        ({"headers": {"X-A": "a\r\nBcc: ola@example.net"}}, "malformed_message"),
+        ({"headers": {"X-A: b\r\nBcc": "ola@example.net"}}, "malformed_message"),
+    ],
+)
+async def test_field_with_control_characters_never_reaches_the_wire(
+    company: Made, changes: dict[str, Any], reason: str
+) -> None:
+    message = make_api_message(**changes)
+    async with open_api(company()) as (server, sender):
+        receipt = await sender.send(message)
+
+    if sender.name in TAKING_MIME:
+        # What is in the fields is not used: the bytes are what leaves.
+        assert receipt.outcome is OutcomeWord.ACCEPTED
+        assert b"ola@example.net" not in server.requests[0].body
+    else:
+        assert receipt.reason == reason
+        assert server.connection_count == 0
 
 
 @every_company

@@ -53,9 +53,10 @@ async def test_bytes_that_hold_the_boundary_do_not_end_the_form() -> None:
     assert read_form(server.requests[0])["message"] == raw
 
 
-async def test_message_without_bytes_is_not_sent() -> None:
+@pytest.mark.parametrize("raw", [None, b"", b"Subject: x\n\ny\n", b"Subject: x\r\n\r\ny\rz\r\n", b"Subject: x"])
+async def test_message_without_proper_bytes_is_not_sent(raw: bytes | None) -> None:
     async with open_api(Mailgun()) as (server, sender):
-        receipt = await sender.send(make_api_message(raw=None))
+        receipt = await sender.send(make_api_message(raw=raw))
 
     assert receipt == Receipt(outcome=OutcomeWord.REJECTED, reason="malformed_message", provider="mailgun")
     assert server.requests == []

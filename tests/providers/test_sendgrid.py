@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from invite_service.domain.errors import ProviderSettingsError
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.base import EventRequest
 from invite_service.providers.email.sendgrid import SendGridEvents, parse_sendgrid
 from tests.providers.companies import SendGrid
 from tests.providers.played import make_api_message, open_api
@@ -214,3 +215,31 @@ async def test_signature_counts_for_a_day_and_over_body_and_time() -> None:
     assert [reading.verdict for reading in ages] == [EventVerdict.TRUE, EventVerdict.STALE]
     assert (await others.read(true, now=NOW)).verdict is EventVerdict.UNSIGNED
     assert (await SendGridEvents("no key").read(true, now=NOW)).verdict is EventVerdict.UNSIGNED
+
+
+async def test_sendgrids_own_example_of_a_signed_request_is_true() -> None:
+    # From the tests of SendGrid's own event webhook libraries; the line end is part of what is signed.
+    body = (
+        b'[{"email":"hello@world.com","event":"dropped","reason":"Bounced Address",'
+        b'"sg_event_id":"ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA",'
+        b'"sg_message_id":"LRzXl_NHStOGhQ4kofSm_A.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0",'
+        b'"smtp-id":"<LRzXl_NHStOGhQ4kofSm_A@ismtpd0039p1iad1.sendgrid.net>","timestamp":1600112492}]\r\n'
+    )
+    key = (
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaIN"
+        "XvVpiglSI8eNEc6wEA3F+g=="
+    )
+    signature = "MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIqHh89M15TluLtEZtM="
+    headers = {
+        "x-twilio-email-event-webhook-timestamp": "1600112502",
+        "x-twilio-email-event-webhook-signature": signature,
+    }
+    now = datetime.fromtimestamp(1600112502, UTC)
+    readings = [
+        await SendGridEvents(key).read(EventRequest(body=sent, headers=headers), now=now) for sent in (body, body[:-2])
+    ]
+
+    assert [reading.verdict for reading in readings] == [EventVerdict.TRUE, EventVerdict.UNSIGNED]
+    assert [(event.kind, event.provider_message_id) for event in readings[0].events] == [
+        (EventKind.FAILED, "LRzXl_NHStOGhQ4kofSm_A")
+    ]

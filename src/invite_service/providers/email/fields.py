@@ -15,6 +15,10 @@ ATTEMPT = "attempt_id"
 """The name under which our attempt id travels with a message, to come back in the company's events."""
 
 _UNSAFE = frozenset(' <>\\"')
+# Patterns that begin with one certain octet are found several times faster than `in` finds two.
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_LONE_LF = re.compile(rb"\n(?<!\r\n)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,76}")
 
 
@@ -39,7 +43,7 @@ def find_unfit_raw(message: Message, receipts: Receipts) -> Receipt | None:
         return receipts.make(OutcomeWord.REJECTED, "invalid_address")
     if not is_safe_address(message.from_address):
         return receipts.make(OutcomeWord.MISCONFIGURED, "invalid_sender_address")
-    if not message.raw:
+    if message.raw is None or not has_proper_lines(message.raw):
         return receipts.make(OutcomeWord.REJECTED, "malformed_message")
     return None
 
@@ -73,6 +77,11 @@ def is_safe_address(address: str) -> bool:
     )
 
 
+def has_proper_lines(raw: bytes) -> bool:
+    """Every line ends with CR LF and neither stands alone: servers differ on lone ones, which smuggles mails."""
+    return raw.endswith(b"\r\n") and not _LONE_LF.search(raw) and not _LONE_CR.search(raw)
+
+
 def attempt_of(message_id: str) -> UUID | None:
     """Read our attempt id from a Message-ID that we made, with or without its angle brackets."""
     try:
@@ -83,4 +92,4 @@ def attempt_of(message_id: str) -> UUID | None:
 
 def _is_one_line(text: str) -> bool:
     """True without control characters; what Unicode calls unprintable otherwise may be in a name."""
-    return not any(character < " " or "\x7f" <= character <= "\x9f" for character in text)
+    return _CONTROL.search(text) is None

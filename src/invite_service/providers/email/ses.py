@@ -53,7 +53,7 @@ _DAILY = re.compile(r"\bdaily\b|24.hour", re.IGNORECASE)
 _RATE = re.compile(r"sending rate", re.IGNORECASE)
 _RATE_PAUSE = timedelta(seconds=1)
 """The account's rate counts by the second."""
-_NOT_VERIFIED = re.compile(r"not verified", re.IGNORECASE)
+_NOT_VERIFIED = re.compile(r"not verified|authority to send", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,16 +6,10 @@ from dataclasses import dataclass
 
 from invite_service.domain.message import Message
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.email.fields import has_proper_lines, is_safe_address
 from invite_service.providers.email.smtp_answers import Stage, receipt
 
-MAX_ADDRESS_LENGTH = 254
-"""RFC 5321 section 4.5.3.1.3, without the angle brackets."""
-
-_UNSAFE = frozenset(' <>\\"')
-
 # Patterns that begin with one certain octet are found several times faster than `in` finds two.
-_LONE_CR = re.compile(rb"\r(?!\n)")
-_LONE_LF = re.compile(rb"\n(?<!\r\n)")
 _DOT_AT_START = re.compile(rb"\n\.")
 
 
@@ -60,12 +54,12 @@ class Envelope:
 
 def create_envelope(message: Message) -> Envelope | Receipt:
     """Check addresses and bytes; what is unsafe to write is answered here and never reaches a server."""
-    if not _is_safe_address(message.to_address):
+    if not is_safe_address(message.to_address):
         return receipt(OutcomeWord.REJECTED, "invalid_address")
-    if not _is_safe_address(message.from_address):
+    if not is_safe_address(message.from_address):
         return receipt(OutcomeWord.MISCONFIGURED, "invalid_sender_address")
     raw = message.raw
-    if raw is None or not _has_proper_lines(raw):
+    if raw is None or not has_proper_lines(raw):
         return receipt(OutcomeWord.REJECTED, "malformed_message")
     is_eight_bit = not raw.isascii()
     return Envelope(
@@ -76,18 +70,3 @@ def create_envelope(message: Message) -> Envelope | Receipt:
         needs_smtputf8=not (message.to_address.isascii() and message.from_address.isascii())
         or (is_eight_bit and not raw.partition(b"\r\n\r\n")[0].isascii()),
     )
-
-
-def _is_safe_address(address: str) -> bool:
-    local_part, at, domain = address.rpartition("@")
-    return (
-        bool(local_part and at and domain)
-        and len(address) <= MAX_ADDRESS_LENGTH
-        and address.isprintable()
-        and _UNSAFE.isdisjoint(address)
-    )
-
-
-def _has_proper_lines(raw: bytes) -> bool:
-    """Every line ends with CR LF and neither stands alone: servers differ on lone ones, which smuggles mails."""
-    return raw.endswith(b"\r\n") and not _LONE_LF.search(raw) and not _LONE_CR.search(raw)
