@@ -1,10 +1,13 @@
 """What the values of the domain tell about themselves."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
+from invite_service.domain.branding import Branding
+from invite_service.domain.channel import ChannelSettings, signed_by
 from invite_service.domain.errors import DomainError, Fault, InvalidInputError
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, InvitedProduct, Step
 from invite_service.domain.message import Message
@@ -110,3 +113,17 @@ def test_message_is_known_by_the_hash_of_what_leaves() -> None:
 def test_message_does_not_show_the_customer_in_its_repr() -> None:
     assert EMAIL not in repr(make_message(raw=b"kari@example.no"))
     assert "How was it?" not in repr(make_message(raw=None))
+
+
+def test_senders_of_channels_come_before_the_brandings() -> None:
+    branding = Branding(sender_name="Brand", sender_email="brand@x.example", reply_to="r@x.example", sms_sender="Brand")
+    nothing = ChannelSettings(version=1, provider="smtp")
+    assert signed_by(branding, email=nothing, sms=nothing) is branding
+    email = ChannelSettings(from_address="own@x.example", reply_to="answers@x.example")
+    assert signed_by(branding, email=email, sms=ChannelSettings(from_address="Own")) == replace(
+        branding, sender_email="own@x.example", reply_to="answers@x.example", sms_sender="Own"
+    )
+    named = ChannelSettings(from_address="own@x.example", from_name="Own")
+    assert signed_by(branding, email=named, sms=nothing) == replace(
+        branding, sender_email="own@x.example", sender_name="Own"
+    )
