@@ -25,11 +25,11 @@ class BrokenDatabase(Database):
     uses = 0
 
     @contextlib.asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[Stores]:
+    async def autocommit(self, *, by_key: bool = False) -> AsyncIterator[Stores]:
         self.uses += 1
         if self.uses in self.failing:
             raise OSError("a node is down")
-        async with super().autocommit() as stores:
+        async with super().autocommit(by_key=by_key) as stores:
             yield stores
 
 

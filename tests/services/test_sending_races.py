@@ -355,11 +355,11 @@ class FlakyDatabase(Database):
             yield stores
 
     @contextlib.asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[Stores]:
+    async def autocommit(self, *, by_key: bool = False) -> AsyncIterator[Stores]:
         if self.failures > 0:
             self.failures -= 1
             raise OSError("the database is away")
-        async with super().autocommit() as stores:
+        async with super().autocommit(by_key=by_key) as stores:
             yield stores
 
 
@@ -490,8 +490,8 @@ class LosingDatabase(Database):
     has_failed = False
 
     @contextlib.asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[Stores]:
-        async with super().autocommit() as stores:
+    async def autocommit(self, *, by_key: bool = False) -> AsyncIterator[Stores]:
+        async with super().autocommit(by_key=by_key) as stores:
             yield stores
         if not self.has_failed and await self.house.attempts():
             self.has_failed = True

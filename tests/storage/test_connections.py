@@ -23,6 +23,27 @@ async def test_connection_used_last_is_used_next(database: Database) -> None:
     assert [await backend(database) for _ in range(3)] == [first] * 3
 
 
+async def test_connection_goes_to_those_who_plan_alike(database: Database) -> None:
+    async with database.autocommit(by_key=True) as stores:
+        planning_by_key = await driver_of(stores).fetchval("SELECT pg_backend_pid()")
+    assert await backend(database) != planning_by_key
+    async with database.transaction(by_key=True) as stores:
+        assert await driver_of(stores).fetchval("SELECT pg_backend_pid()") == planning_by_key
+
+
+async def test_connections_that_plan_otherwise_make_room(database_url: str) -> None:
+    database = make_database(database_url, pool_size=4)
+
+    async def ask(*, by_key: bool) -> None:
+        async with database.autocommit(by_key=by_key) as stores:
+            await driver_of(stores).fetchval("SELECT 1")
+
+    for by_key in (False, True):
+        await asyncio.gather(*(ask(by_key=by_key) for _ in range(3)))
+    await asyncio.gather(*(ask(by_key=number % 2 == 0) for number in range(20)))
+    await database.close()
+
+
 async def test_transaction_waits_for_a_free_connection(database_url: str) -> None:
     database = make_database(database_url, pool_size=1)
     async with database.transaction():

@@ -210,6 +210,24 @@ async def test_without_a_statement_cache_everything_works(database_url: str) -> 
     await database.close()
 
 
+@pytest.mark.parametrize("statement_cache", [True, False])
+@pytest.mark.parametrize("pool_size", [1, 2])
+async def test_plans_are_made_by_key_for_those_who_ask(
+    database_url: str, pool_size: int, *, statement_cache: bool
+) -> None:
+    database = make_database(database_url, pool_size=pool_size, statement_cache=statement_cache)
+    seen = []
+    for by_key in (True, False, True):
+        for opened in (database.transaction(by_key=by_key), database.autocommit(by_key=by_key)):
+            async with opened as stores:
+                driver = driver_of(stores)
+                modes = await driver.fetchval("SHOW plan_cache_mode"), await driver.fetchval("SHOW enable_seqscan")
+                seen.append(modes)
+    await database.close()
+    asked, free = ("force_generic_plan", "off"), ("auto", "on")
+    assert seen == [asked, asked, free, free, asked, asked]
+
+
 async def test_schema_at_head_is_accepted(database: Database) -> None:
     await database.check_schema()
 

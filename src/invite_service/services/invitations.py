@@ -26,7 +26,6 @@ from invite_service.storage.choosing import Slice
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.invitations import InvitationChange
-from invite_service.storage.places import is_quickly_planned
 from invite_service.storage.stores import Stores
 
 MAX_CONFLICTS: Final = 5
@@ -188,8 +187,7 @@ class InvitationService:
             InvalidInputError: the period lies outside the span of send_at that is chosen.
         """
         chosen = self._within(merchant, chosen, period)
-        is_quick = is_quickly_planned(chosen, sorted_by)
-        async with self._database.autocommit() if is_quick else self._database.transaction(by_key=True) as stores:
+        async with self._database.autocommit(by_key=True) as stores:
             found = await stores.listing.list_invitations(
                 merchant.id, chosen, sorted_by=sorted_by, part=page.to_slice()
             )

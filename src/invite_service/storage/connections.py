@@ -1,6 +1,7 @@
 """Connections that are kept in hand from one transaction to the next."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import PoolProxiedConnection
@@ -9,6 +10,20 @@ from sqlalchemy.util import greenlet_spawn
 
 CHECKOUT_SECONDS: Final = 30.0
 """How long a transaction waits for a free connection."""
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A connection in hand."""
+
+    connection: PoolProxiedConnection
+    by_key: bool | None = False
+    """Whether its session plans as for statements that find their rows by keys; None: nobody knows."""
+
+    @property
+    def driver(self) -> Any:
+        """The asyncpg connection, which carries no types."""
+        return self.connection.driver_connection
 
 
 class Connections:
@@ -20,13 +35,17 @@ class Connections:
     def __init__(self, engine: AsyncEngine, *, size: int) -> None:
         """Make it, with nothing in hand yet; `size` is that of the engine's pool."""
         self._engine = engine
+        self._size = size
         self._free = asyncio.Semaphore(size)
-        self._idle: list[PoolProxiedConnection] = []
+        self._idle: list[Held] = []
+        self._count = 0
+        """Connections idle, taken or being made."""
 
-    async def take(self) -> PoolProxiedConnection:
-        """Take a connection: that used last, as it has the plans, or a new one; the server has not closed it.
+    async def take(self, *, by_key: bool) -> Held:
+        """Take a connection, if there is room one whose session plans as wanted; the server has not closed it.
 
-        Raises TimeoutError when none gets free, and what connecting raises.
+        That used last comes first, as it has the plans. Raises TimeoutError when none gets free, and what connecting
+        raises.
         """
         if self._free.locked():
             async with asyncio.timeout(CHECKOUT_SECONDS):
@@ -34,27 +53,40 @@ class Connections:
         else:
             await self._free.acquire()
         try:
-            while self._idle:
-                connection = self._idle.pop()
-                if not driver_of(connection).is_closed():
-                    return connection
-                await greenlet_spawn(connection.close)
-            return await self._engine.raw_connection()
+            while held := self._choose(by_key=by_key):
+                self._idle.remove(held)
+                if not held.driver.is_closed():
+                    return held
+                await self._give_back(held)
+            return await self._connect()
         except BaseException:
             self._free.release()
             raise
 
-    def put_back(self, connection: PoolProxiedConnection) -> None:
+    async def _connect(self) -> Held:
+        self._count += 1
+        try:
+            return Held(await self._engine.raw_connection())
+        except BaseException:
+            self._count -= 1
+            raise
+
+    def _choose(self, *, by_key: bool) -> Held | None:
+        for held in reversed(self._idle):
+            if held.by_key is by_key:
+                return held
+        return self._idle[-1] if self._idle and self._count == self._size else None
+
+    def put_back(self, held: Held) -> None:
         """Keep a connection for the next one who takes one."""
-        self._idle.append(connection)
+        self._idle.append(held)
         self._free.release()
 
     async def close(self) -> None:
         """Give back what is in hand."""
         while self._idle:
-            await greenlet_spawn(self._idle.pop().close)
+            await self._give_back(self._idle.pop())
 
-
-def driver_of(connection: PoolProxiedConnection) -> Any:
-    """Give the asyncpg connection, which carries no types."""
-    return connection.driver_connection
+    async def _give_back(self, held: Held) -> None:
+        self._count -= 1
+        await greenlet_spawn(held.connection.close)

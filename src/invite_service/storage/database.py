@@ -10,12 +10,12 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import Connection, PoolProxiedConnection, event
+from sqlalchemy import Connection, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from invite_service.storage.connections import Connections, driver_of
+from invite_service.storage.connections import Connections, Held
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
@@ -26,6 +26,10 @@ BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 # Planning ingest's statements takes longer than running them for one order, and a plan made for the arrays of a large
 # batch, or on tables that were never analyzed, may read whole tables. All in one message.
+PLAN_BY_KEY: Final = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+PLAN_FREELY: Final = "RESET plan_cache_mode; RESET enable_seqscan"
+
+# The same for one transaction, where sessions are not ours from one to the next.
 BEGIN_BY_KEY: Final = f"{BEGIN}; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
 
 ROLLBACK_SECONDS: Final = 5.0
@@ -100,6 +104,7 @@ class Database:
         )
         self._contact_keys = contact_keys
         self._new_id = new_id
+        self._keeps_sessions = statement_cache
         self._engine = create_async_engine(
             url,
             isolation_level="AUTOCOMMIT",
@@ -124,19 +129,19 @@ class Database:
             TransactionConflictError: another transaction came in between; nothing was written, do it again.
             DatabaseUnavailableError: the database cannot be reached, or went away.
         """
-        async with self._connection() as connection:
-            driver = driver_of(connection)
+        async with self._connection(by_key=by_key) as held:
+            driver = held.driver
             try:
-                await driver.execute(BEGIN_BY_KEY if by_key else BEGIN)
-                yield self._stores(connection)
+                await driver.execute(BEGIN_BY_KEY if by_key and not self._keeps_sessions else BEGIN)
+                yield self._stores(held)
                 await _commit(driver)
             except BaseException:
                 await _roll_back(driver)
                 raise
 
     @contextlib.asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[Stores]:
-        """Hand out stores of which each statement is a transaction of its own.
+    async def autocommit(self, *, by_key: bool = False) -> AsyncIterator[Stores]:
+        """Hand out stores of which each statement is a transaction of its own; `by_key` as for `transaction`.
 
         For paths where waiting for BEGIN and COMMIT costs as much as the statement between them; a store's method
         that relies on locks held from one statement to the next belongs in `transaction`.
@@ -145,8 +150,12 @@ class Database:
             TransactionConflictError: another transaction came in between; that statement wrote nothing.
             DatabaseUnavailableError: the database cannot be reached, or went away.
         """
-        async with self._connection() as connection:
-            yield self._stores(connection)
+        if by_key and not self._keeps_sessions:
+            async with self.transaction(by_key=True) as stores:
+                yield stores
+            return
+        async with self._connection(by_key=by_key) as held:
+            yield self._stores(held)
 
     async def check_schema(self, migrations: Path | None = None) -> None:
         """Refuse a schema that is not at the head of the migrations.
@@ -156,8 +165,8 @@ class Database:
             DatabaseUnavailableError: the database cannot be reached.
         """
         head = head_revisions(migrations or find_migrations())
-        async with self._connection() as connection:
-            driver = driver_of(connection)
+        async with self._connection() as held:
+            driver = held.driver
             is_made = await driver.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
             rows = await driver.fetch("SELECT version_num FROM alembic_version") if is_made else ()
         require_head(frozenset(row["version_num"] for row in rows), head)
@@ -168,42 +177,47 @@ class Database:
         Raises:
             DatabaseUnavailableError: there is none.
         """
-        async with self._connection() as connection:
-            await driver_of(connection).execute("SELECT 1")
+        async with self._connection() as held:
+            await held.driver.execute("SELECT 1")
 
     async def close(self) -> None:
         """Close the connections."""
         await self._connections.close()
         await self._engine.dispose()
 
-    def _stores(self, connection: PoolProxiedConnection) -> Stores:
+    def _stores(self, held: Held) -> Stores:
         def open_core() -> AsyncConnection:
-            return AsyncConnection(self._engine, Connection(self._engine.sync_engine, connection))
+            return AsyncConnection(self._engine, Connection(self._engine.sync_engine, held.connection))
 
-        return Stores(driver_of(connection), open_core, contact_keys=self._contact_keys, new_id=self._new_id)
+        return Stores(held.driver, open_core, contact_keys=self._contact_keys, new_id=self._new_id)
 
     @contextlib.asynccontextmanager
-    async def _connection(self) -> AsyncIterator[PoolProxiedConnection]:
-        """Take a connection, and tell errors by whether trying again helps.
+    async def _connection(self, *, by_key: bool = False) -> AsyncIterator[Held]:
+        """Take a connection whose session plans as wanted, and tell errors by whether trying again helps.
 
         The pool's own connection: SQLAlchemy's objects around it cost as much as a short statement.
         """
+        wanted = by_key and self._keeps_sessions
         try:
-            connection = await self._connections.take()
+            held = await self._connections.take(by_key=wanted)
         except _CANNOT_CONNECT as error:
             raise DatabaseUnavailableError(f"The database cannot be reached: {type(error).__name__}.") from error
         try:
-            yield connection
+            if held.by_key is not wanted:
+                held.by_key = None
+                await held.driver.execute(PLAN_BY_KEY if wanted else PLAN_FREELY)
+                held.by_key = wanted
+            yield held
         except _FAILED_STATEMENT as error:
             if _is_conflict(error):
                 raise TransactionConflictError("Another transaction came in between.") from error
             if isinstance(error, asyncpg.InternalClientError):
-                driver_of(connection).terminate()
-            if driver_of(connection).is_closed() or _says_goodbye(error):
+                held.driver.terminate()
+            if held.driver.is_closed() or _says_goodbye(error):
                 raise DatabaseUnavailableError("The database went away.") from error
             raise
         finally:
-            self._connections.put_back(connection)
+            self._connections.put_back(held)
 
 
 def _says_goodbye(error: BaseException) -> bool:

@@ -25,7 +25,7 @@ class JoinedDatabase(Database):
             yield self._joined
 
     @contextlib.asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[Stores]:
+    async def autocommit(self, *, by_key: bool = False) -> AsyncIterator[Stores]:
         """Hand out the transaction's stores; nothing commits before the transaction does."""
         async with self._joined.savepoint():
             yield self._joined

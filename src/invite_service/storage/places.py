@@ -243,14 +243,6 @@ def find_page(
     return asked.query(IN_ORDER, **words)
 
 
-def is_quickly_planned(chosen: InvitationFilter, sorted_by: InvitationSorting) -> bool:
-    """Say whether planning a page's statement takes less than a transaction in which its plan would be kept."""
-    if chosen.order_id is not None or chosen.contact is not None:
-        return True
-    is_searched = chosen.product_id is not None or chosen.kind is not None or chosen.channel is not None
-    return not (is_searched or chosen.statuses or _spans(chosen, _other(sorted_by)))
-
-
 def count_by_status(merchant_id: MerchantId, chosen: InvitationFilter, keys: ContactKeys) -> Query:
     """Write what counts the invitations chosen, by status; a status with none may be missing."""
     asked = _Asked(merchant_id, chosen, keys)
