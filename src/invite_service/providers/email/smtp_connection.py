@@ -15,6 +15,10 @@ SERVICE_CLOSING = 421
 START_INPUT = 354
 
 
+_MARKS = (b" ", b"-", b"")
+"""What may follow a reply's code: the last of its lines, one of several, the last without a text."""
+
+
 class _LostError(Exception):
     """There will be no further reply; `trouble` says why."""
 
@@ -35,7 +39,8 @@ class SmtpConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._extensions = frozenset(extensions)
-        self._buffer = bytearray()
+        self._rest = b""
+        """A line that has not ended yet."""
         self._text: list[bytes] = []
         self._text_size = 0
         self._replies: deque[Reply] = deque()
@@ -109,14 +114,12 @@ class SmtpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Cut what the server says into replies (asyncio.Protocol)."""
-        self._buffer += data
-        while self._owed and (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[:end]).rstrip(b"\r")
-            del self._buffer[: end + 1]
-            if not self._take_line(line):
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if not self._owed or not self._take_line(line.rstrip(b"\r")):
                 self._lose(Trouble.UNREADABLE)
                 return
-        if len(self._buffer) > (MAX_REPLY_BYTES if self._owed else 0):
+        if len(self._rest) > (MAX_REPLY_BYTES if self._owed else 0):
             self._lose(Trouble.UNREADABLE)
             return
         if self._replies:
@@ -196,16 +199,16 @@ class SmtpConnection(asyncio.Protocol):
 
     def _take_line(self, line: bytes) -> bool:
         """Add one line to the reply under way; False when it is none of SMTP."""
-        code = line[:3]
-        if len(code) < 3 or not code.isdigit() or line[3:4] not in {b"", b" ", b"-"}:
+        code, mark = line[:3], line[3:4]
+        if len(code) < 3 or not code.isdigit() or mark not in _MARKS:
             return False
         self._text.append(line[4:])
         self._text_size += len(line)
         if self._text_size > MAX_REPLY_BYTES:
             return False
-        if line[3:4] != b"-":
+        if mark != b"-":
             self._replies.append(Reply(int(code), b"\n".join(self._text).decode("utf-8", "replace")))
-            self._text.clear()
+            self._text = []
             self._text_size = 0
             self._owed -= 1
         return True

@@ -45,9 +45,7 @@ class Envelope:
 
     def data(self) -> bytes:
         """Write what follows the 354: the bytes, dots at line starts doubled, and the final dot (RFC 5321 4.5.2)."""
-        raw = self.raw
-        if _DOT_AT_START.search(raw):
-            raw = raw.replace(b"\n.", b"\n..")
+        raw = _DOT_AT_START.sub(b"\n..", self.raw)
         start = b"." if raw.startswith(b".") else b""
         return b"".join((start, raw, b".\r\n"))
 
