@@ -58,6 +58,8 @@ from invite_service.services.sending import SendingService
 from invite_service.services.simulations import SimulationService
 from invite_service.services.support_cases import SupportCaseService
 from invite_service.services.suppressions import SuppressionService
+from invite_service.services.text_versions import TextVersions
+from invite_service.services.texts import TextService
 from invite_service.services.tokens import TokenSigner
 from invite_service.services.writing import MessageWriter
 from invite_service.storage.contacts import ContactKeys
@@ -108,6 +110,7 @@ class ProcessContext:
     notice_writer: NoticeWriter
     signer: TokenSigner
     policy_versions: PolicyVersions
+    text_versions: TextVersions
     access: AccessService
     rate_limiter: RateLimiter | None
     ingest_queue: IngestQueue
@@ -173,6 +176,7 @@ class ProcessContext:
                 ),
                 signer=signer,
                 policy_versions=policy_versions,
+                text_versions=TextVersions(),
                 access=AccessService(database, clock=clock),
                 rate_limiter=RateLimiter(settings.rate_limit, clock=clock) if settings.rate_limit else None,
                 ingest_queue=ingest_queue,
@@ -349,6 +353,10 @@ class Factory:
         """Make the service for branding."""
         return BrandingService(self._context.database, clock=self._context.clock)
 
+    def create_texts(self) -> TextService:
+        """Make the service for merchants' own texts."""
+        return TextService(self._context.database, clock=self._context.clock)
+
     def create_insights(self) -> InsightService:
         """Make the service for figures."""
         return InsightService(self._context.database)
@@ -380,6 +388,7 @@ class Factory:
             context.database,
             outlets=context.outlets,
             writer=context.notice_writer,
+            texts=context.text_versions,
             clock=context.clock,
             new_id=new_id,
         )
@@ -391,7 +400,9 @@ class Factory:
     def create_feedback(self) -> FeedbackService:
         """Make the service for what customers answer."""
         context = self._context
-        return FeedbackService(context.database, signer=context.signer, clock=context.clock, new_id=new_id)
+        return FeedbackService(
+            context.database, texts=context.text_versions, signer=context.signer, clock=context.clock, new_id=new_id
+        )
 
     def create_sending(self) -> SendingService:
         """Make the service that sends what is due."""
@@ -401,6 +412,7 @@ class Factory:
             outlets=context.outlets,
             writer=context.writer,
             policies=context.policy_versions,
+            texts=context.text_versions,
             clock=context.clock,
             new_id=new_id,
             observe=self._observe_receipt,

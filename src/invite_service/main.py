@@ -30,6 +30,7 @@ from invite_service.api import (
     simulations,
     support_cases,
     suppressions,
+    texts,
 )
 from invite_service.api.errors import answering, install_problems
 from invite_service.api.middleware import BodyLimitMiddleware, RequestMiddleware
@@ -49,6 +50,7 @@ from invite_service.api.schemas.rating import MoveRequest, RatingPartsRequest, R
 from invite_service.api.schemas.sandbox import ClockRequest
 from invite_service.api.schemas.simulation import SimulationRequest
 from invite_service.api.schemas.suppression import SubjectRequest, SuppressionsRequest
+from invite_service.api.schemas.text import TextRequest
 from invite_service.bootstrap import Factory, ProcessContext, new_id
 from invite_service.config import Settings, load_settings
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
@@ -73,6 +75,7 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     policy.router,
     simulations.router,
     branding.router,
+    texts.router,
     channels.router,
     suppressions.router,
     publishing.router,
@@ -107,6 +110,7 @@ _BODIES: Final = (
     SimulationRequest,
     SubjectRequest,
     SuppressionsRequest,
+    TextRequest,
 )
 """JSON bodies that routes read themselves, for the OpenAPI document."""
 

@@ -35,6 +35,10 @@ CALLS = [
     ("PATCH", "/v1/policy", Scope.POLICY_WRITE),
     ("GET", "/v1/branding", Scope.BRANDING_READ),
     ("PUT", "/v1/branding", Scope.BRANDING_WRITE),
+    ("GET", "/v1/texts", Scope.TEXTS_READ),
+    ("GET", "/v1/texts/page/en", Scope.TEXTS_READ),
+    ("PUT", "/v1/texts/page/en", Scope.TEXTS_WRITE),
+    ("DELETE", "/v1/texts/page/en", Scope.TEXTS_WRITE),
     ("GET", "/v1/channels/email", Scope.INVITATIONS_READ),
     ("PUT", "/v1/channels/email", Scope.CHANNELS_WRITE),
     ("DELETE", "/v1/channels/email", Scope.CHANNELS_WRITE),
@@ -92,6 +96,20 @@ def _name_of_id(path: str) -> str:
     return NAMES_OF_IDS[path.split("/")[2]]
 
 
+NAMES = {
+    "/A-1001": "/{order_id}",
+    "/email": "/{channel}",
+    "/page/en": "/{text}/{language}",
+    "/products/p": "/products/{product_id}",
+}
+
+
+def _template_of(path: str) -> str:
+    for part, name in NAMES.items():
+        path = path.replace(part, name)
+    return path
+
+
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 REFUSED = make_problem("api_key_invalid", 401, "The key is missing, unknown, revoked or expired.", request_id=ANY)
@@ -105,16 +123,7 @@ async def test_every_documented_call_of_a_merchant_is_in_the_table(api: Api) -> 
         for method, operation in methods.items()
         if operation["security"] == [{"api_key": []}]
     }
-    templates = {
-        (
-            method,
-            path.replace("/A-1001", "/{order_id}")
-            .replace("/email", "/{channel}")
-            .replace("/products/p", "/products/{product_id}"),
-        )
-        for method, path, _ in CALLS
-        if not _ID.search(path)
-    }
+    templates = {(method, _template_of(path)) for method, path, _ in CALLS if not _ID.search(path)}
     of_one = {(method, _ID.sub(_name_of_id(path), path)) for method, path, _ in CALLS if _ID.search(path)}
     assert templates | of_one == documented
 

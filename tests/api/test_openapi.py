@@ -23,6 +23,7 @@ from invite_service.api.schemas.publishing import PublishingPatch
 from invite_service.api.schemas.rating import RejectRequest
 from invite_service.api.schemas.sandbox import ClockRequest, SendReportResponse
 from invite_service.api.schemas.suppression import SubjectRequest, SuppressionsRequest
+from invite_service.api.schemas.text import TextRequest
 from invite_service.main import create_app
 
 KEPT = Path(__file__).parents[2] / "openapi" / "openapi.json"
@@ -48,6 +49,7 @@ EXAMPLED = {
         SendReportResponse,
         SubjectRequest,
         SuppressionsRequest,
+        TextRequest,
     )
 }
 

@@ -46,6 +46,7 @@ async def test_invitation_tells_what_a_page_needs(shop: PageShop) -> None:
             "text_color": "#1d1d1f",
             "background_color": "#f4f4f2",
             "support_email": "help@gifts.example",
+            "support_phone": None,
             "support_url": None,
         },
         "is_delivery_confirmed": False,

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from invite_service.domain.invitation import Channel, Step
@@ -250,16 +250,16 @@ def test_text_that_cannot_be_read_any_more_is_as_if_it_were_not_there() -> None:
             TextName.PRODUCT_1,
             {"subject": "{{ nobody }}", "body": ("ok", "{{ a }} {{ b"), "button_yes": "{% x %}"},
             {
-                ("/subject", "unknown_variable", "Line 1, column 4: there is no such variable here."),
-                ("/body/1", "template_syntax", "Line 1, column 9: this is never closed."),
-                ("/button_yes", "unknown_tag", "Line 1, column 1: there is no such tag here."),
+                ("/fields/subject", "unknown_variable", "Line 1, column 4: there is no such variable here."),
+                ("/fields/body/1", "template_syntax", "Line 1, column 9: this is never closed."),
+                ("/fields/button_yes", "unknown_tag", "Line 1, column 1: there is no such tag here."),
             },
         ),
         (
             TextName.PRODUCT_2,
             {"heading": "{{ customer_name }}", "subject": "", "body": (" ", "")},
             {
-                (f"/{field}", "blank", "It comes out blank for some customers.")
+                (f"/fields/{field}", "blank", "It comes out blank for some customers.")
                 for field in ("heading", "subject", "body")
             },
         ),
@@ -268,7 +268,7 @@ def test_text_that_cannot_be_read_any_more_is_as_if_it_were_not_there() -> None:
             {"body": ("{{ products.first.name }}",)},
             {
                 (
-                    "/body/0",
+                    "/fields/body/0",
                     "unknown_variable",
                     "Line 1, column 4: there is no such variable here, or it has no such part.",
                 )
@@ -277,13 +277,13 @@ def test_text_that_cannot_be_read_any_more_is_as_if_it_were_not_there() -> None:
         (
             TextName.SERVICE_SMS,
             {"text": "x{{ customer_name }}" * 20},
-            {("/text", "too_long", "It comes out longer than 400 characters for some customers.")},
+            {("/fields/text", "too_long", "It comes out longer than 400 characters for some customers.")},
         ),
-        (TextName.PAGE, {"ask_title": "{{ customer_name }}"}, {("/ask_title", "unknown_variable", None)}),
+        (TextName.PAGE, {"ask_title": "{{ customer_name }}"}, {("/fields/ask_title", "unknown_variable", None)}),
         (
             TextName.PRODUCT_1,
             {"body": ("{% for a in products %}{% for b in products %}{{ a }}{% endfor %}{% endfor %}",)},
-            {("/body/0", "template_limit", None), ("/body", "blank", None)},
+            {("/fields/body/0", "template_limit", None), ("/fields/body", "blank", None)},
         ),
     ],
 )
@@ -296,12 +296,34 @@ def test_text_is_checked_with_the_worst_customers(
     assert all(told[pointer, code] == detail for pointer, code, detail in faults if detail is not None)
 
 
+def test_shape_of_a_text_is_checked() -> None:
+    fields: dict[str, FieldValue] = {
+        "subject": ("x",),
+        "body": "x",
+        "heading": "x" * 501,
+        "no/field": "x",
+        "footer": "{{ x }}",
+    }
+    found = check_text(make_text(fields, name=TextName.SERVICE, asks_for=AsksFor.STARS))
+    assert {fault.pointer: (fault.code, fault.detail) for fault in found} == {
+        "/asks_for": ("unknown_field", "Only product_1 can be told what to ask for."),
+        "/fields/subject": ("invalid_type", "Must be a string."),
+        "/fields/body": ("invalid_type", "Must be a list of strings, one for each paragraph."),
+        "/fields/heading": ("too_long", "At most 500 characters."),
+        "/fields/no~1field": ("unknown_field", "This text has no field of this name."),
+        "/fields/footer": ("unknown_variable", "Line 1, column 4: there is no such variable here."),
+    }
+    many = check_text(make_text({"body": ("x",) * 11}))
+    assert [(fault.pointer, fault.code) for fault in many] == [("/fields/body", "too_long")]
+
+
 def test_long_names_are_no_reason_to_refuse_a_text() -> None:
     body = ("{{ customer_name }} {{ merchant_name }} {{ product_names }} {{ order_id }}",)
     subject = "{{ customer_name }} {{ merchant_name }} {{ product_name }}{{ order_id }}"
     assert check_text(make_text({"subject": f"Hei {subject}", "body": (f"x{body[0]}",)})) == []
 
 
+@settings(max_examples=100, deadline=None)
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT)
 @example("x\r\nBcc: a@example.com", "Kari\r\nBcc: b@example.com", "</p><script>alert(1)</script>")
 @example("=?utf-8?q?Bcc:_x?=", "<img src=x onerror=alert(1)>", "\ue000unsubscribe\ue001<!--part product-->x<!--end-->")
@@ -333,6 +355,7 @@ def test_no_template_and_no_value_can_inject_a_header_or_html(template: str, nam
     assert "\r" not in message.text
 
 
+@settings(max_examples=50, deadline=None)
 @given(ANY_TEXT)
 def test_no_value_is_read_as_a_template(name: str) -> None:
     message = write(

@@ -22,6 +22,7 @@ from invite_service.rules.averages import StarCounts
 from invite_service.services.approvals import ApprovalService
 from invite_service.services.feedback import FeedbackService
 from invite_service.services.ratings import RatingService, RatingSummary, Standing
+from invite_service.services.text_versions import TextVersions
 from invite_service.services.tokens import PAGE_LIFETIME, TokenPurpose, TokenSigner
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.database import Database
@@ -38,7 +39,9 @@ class FeedbackHouse:
 
     def __init__(self, house: SendingHouse) -> None:
         self.house = house
-        self.service = FeedbackService(house.database, signer=SIGNER, clock=house.clock, new_id=new_id)
+        self.service = FeedbackService(
+            house.database, texts=TextVersions(), signer=SIGNER, clock=house.clock, new_id=new_id
+        )
         self.ratings = RatingService(house.database)
 
     def token(
@@ -530,7 +533,7 @@ async def test_change_is_begun_again_when_others_come_in_between(
 ) -> None:
     invitation = await invite(shop)
     database = BusyDatabase(database_url, conflicts=conflicts)
-    service = FeedbackService(database, signer=SIGNER, clock=shop.house.clock, new_id=new_id)
+    service = FeedbackService(database, texts=TextVersions(), signer=SIGNER, clock=shop.house.clock, new_id=new_id)
     expected = contextlib.nullcontext() if is_taken else pytest.raises(TransactionConflictError)
     with expected:
         await service.leave_feedback(shop.token(invitation), [stars("mug", 5)])

@@ -11,10 +11,12 @@ from invite_service.domain.errors import ActionRefusedError, InvalidInputError
 from invite_service.domain.feedback import Rating
 from invite_service.domain.message import Message, Notice
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.domain.texts import MerchantText, TextName
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.base import Sender
 from invite_service.providers.doubles import FakeSender, RecordingSender
 from invite_service.services.replies import ReplyService
+from invite_service.services.texts import TextService
 from tests.services.test_approvals import MONDAY, ApprovalHouse
 from tests.services.test_feedback import stars
 from tests.support.builders import make_branding, new_id
@@ -110,6 +112,17 @@ async def test_voucher_follows_the_first_review_whatever_its_stars(shop: NoticeH
     [message] = sender.messages
     assert (message.step, "THANKS10" in message.text, "10 % off" in message.text) == (Notice.VOUCHER, True, True)
     assert await shop.statuses() == [("voucher", "sent", "recorded")]
+
+
+async def test_voucher_is_written_in_the_merchants_words(shop: NoticeHouse) -> None:
+    invitation = await shop.ask("mug", discount_code="THANKS10")
+    text = MerchantText(name=TextName.VOUCHER, language=invitation.language, fields={"subject": "For {{ order_id }}"})
+    texts = TextService(shop.house.database, clock=shop.house.clock)
+    await texts.replace(shop.house.merchant.id, text, replacing=None, actor="key:shop")
+    await shop.leave(invitation, stars("mug", 5, "Great."))
+    sender = RecordingSender()
+    assert await shop.send(sender) == 1
+    assert sender.messages[0].subject == f"For {invitation.order_ids[0]}"
 
 
 async def test_support_and_the_customer_hear_of_few_stars_at_once(shop: NoticeHouse) -> None:

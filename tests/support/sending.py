@@ -37,6 +37,7 @@ from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.sealing import CredentialSeal
 from invite_service.services.send_report import SendReport
 from invite_service.services.sending import SendingService
+from invite_service.services.text_versions import TextVersions
 from invite_service.services.tokens import TokenSigner
 from invite_service.services.writing import MessageWriter
 from invite_service.storage.contacts import ContactKeys
@@ -132,6 +133,7 @@ class SendingHouse:
         self.merchant = merchant
         self.clock = clock
         self.policies = PolicyVersions()
+        self.texts = TextVersions()
         self.bell = RecordingBell()
         self.answers = CountedAnswers([])
         self.leases = LeaseService(database, policies=self.policies, clock=clock)
@@ -167,6 +169,7 @@ class SendingHouse:
             outlets=make_outlets(email, sms),
             writer=make_writer(),
             policies=self.policies,
+            texts=self.texts,
             clock=self.clock,
             new_id=new_id,
             observe=self.answers,
@@ -180,6 +183,7 @@ class SendingHouse:
             self.database,
             outlets=make_outlets(email, sms),
             writer=NoticeWriter(TokenSigner({0: SECRET.encode()}, current=0), public_base_url=BASE_URL, sender=SENDERS),
+            texts=self.texts,
             clock=self.clock,
             new_id=new_id,
         )

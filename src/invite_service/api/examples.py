@@ -63,6 +63,13 @@ EXAMPLES: Final[dict[str, Any]] = {
         "credentials": {"url": "smtp://user:password@mail.nordic-gear.example"},
         "from": {"address": "hello@nordic-gear.example", "name": "Nordic Gear"},
     },
+    "TextRequest": {
+        "fields": {
+            "subject": "{{ customer_name | default: 'Hi' }}, has everything arrived?",
+            "body": ["Thank you for order {{ order_id }}.", "Is everything there?"],
+        },
+        "asks_for": "delivery",
+    },
     "ClockRequest": {"advance": "P15D"},
     "DecisionResponse": {
         "order_id": "A-1001",

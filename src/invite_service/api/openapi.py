@@ -61,6 +61,7 @@ _TAGS: Final = (
     {"name": "invitations", "description": "What was planned and sent, and what may be done about it."},
     {"name": "policy", "description": "A merchant's invitation settings, every version kept."},
     {"name": "branding", "description": "How messages and pages look, and who they say they are from."},
+    {"name": "texts", "description": "A merchant's own words in messages and on pages, every version kept."},
     {"name": "suppressions", "description": "Who must not be written to, and why."},
     {"name": "channels", "description": "Providers, senders and prices, and whether a channel is open."},
     {"name": "publishing", "description": "How ratings and reviews get published, every version kept."},

@@ -15,6 +15,7 @@ from invite_service.api.bodies import read_body
 from invite_service.api.dependencies import Services
 from invite_service.api.errors import NO_CONTENT, OK, answer_problem, problem_of, request_id_of
 from invite_service.api.openapi import documented
+from invite_service.api.pages.views import frame_of
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.public import (
     FeedbackRequest,
@@ -24,7 +25,7 @@ from invite_service.api.schemas.public import (
     RatingResponse,
 )
 from invite_service.domain.errors import DomainError
-from invite_service.rendering.texts import available_language, texts_of
+from invite_service.rendering.pages import not_received_notice
 
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
@@ -120,8 +121,9 @@ async def post_not_received(token: str, services: Services) -> Response:
     await feedback.report_not_received(token)
     page = await feedback.open_page(token, is_noted=False)
     answer = NotReceivedResponse(
-        notice=texts_of(available_language(page.invitation.language))("not_received_notice"),
+        notice=not_received_notice(frame_of(page, token)),
         support_email=page.branding.support_email,
+        support_phone=page.branding.support_phone,
         support_url=page.branding.support_url,
     )
     return JsonAnswer(answer)

@@ -158,20 +158,23 @@ class OwnWords(Texts):
         return own if own is not None else super().__call__(key, **values)
 
 
-def page_words(texts: Texts, own: Sequence[OwnText], variables: Callable[[], Mapping[str, object]]) -> Texts:
+def page_words(
+    texts: Texts, own: Sequence[OwnText], variables: Callable[[], Mapping[str, object]], *, is_html: bool
+) -> Texts:
     """Give the words of a page; `variables` is asked when an own word is written.
 
     One that fails is logged, and written as the catalogue does.
     """
 
     def write(key: str) -> str | None:
-        for text in own:
-            field = text.find(key)
+        for each in own:
+            field = each.find(key)
             if field is not None:
                 try:
-                    return with_breaks("\n".join(field.write(variables())))
+                    text = "\n".join(field.write(variables()))
+                    return with_breaks(text) if is_html else text
                 except OwnTextFailedError as error:
-                    log.warning("Failed to write a merchant's text", text=text.name, field=error.field)
+                    log.warning("Failed to write a merchant's text", text=each.name, field=error.field)
         return None
 
     return OwnWords(texts, write) if own else texts

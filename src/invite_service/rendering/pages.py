@@ -4,7 +4,7 @@ Addresses on a page are relative to the page's own, so that an installation may 
 """
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -13,11 +13,14 @@ from markupsafe import Markup
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.merchant import Merchant
+from invite_service.domain.texts import TextName
 from invite_service.rendering.brand import Brand, brand_of
 from invite_service.rendering.cleaning import one_line, picture_address
 from invite_service.rendering.colors import Palette, palette_of
 from invite_service.rendering.environment import environment
+from invite_service.rendering.own_texts import NO_OWN_TEXTS, OwnTexts, page_words
 from invite_service.rendering.products import PRODUCT_NAME_LIMIT, ShownProduct
+from invite_service.rendering.text_variables import customer_variables, merchant_variables
 from invite_service.rendering.texts import Texts, available_language, texts_of
 
 MAX_LISTED_PRODUCTS = 12
@@ -42,6 +45,8 @@ class PageFrame:
     branding: Branding
     language: str
     address: str
+    own_texts: OwnTexts = NO_OWN_TEXTS
+    customer_name: str | None = None
 
     @property
     def brand(self) -> Brand:
@@ -50,8 +55,25 @@ class PageFrame:
 
     @property
     def texts(self) -> Texts:
-        """The texts in the invitation's language, or in English where that has none."""
-        return texts_of(available_language(self.language))
+        """The texts in the invitation's language, or in English where that has none; the merchant's own come first."""
+        return self.words(is_html=True)
+
+    def words(self, *, is_html: bool) -> Texts:
+        """Give the texts for a page, or for plain text."""
+        language = available_language(self.language)
+        found = [self.own_texts.find(name, language) for name in (TextName.PAGE, TextName.NOT_RECEIVED)]
+        return page_words(
+            texts_of(language), [own for own in found if own is not None], self._variables, is_html=is_html
+        )
+
+    def _variables(self) -> Mapping[str, object]:
+        merchant = merchant_variables(
+            TextName.PAGE,
+            merchant_name=self.merchant.name,
+            homepage_url=self.merchant.homepage_url,
+            branding=self.branding,
+        )
+        return merchant | customer_variables(TextName.NOT_RECEIVED, customer_name=self.customer_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +129,11 @@ def not_received_page(frame: PageFrame, customer_name: str | None, *, is_noted: 
     """Show the notice for "not yet", with the support contact; `is_noted` says that the report was taken."""
     name = one_line(customer_name, limit=CUSTOMER_NAME_LIMIT)
     return _page("page_not_received.html", frame, customer_name=name, is_noted=is_noted)
+
+
+def not_received_notice(frame: PageFrame) -> str:
+    """Write the notice for "not yet" as plain text, for a page of the merchant's own."""
+    return frame.words(is_html=False)("not_received_notice")
 
 
 def rate_page(

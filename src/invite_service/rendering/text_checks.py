@@ -1,16 +1,21 @@
 """Whether a text can be saved: every template read, and written out for the worst customers there could be."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.errors import Fault
-from invite_service.domain.texts import FieldValue, MerchantText, TextName
+from invite_service.domain.texts import AsksFor, FieldValue, MerchantText, TextName
 from invite_service.rendering.liquid import TemplateFault, TemplateFaultsError, read_template
 from invite_service.rendering.own_texts import OwnField, OwnTextFailedError, as_sources
-from invite_service.rendering.text_fields import FIELDS, TextField
+from invite_service.rendering.text_fields import BODY, FIELDS, MAX_PARAGRAPHS, TextField
 from invite_service.rendering.text_samples import WORST, sample_variables
 from invite_service.rendering.text_variables import names_for
+
+MAX_NAME: Final = 100
+"""Characters of a field's name that are told again."""
+
+_FIELDS: Final = "/fields"
 
 _FULL: Final = Branding(
     support_email="help@example.com",
@@ -20,19 +25,30 @@ _FULL: Final = Branding(
 """Contacts of a merchant that has set them all."""
 
 
-def check_fields(name: TextName, given: Mapping[str, FieldValue]) -> list[Fault]:
-    """Name everything that is wrong with the fields of a text, by pointers to them; what is no field is passed over."""
-    return [
-        fault for field in FIELDS[name] if field.name in given for fault in _check_field(name, field, given[field.name])
-    ]
-
-
 def check_text(text: MerchantText) -> list[Fault]:
-    """Name everything that is wrong with a text."""
-    return check_fields(text.name, text.fields)
+    """Name everything that is wrong with a text, by pointers into the body that brought it."""
+    fields = {field.name: field for field in FIELDS[text.name]}
+    faults = []
+    if text.asks_for is not AsksFor.DELIVERY and text.name is not TextName.PRODUCT_1:
+        faults.append(Fault("/asks_for", "unknown_field", "Only product_1 can be told what to ask for."))
+    for name, value in text.fields.items():
+        if name in fields:
+            faults += _check_field(text.name, fields[name], value)
+        else:
+            pointer = name[:MAX_NAME].replace("~", "~0").replace("/", "~1")
+            faults.append(Fault(f"{_FIELDS}/{pointer}", "unknown_field", "This text has no field of this name."))
+    return faults
 
 
 def _check_field(name: TextName, field: TextField, value: FieldValue) -> Iterator[Fault]:
+    if isinstance(value, str) is (field is BODY):
+        kind = "a list of strings, one for each paragraph" if field is BODY else "a string"
+        yield Fault(_pointer(field, None), "invalid_type", f"Must be {kind}.")
+        return
+    long = list(_too_long(field, value))
+    if long:
+        yield from long
+        return
     names = names_for(name)
     is_list = not isinstance(value, str)
     is_readable = True
@@ -45,6 +61,17 @@ def _check_field(name: TextName, field: TextField, value: FieldValue) -> Iterato
                 yield _fault(field, fault, place if is_list else None)
     if is_readable:
         yield from _check_writing(name, OwnField(field, value, names), is_list=is_list)
+
+
+def _too_long(field: TextField, value: FieldValue) -> Iterator[Fault]:
+    """Name what is too long to be read at all."""
+    if not isinstance(value, str) and len(value) > MAX_PARAGRAPHS:
+        yield Fault(_pointer(field, None), "too_long", f"At most {MAX_PARAGRAPHS} entries.")
+        return
+    for place, source in enumerate(as_sources(value)):
+        if len(source) > field.source_limit:
+            pointer = _pointer(field, None if isinstance(value, str) else place)
+            yield Fault(pointer, "too_long", f"At most {field.source_limit} characters.")
 
 
 def _check_writing(name: TextName, own: OwnField, *, is_list: bool) -> Iterator[Fault]:
@@ -64,5 +91,8 @@ def _check_writing(name: TextName, own: OwnField, *, is_list: bool) -> Iterator[
 
 
 def _fault(field: TextField, fault: TemplateFault, place: int | None) -> Fault:
-    pointer = f"/{field.name}" if place is None else f"/{field.name}/{place}"
-    return Fault(pointer, fault.code, fault.detail)
+    return Fault(_pointer(field, place), fault.code, fault.detail)
+
+
+def _pointer(field: TextField, place: int | None) -> str:
+    return f"{_FIELDS}/{field.name}" if place is None else f"{_FIELDS}/{field.name}/{place}"

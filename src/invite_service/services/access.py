@@ -44,6 +44,8 @@ class Scope(StrEnum):
     SUPPRESSIONS_WRITE = "suppressions:write"
     PUBLISHING_READ = "publishing:read"
     PUBLISHING_WRITE = "publishing:write"
+    TEXTS_READ = "texts:read"
+    TEXTS_WRITE = "texts:write"
     RATINGS_READ = "ratings:read"
     RATINGS_WRITE = "ratings:write"
     INSIGHTS_READ = "insights:read"

@@ -17,6 +17,7 @@ from invite_service.domain.policy import Policy
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.rendering.own_texts import OwnTexts
 from invite_service.services.conclusions import WORKER, Conclusion, Tried, settle_late
 from invite_service.storage.attempts import NewAttempt, Recorded
 from invite_service.storage.database import Database
@@ -66,6 +67,8 @@ class Account:
     """The current version."""
     branding: Branding
     """With the senders that the merchant's channels name."""
+    own_texts: OwnTexts
+    """At the current version."""
     channels: Mapping[Channel, ChannelState]
     """Those of which anything is known."""
 

@@ -53,6 +53,10 @@ class Tried:
     product_ids: tuple[str, ...]
     dropped: tuple[str, ...] = ()
     """Products left out because another invitation asks or asked about them."""
+    own_text_version: int | None = None
+    """The version of the merchant's own text that the message is, or was to be, written by."""
+    own_text_fault: str | None = None
+    """Why the catalogue's text took its place."""
 
 
 def conclude_verdict(invitation: Invitation, verdict: Skip | Missed | Later, *, now: datetime) -> Conclusion:
@@ -122,6 +126,10 @@ def conclude(tried: Tried, receipt: Receipt, *, price: Price | None, now: dateti
     }
     if tried.dropped:
         data["dropped"] = list(tried.dropped)
+    if tried.own_text_version is not None:
+        data["text_version"] = tried.own_text_version
+    if tried.own_text_fault is not None:
+        data["text_fault"] = tried.own_text_fault
     if not is_accepted:
         data["outcome"] = receipt.outcome.value
     return Conclusion(

@@ -25,6 +25,7 @@ from invite_service.domain.message import Notice
 from invite_service.domain.publishing import PublishingSettings
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rules.feedback import check_feedback, tidy
 from invite_service.rules.membership import cancel
 from invite_service.rules.publishing import Publishing, decide_publishing, display_name
@@ -32,6 +33,7 @@ from invite_service.rules.states import record_feedback, report_not_received
 from invite_service.services.approvals import open_case
 from invite_service.services.holidays import end_of_hold_by
 from invite_service.services.notices import queue_notice
+from invite_service.services.text_versions import TextVersions
 from invite_service.services.tokens import TokenClaims, TokenPurpose, TokenSigner
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
@@ -64,6 +66,7 @@ class FeedbackPage:
 
     merchant: Merchant
     branding: Branding
+    own_texts: OwnTexts
     invitation: Invitation
     step: Step
     """The message that brought the customer here."""
@@ -80,6 +83,7 @@ class UnsubscribePage:
 
     merchant: Merchant
     branding: Branding
+    own_texts: OwnTexts
     language: str
 
 
@@ -111,11 +115,13 @@ class FeedbackService:
         self,
         database: Database,
         *,
+        texts: TextVersions,
         signer: TokenSigner,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
     ) -> None:
         self._database = database
+        self._texts = texts
         self._signer = signer
         self._clock = clock
         self._new_id = new_id
@@ -132,9 +138,11 @@ class FeedbackService:
                 await stores.timeline.add(merchant.id, [visit.entry(TimelineEvent.PAGE_VIEWED)])
             asked = set(invitation.ever_asked_ids)
             cards = await stores.pages.list_cards(merchant.id, invitation.id)
+            branding, own_texts = await self._look(stores, merchant)
             return FeedbackPage(
                 merchant=merchant,
-                branding=await stores.branding.get(merchant.id),
+                branding=branding,
+                own_texts=own_texts,
                 invitation=invitation,
                 step=visit.step,
                 products=tuple(card for card in cards if card.product_id in asked),
@@ -298,8 +306,8 @@ class FeedbackService:
         claims = self._signer.read(token, TokenPurpose.UNSUBSCRIBE)
         async with self._database.transaction() as stores:
             visit = await self._find(stores, claims)
-            branding = await stores.branding.get(visit.merchant.id)
-        return UnsubscribePage(visit.merchant, branding, visit.invitation.language)
+            branding, own_texts = await self._look(stores, visit.merchant)
+        return UnsubscribePage(visit.merchant, branding, own_texts, visit.invitation.language)
 
     async def unsubscribe(self, token: str) -> UnsubscribePage:
         """Suppress every contact of the orders behind the invitation, on every channel, and end what is scheduled.
@@ -314,7 +322,7 @@ class FeedbackService:
         async with self._database.transaction() as stores:
             visit = await self._find(stores, claims)
             merchant, invitation = visit.merchant, visit.invitation
-            branding = await stores.branding.get(merchant.id)
+            branding, own_texts = await self._look(stores, merchant)
             locked = await stores.history.lock(merchant.id, invitation.order_ids, [invitation.contact])
             if locked is None:
                 raise _unknown()
@@ -332,7 +340,11 @@ class FeedbackService:
                 await stores.invitations.save(merchant.id, changes)
                 ended = [_ended_entry(visit, change.invitation) for change in changes]
                 await stores.timeline.add(merchant.id, [visit.entry(TimelineEvent.UNSUBSCRIBED), *ended])
-        return UnsubscribePage(merchant, branding, invitation.language)
+        return UnsubscribePage(merchant, branding, own_texts, invitation.language)
+
+    async def _look(self, stores: Stores, merchant: Merchant) -> tuple[Branding, OwnTexts]:
+        look = await stores.branding.get_look(merchant.id)
+        return look.branding, await self._texts.get(stores, merchant.id, look.texts_version)
 
     async def _change(self, token: str, change: Callable[[_Visit], Awaitable[T]]) -> T:
         """Change the invitation of a page's token under its lock."""

@@ -207,6 +207,14 @@ class HandOver:
             failure = conclude_failure(invitation, NOT_WRITTEN, plan=sendable.plan, error=error, now=now)
             self._ended.append(_Ended(failure))
         else:
+            if message.own_text_fault is not None:
+                log.warning(
+                    "Wrote a message in the catalogue's words",
+                    merchant_id=self._claim.merchant.id,
+                    invitation_id=str(invitation.id),
+                    text_version=message.own_text_version,
+                    fault=message.own_text_fault,
+                )
             self._written.append((sendable, message))
 
     def _start(self, written: tuple[Sendable, Message]) -> tuple[Tried, Message]:
@@ -223,6 +231,8 @@ class HandOver:
             asked_at=self._claim.merchant_now(invitation),
             product_ids=sendable.product_ids,
             dropped=sendable.dropped,
+            own_text_version=message.own_text_version,
+            own_text_fault=message.own_text_fault,
         )
         return tried, message
 

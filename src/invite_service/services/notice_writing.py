@@ -21,6 +21,7 @@ from invite_service.rendering.notices import (
     VoucherNotice,
     render_notice,
 )
+from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rendering.sms import render_sms_notice
 from invite_service.rendering.texts import FALLBACK_LANGUAGE, STORY_LANGUAGES
 from invite_service.rules.slots import local_day
@@ -45,6 +46,7 @@ class WrittenFor:
 
     merchant: Merchant
     branding: Branding
+    own_texts: OwnTexts
     notice: QueuedNotice
     invitation: Invitation
     real_now: datetime
@@ -91,6 +93,7 @@ class NoticeWriter:
             attempt_id=about.notice.id,
             sender=self._sender.email,
             at=about.real_now,
+            own_texts=about.own_texts,
         )
 
     async def _content(self, stores: Stores, about: WrittenFor, rating: Rating) -> NoticeContent | Unwanted:

@@ -25,12 +25,14 @@ from invite_service.domain.message import Message, Notice
 from invite_service.domain.notice import NoticeStatus, QueuedNotice
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rules.notices import decide_notice_retry
 from invite_service.rules.suppressions import SuppressedContacts
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.hand_over import SAME_KEY_TRIES
 from invite_service.services.notice_writing import NoticeWriter, Unwanted, WrittenFor
 from invite_service.services.outlets import Outlet, Outlets
+from invite_service.services.text_versions import TextVersions
 from invite_service.storage.database import Database
 from invite_service.storage.stores import Stores
 
@@ -82,6 +84,7 @@ class _Account:
 
     merchant: Merchant
     branding: Branding
+    own_texts: OwnTexts
     channels: Mapping[Channel, ChannelState]
 
     def state_of(self, channel: Channel) -> ChannelState:
@@ -101,6 +104,7 @@ class NoticeService:
         *,
         outlets: Outlets,
         writer: NoticeWriter,
+        texts: TextVersions,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
     ) -> None:
@@ -108,6 +112,7 @@ class NoticeService:
         self._database = database
         self._outlets = outlets
         self._writer = writer
+        self._texts = texts
         self._clock = clock
         self._new_id = new_id
 
@@ -136,7 +141,7 @@ class NoticeService:
                 )
                 if not claimed:
                     return sent
-                account = await _read_account(stores, merchant_id)
+                account = await self._read_account(stores, merchant_id)
             for notice in claimed:
                 sent += await self._send(account, notice, token=token)
 
@@ -156,6 +161,14 @@ class NoticeService:
             skipped = replace(notice, status=NoticeStatus.SKIPPED, reason=written.reason, next_attempt_at=None)
             await self._finish(account, skipped, token=token)
             return False
+        if written.own_text_fault is not None:
+            log.warning(
+                "Wrote a notice in the catalogue's words",
+                merchant_id=account.merchant.id,
+                notice=notice.notice,
+                text_version=written.own_text_version,
+                fault=written.own_text_fault,
+            )
         with contextlib.ExitStack() as borrowed:
             channel = written.channel
             state = account.state_of(channel)
@@ -184,6 +197,17 @@ class NoticeService:
         await self._finish(account, self._conclude(notice, receipt), token=token, receipt=receipt, price=price)
         return receipt.outcome is OutcomeWord.ACCEPTED
 
+    async def _read_account(self, stores: Stores, merchant_id: MerchantId) -> _Account:
+        channels = await stores.channels.read(merchant_id)
+        look = await stores.branding.get_look(merchant_id)
+        branding = signed_by(
+            look.branding,
+            email=channels.get(Channel.EMAIL, UNSET_CHANNEL).settings,
+            sms=channels.get(Channel.SMS, UNSET_CHANNEL).settings,
+        )
+        own_texts = await self._texts.get(stores, merchant_id, look.texts_version)
+        return _Account(await stores.merchants.get(merchant_id), branding, own_texts, channels)
+
     async def _write(self, account: _Account, notice: QueuedNotice) -> Message | Unwanted:
         merchant_id = account.merchant.id
         async with self._database.autocommit() as stores:
@@ -198,6 +222,7 @@ class NoticeService:
             about = WrittenFor(
                 merchant=account.merchant,
                 branding=account.branding,
+                own_texts=account.own_texts,
                 notice=notice,
                 invitation=invitation,
                 real_now=self._clock(),
@@ -240,16 +265,6 @@ class NoticeService:
             entry = _entry(account.merchant, notice, at=account.merchant.now(real_now))
             if is_ours and entry is not None:
                 await stores.timeline.add(account.merchant.id, [entry])
-
-
-async def _read_account(stores: Stores, merchant_id: MerchantId) -> _Account:
-    channels = await stores.channels.read(merchant_id)
-    branding = signed_by(
-        await stores.branding.get(merchant_id),
-        email=channels.get(Channel.EMAIL, UNSET_CHANNEL).settings,
-        sms=channels.get(Channel.SMS, UNSET_CHANNEL).settings,
-    )
-    return _Account(await stores.merchants.get(merchant_id), branding, channels)
 
 
 async def _is_suppressed(stores: Stores, merchant_id: MerchantId, invitation: Invitation) -> bool:

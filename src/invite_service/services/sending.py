@@ -20,6 +20,7 @@ from invite_service.domain.invitation import Channel, Invitation
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.message import Message
 from invite_service.domain.policy import Policy
+from invite_service.rendering.own_texts import OwnTexts
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.claim import LEASE_SECONDS, Account, Claim, Observer, Turn
 from invite_service.services.conclusions import Conclusion
@@ -28,6 +29,7 @@ from invite_service.services.judgement import Permitted, judge
 from invite_service.services.outlets import Outlet, Outlets
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.send_report import Fate, SendReport
+from invite_service.services.text_versions import TextVersions
 from invite_service.storage.database import Database
 from invite_service.storage.sending import Lease, SendContent
 from invite_service.storage.stores import Stores
@@ -54,6 +56,7 @@ class Writer(Protocol):
         merchant: Merchant,
         policy: Policy,
         branding: Branding,
+        own_texts: OwnTexts,
         product_ids: Sequence[str],
         attempt_id: UUID,
         real_now: datetime,
@@ -80,6 +83,7 @@ class SendingService:
         outlets: Outlets,
         writer: Writer,
         policies: PolicyVersions,
+        texts: TextVersions,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
         observe: Observer,
@@ -99,6 +103,7 @@ class SendingService:
         self._patience = patience or Patience()
         self._looks_by_join = False
         self._policies = policies
+        self._texts = texts
 
     async def find_due(self, *, except_for: Collection[MerchantId] = ()) -> list[MerchantId]:
         """Find merchants with due invitations, each by its own clock.
@@ -228,6 +233,7 @@ class SendingService:
             merchant=account.merchant,
             policy=account.policy,
             branding=account.branding,
+            own_texts=account.own_texts,
             product_ids=product_ids,
             attempt_id=attempt_id,
             real_now=self._clock(),
@@ -266,15 +272,17 @@ class SendingService:
     async def _account(self, stores: Stores, merchant_id: MerchantId) -> Account:
         merchant = await stores.merchants.get(merchant_id)
         policies = await self._policies.get(stores, merchant_id, {merchant.policy_version})
+        look = await stores.branding.get_look(merchant_id)
         channels = await stores.channels.read(merchant_id)
         return Account(
             merchant=merchant,
             policy=policies[merchant.policy_version],
             branding=signed_by(
-                await stores.branding.get(merchant_id),
+                look.branding,
                 email=channels.get(Channel.EMAIL, UNSET_CHANNEL).settings,
                 sms=channels.get(Channel.SMS, UNSET_CHANNEL).settings,
             ),
+            own_texts=await self._texts.get(stores, merchant_id, look.texts_version),
             channels=channels,
         )
 

@@ -13,6 +13,7 @@ from invite_service.domain.policy import Policy
 from invite_service.rendering.cleaning import web_address
 from invite_service.rendering.links import Links
 from invite_service.rendering.message import SenderDefaults, render
+from invite_service.rendering.own_texts import NO_OWN_TEXTS, OwnTexts
 from invite_service.services.tokens import TokenPurpose, TokenSigner
 from invite_service.storage.sending import ProductCard, SendContent
 
@@ -38,6 +39,7 @@ class MessageWriter:
         merchant: Merchant,
         policy: Policy,
         branding: Branding,
+        own_texts: OwnTexts = NO_OWN_TEXTS,
         product_ids: Sequence[str],
         attempt_id: UUID,
         real_now: datetime,
@@ -47,18 +49,19 @@ class MessageWriter:
         assert invitation.next_step is not None
         cards = {card.product_id: card for card in content.cards}
         products = [cards[product_id] for product_id in product_ids]
+        homepage_url = branding.homepage_url or merchant.homepage_url
+        own_page = None if policy.hosted_landing_page else _own_page(homepage_url, products)
         return render(
             invitation,
             step=invitation.next_step,
             merchant=merchant,
             branding=branding,
             products=products,
-            links=self._links(
-                invitation, merchant, None if policy.hosted_landing_page else _own_page(merchant, products), at=real_now
-            ),
+            links=self._links(invitation, merchant, own_page, at=real_now),
             attempt_id=attempt_id,
             sender=self._sender,
             at=real_now,
+            own_texts=own_texts,
         )
 
     def _links(self, invitation: Invitation, merchant: Merchant, own_page: str | None, *, at: datetime) -> Links:
@@ -72,13 +75,13 @@ class MessageWriter:
         )
 
 
-def _own_page(merchant: Merchant, products: Sequence[ProductCard]) -> str | None:
+def _own_page(homepage_url: str, products: Sequence[ProductCard]) -> str | None:
     """Choose the merchant's page: that of the product where there is one, else the homepage (RULES.md section 2).
 
     None where neither is a web address: the hosted page then stands in for it.
     """
     product_page = web_address(products[0].url) if len(products) == 1 else None
-    return product_page or web_address(merchant.homepage_url)
+    return product_page or web_address(homepage_url)
 
 
 def _with_token(page: str, token: str) -> str:

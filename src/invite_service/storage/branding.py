@@ -2,16 +2,23 @@
 
 from dataclasses import fields
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.merchant import MerchantId
-from invite_service.storage.driver import Driver
+from invite_service.storage.driver import Driver, Row
 from invite_service.storage.statements import json_text
 
 _SETTINGS: Final = tuple(field.name for field in fields(Branding) if field.name != "version")
 
 FIND_BRANDING: Final = "SELECT version, settings FROM branding WHERE merchant_id = $1"
+
+# With the version of the merchant's texts, so that whoever shows either needs one look for both.
+FIND_LOOK: Final = """
+SELECT version, settings FROM branding WHERE merchant_id = $1
+UNION ALL
+(SELECT version, NULL FROM texts WHERE merchant_id = $1 ORDER BY version DESC LIMIT 1)
+"""
 
 # Version 0 is the branding that nobody has set: there is no row yet, so that inserting one is the change.
 ADD_BRANDING: Final = """
@@ -27,6 +34,14 @@ RETURNING version
 """
 
 
+class Look(NamedTuple):
+    """What decides how a merchant's messages and pages look and read."""
+
+    branding: Branding
+    texts_version: int
+    """Of the last change of any of its own texts; 0 where it has none."""
+
+
 class BrandingStore:
     """How the merchants' messages and pages look."""
 
@@ -36,10 +51,17 @@ class BrandingStore:
     async def get(self, merchant_id: MerchantId) -> Branding:
         """Get a merchant's branding; version 0, with the defaults, where none was ever set."""
         row = await self._driver.fetchrow(FIND_BRANDING, merchant_id)
-        if row is None:
-            return Branding()
-        settings = row["settings"]
-        return Branding(version=row["version"], **{name: settings[name] for name in _SETTINGS if name in settings})
+        return Branding() if row is None else _branding(row)
+
+    async def get_look(self, merchant_id: MerchantId) -> Look:
+        """Get a merchant's branding, as `get` does, and the version of its texts."""
+        branding, texts_version = Branding(), 0
+        for row in await self._driver.fetch(FIND_LOOK, merchant_id):
+            if row["settings"] is None:
+                texts_version = row["version"]
+            else:
+                branding = _branding(row)
+        return Look(branding, texts_version)
 
     async def replace(self, merchant_id: MerchantId, branding: Branding, *, replacing: int, at: datetime) -> bool:
         """Save a branding in the place of version `replacing`; False when that is not the current one (any more)."""
@@ -47,3 +69,8 @@ class BrandingStore:
         if replacing == 0:
             return await self._driver.fetchval(ADD_BRANDING, merchant_id, settings, at) is not None
         return await self._driver.fetchval(CHANGE_BRANDING, merchant_id, settings, at, replacing) is not None
+
+
+def _branding(row: Row) -> Branding:
+    settings = row["settings"]
+    return Branding(version=row["version"], **{name: settings[name] for name in _SETTINGS if name in settings})

@@ -35,6 +35,7 @@ from invite_service.storage.replies import ReplyStore
 from invite_service.storage.sending import SendingStore
 from invite_service.storage.support_cases import SupportCaseStore
 from invite_service.storage.suppressions import SuppressionStore
+from invite_service.storage.texts import TextStore
 from invite_service.storage.timeline import TimelineStore
 
 
@@ -168,6 +169,11 @@ class Stores:
     def branding(self) -> BrandingStore:
         """How messages and pages look."""
         return BrandingStore(self._driver)
+
+    @cached_property
+    def texts(self) -> TextStore:
+        """Merchants' own texts."""
+        return TextStore(self._driver)
 
     @cached_property
     def ratings(self) -> RatingStore:

@@ -144,6 +144,40 @@ branding = Table(
     _of_merchant(),
 )
 
+texts = Table(
+    "texts",
+    metadata,
+    _merchant(),
+    Column("version", Integer, nullable=False),
+    _text("text"),
+    _text("language"),
+    Column("fields", JSONB, nullable=False),
+    # The merchant's clock.
+    _instant("created_at"),
+    _text("created_by"),
+    PrimaryKeyConstraint("merchant_id", "version"),
+    UniqueConstraint("merchant_id", "text", "language", "version"),
+    _of_merchant(),
+    comment="Merchants' own texts, every version kept; the version counts all changes of a merchant's texts.",
+)
+
+test_messages = Table(
+    "test_messages",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    _text("text"),
+    _text("language"),
+    _text("channel"),
+    # Real time.
+    _instant("sent_at"),
+    _text("sent_by"),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    _of_merchant(),
+    Index(None, "merchant_id", "sent_at"),
+    comment="Test messages, counted so that they stay few; to whom is not kept.",
+)
+
 channels = Table(
     "channels",
     metadata,

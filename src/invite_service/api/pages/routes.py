@@ -104,7 +104,7 @@ async def unsubscribe(token: str, services: Services) -> Response:
 
 
 def _frame(page: UnsubscribePage, token: str) -> PageFrame:
-    return PageFrame(page.merchant, page.branding, page.language, token)
+    return PageFrame(page.merchant, page.branding, page.language, token, page.own_texts)
 
 
 def _answer(page: Page, *, code: str | None = None) -> Response:

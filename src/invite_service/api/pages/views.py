@@ -9,6 +9,7 @@ from invite_service.api.pages.forms import FormItem
 from invite_service.domain.errors import Fault
 from invite_service.domain.feedback import PublishState
 from invite_service.domain.invitation import Channel, Kind, Step
+from invite_service.domain.texts import TextName
 from invite_service.rendering.pages import (
     Page,
     PageFrame,
@@ -21,7 +22,7 @@ from invite_service.rendering.pages import (
     thanks_page,
 )
 from invite_service.rendering.products import ShownProduct
-from invite_service.rendering.texts import FALLBACK_LANGUAGE, LANGUAGES
+from invite_service.rendering.texts import FALLBACK_LANGUAGE, LANGUAGES, available_language
 from invite_service.rules.feedback import HIGHEST_STARS, LOWEST_STARS, MAX_TEXT_LENGTH
 from invite_service.rules.languages import read_language
 from invite_service.services.feedback import FeedbackPage
@@ -53,7 +54,10 @@ _KNOWN_FAULTS: Final = frozenset(
 
 def frame_of(page: FeedbackPage, token: str) -> PageFrame:
     """Put the invitation's frame around what follows; the token is the page's address relative to itself."""
-    return PageFrame(page.merchant, page.branding, page.invitation.language, token)
+    invitation = page.invitation
+    return PageFrame(
+        page.merchant, page.branding, invitation.language, token, page.own_texts, customer_name=invitation.customer_name
+    )
 
 
 def view_page(page: FeedbackPage, token: str, query: QueryParams) -> Page:
@@ -65,15 +69,20 @@ def view_page(page: FeedbackPage, token: str, query: QueryParams) -> Page:
         return not_received_page(frame, page.invitation.customer_name, is_noted=is_noted)
     if query.get("thanks") == "yes" and page.ratings:
         return _view_thanks(page, frame)
-    if _asks_about_delivery(page) and query.get("received") != "yes":
+    if _asks_about_delivery(page) and query.get("received") != "yes" and "stars" not in query:
         return ask_page(frame, page.products)
     return _view_rating(page, frame, query)
 
 
 def _asks_about_delivery(page: FeedbackPage) -> bool:
-    """Ask the customers of the e-mail that asks; its SMS leads to the stars (RULES.md section 1, "step")."""
-    is_asking = page.step is Step.PRODUCT_1 and page.invitation.channel is Channel.EMAIL
-    return is_asking and not page.is_delivery_confirmed and not page.ratings
+    """Ask the customers of the e-mail that asks; its SMS leads to the stars (RULES.md section 1, "step").
+
+    So does the e-mail of a merchant that wants it to.
+    """
+    if page.step is not Step.PRODUCT_1 or page.invitation.channel is not Channel.EMAIL:
+        return False
+    own = page.own_texts.find(TextName.PRODUCT_1, available_language(page.invitation.language))
+    return not (own is not None and own.asks_for_stars) and not page.is_delivery_confirmed and not page.ratings
 
 
 def _view_rating(page: FeedbackPage, frame: PageFrame, query: QueryParams) -> Page:

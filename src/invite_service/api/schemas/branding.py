@@ -1,12 +1,13 @@
 """How messages and pages look, on the wire."""
 
+import re
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from invite_service.api.schemas.fields import STRICT, Answer, EmailText, SecureAddress, Text100
+from invite_service.api.schemas.fields import STRICT, Answer, EmailText, SecureAddress, Text100, WebAddress
 from invite_service.domain.branding import Branding
 from invite_service.rules.contacts import read_email
 
@@ -25,11 +26,21 @@ def check_header_text(text: str) -> str:
     return text.strip()
 
 
+def check_phone(text: str) -> str:
+    """Check that a telephone number can be dialled; it is kept as it was written."""
+    if not _PHONE.fullmatch(text.strip()):
+        raise PydanticCustomError("invalid_format", "Must be a telephone number such as +47 22 00 00 00.")
+    return text.strip()
+
+
+_PHONE: Final = re.compile(r"\+?[0-9](?:[ ()/.-]{0,2}[0-9]){2,19}", re.ASCII)
+
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 SenderName = Annotated[Text100, AfterValidator(check_header_text)]
 Email = Annotated[
     EmailText, AfterValidator(check_email), WithJsonSchema({"type": "string", "format": "email", "maxLength": 320})
 ]
+Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(check_phone)]
 SmsSender = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9]{1,11}|\+[1-9][0-9]{6,14})$")]
 """At most 11 letters and digits, or an E.164 number."""
 
@@ -49,8 +60,12 @@ class BrandingRequest(BaseModel):
     sender_email: Email | None = None
     """Default: the installation's sender address."""
     reply_to: Email | None = None
+    homepage_url: WebAddress | None = None
+    """Where links to the shop lead; default: the merchant's homepage."""
     support_email: Email | None = None
     """Where customers turn who have not received their order."""
+    support_phone: Phone | None = None
+    """As it is shown to customers."""
     support_url: SecureAddress | None = None
     sms_sender: SmsSender | None = None
 
@@ -80,7 +95,9 @@ class BrandingResponse(Answer):
     sender_name: str | None
     sender_email: str | None
     reply_to: str | None
+    homepage_url: str | None
     support_email: str | None
+    support_phone: str | None
     support_url: str | None
     sms_sender: str | None
     warnings: tuple[WarningResponse, ...]
@@ -97,7 +114,9 @@ class BrandingResponse(Answer):
             sender_name=branding.sender_name,
             sender_email=branding.sender_email,
             reply_to=branding.reply_to,
+            homepage_url=branding.homepage_url,
             support_email=branding.support_email,
+            support_phone=branding.support_phone,
             support_url=branding.support_url,
             sms_sender=branding.sms_sender,
             warnings=warnings,

@@ -133,6 +133,7 @@ class AskingMerchantResponse:
     text_color: str
     background_color: str
     support_email: str | None
+    support_phone: str | None
     support_url: str | None
 
 
@@ -172,6 +173,7 @@ class PublicInvitationResponse:
                 text_color=branding.text_color,
                 background_color=branding.background_color,
                 support_email=branding.support_email,
+                support_phone=branding.support_phone,
                 support_url=branding.support_url,
             ),
             is_delivery_confirmed=page.is_delivery_confirmed,
@@ -196,4 +198,5 @@ class NotReceivedResponse:
     notice: str
     """In the invitation's language, or in English where that has no texts."""
     support_email: str | None
+    support_phone: str | None
     support_url: str | None
