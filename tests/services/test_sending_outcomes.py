@@ -328,6 +328,10 @@ async def test_calls_are_observed_by_outcome_and_channel(house: SendingHouse) ->
 
 async def test_message_that_cannot_be_judged_stops_no_other_and_is_tried_again(house: SendingHouse) -> None:
     broken, *_ = await house.invite_many(3)
+    # Another invitation of the same customer, so that what each asks about is compared.
+    await house.post(
+        make_order_event(order_id="B", email="a0@example.com", products=("tent",), purchased_at=house.clock.now)
+    )
     await house.rows(
         "UPDATE invitation_products SET brought_by = '{nowhere}' WHERE merchant_id = $1 AND invitation_id = $2",
         house.merchant.id,
