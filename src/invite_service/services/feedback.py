@@ -27,12 +27,12 @@ from invite_service.domain.suppression import SuppressionReason, SuppressionSour
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rules.feedback import check_feedback, tidy
-from invite_service.rules.membership import cancel
 from invite_service.rules.publishing import Publishing, decide_publishing, display_name
 from invite_service.rules.states import record_feedback, report_not_received
 from invite_service.services.approvals import open_case
 from invite_service.services.holidays import end_of_hold_by
 from invite_service.services.notices import queue_notice
+from invite_service.services.suppressing import close_customer
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.tokens import TokenClaims, TokenPurpose, TokenSigner
 from invite_service.storage.database import Database
@@ -47,9 +47,6 @@ CUSTOMER: Final = "customer"
 
 RULE: Final = "rule"
 """The actor of what follows from feedback by a rule."""
-
-UNSUBSCRIBED: Final = SuppressionReason.UNSUBSCRIBED.value
-"""Why an invitation ends whose customer unsubscribed."""
 
 VIEW_INTERVAL: Final = timedelta(minutes=1)
 """Views of one step's page within this after another are not noted."""
@@ -323,23 +320,17 @@ class FeedbackService:
             visit = await self._find(stores, claims)
             merchant, invitation = visit.merchant, visit.invitation
             branding, own_texts = await self._look(stores, merchant)
-            locked = await stores.history.lock(merchant.id, invitation.order_ids, [invitation.contact])
-            if locked is None:
-                raise _unknown()
-            known = await stores.suppressions.list_suppressions(merchant.id, locked.contacts)
-            already = {entry.contact for entry in known if entry.reason is SuppressionReason.UNSUBSCRIBED}
-            changes = await _end_scheduled(visit, locked.contacts)
-            if changes or not locked.contacts <= already:
-                await stores.suppressions.add(
+            try:
+                await close_customer(
+                    stores,
                     merchant.id,
-                    locked.contacts,
+                    invitation,
                     SuppressionReason.UNSUBSCRIBED,
                     source=SuppressionSource.UNSUBSCRIBE,
-                    at=visit.now,
+                    told=visit.entry(TimelineEvent.UNSUBSCRIBED),
                 )
-                await stores.invitations.save(merchant.id, changes)
-                ended = [_ended_entry(visit, change.invitation) for change in changes]
-                await stores.timeline.add(merchant.id, [visit.entry(TimelineEvent.UNSUBSCRIBED), *ended])
+            except MerchantNotFoundError:
+                raise _unknown() from None
         return UnsubscribePage(merchant, branding, own_texts, invitation.language)
 
     async def _look(self, stores: Stores, merchant: Merchant) -> tuple[Branding, OwnTexts]:
@@ -370,40 +361,6 @@ class FeedbackService:
         if invitation.status is InvitationStatus.ERASED:
             raise _unknown()
         return _Visit(stores, merchant, invitation, claims.step, now)
-
-
-async def _end_scheduled(visit: _Visit, contacts: frozenset[str]) -> list[InvitationChange]:
-    """End every scheduled invitation to a customer with one of these contacts, which are locked.
-
-    May_send would skip them for the same reason; this way the merchant sees it at once.
-    """
-    history = await visit.stores.history.read(visit.merchant.id, visit.invitation.order_ids, contacts, lock=True)
-    has_order_joined = any(
-        invitation.id == visit.invitation.id and invitation.order_ids != visit.invitation.order_ids
-        for invitation in history.invitations
-    )
-    if history.is_stale or has_order_joined:
-        raise TransactionConflictError("The history changed before it was locked.")
-    live = {order.order_id: order for order in history.orders if order.is_live}
-    changes = []
-    for invitation in history.invitations:
-        reached = {invitation.contact}.union(
-            *(live[order_id].contacts for order_id in invitation.order_ids if order_id in live)
-        )
-        if invitation.status is InvitationStatus.SCHEDULED and not contacts.isdisjoint(reached):
-            changes.append(InvitationChange(cancel(invitation, UNSUBSCRIBED), invitation))
-    return changes
-
-
-def _ended_entry(visit: _Visit, ended: Invitation) -> TimelineEntry:
-    return TimelineEntry(
-        at=visit.now,
-        actor=CUSTOMER,
-        event=TimelineEvent.INVITATION_CANCELLED,
-        invitation_id=ended.id,
-        reason=UNSUBSCRIBED,
-        data={"status": ended.status.value},
-    )
 
 
 def _feedback_entry(visit: _Visit, change: RatingChange) -> TimelineEntry:
