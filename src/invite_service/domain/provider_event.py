@@ -26,6 +26,10 @@ class EventKind(StrEnum):
     """The customer called it spam."""
     UNSUBSCRIBED = "unsubscribed"
     """The customer told the provider to stop, or had done so before."""
+    STOPPED = "stopped"
+    """The customer answered an SMS with a word that means stop."""
+    REPLIED = "replied"
+    """The customer answered an SMS; `text` holds the words, and whether they mean stop is not the reader's to say."""
     FAILED = "failed"
     """Will not be delivered, and the reason says nothing about the address."""
     OPENED = "opened"
@@ -69,8 +73,18 @@ class ProviderEvent:
     """RFC 5322 Message-ID with its angle brackets, where the provider tells it."""
     address: str | None = field(default=None, repr=False)
     """The e-mail address or number that the event is about."""
+    text: str | None = field(default=None, repr=False)
+    """Of `replied`: what the customer wrote; never stored."""
     reason: str = ""
     """Why, in the provider's or the receiving server's words, without addresses and numbers, at most REASON_LIMIT."""
+
+    @property
+    def attempt_of_message_id(self) -> UUID | None:
+        """The attempt that the Message-ID names: those that we write begin with its id."""
+        try:
+            return UUID((self.message_id or "").strip("<>").partition("@")[0])
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
