@@ -3,7 +3,7 @@
 API, worker and commands make one ProcessContext when they start and ask its Factory for services.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,10 +15,12 @@ from uuid_utils.compat import uuid7
 from invite_service.bell import ArqBell, Bell, SilentBell
 from invite_service.config import Settings
 from invite_service.domain.invitation import Channel
+from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import OrderOutcome
+from invite_service.domain.provider_event import EventKind, EventVerdict
 from invite_service.domain.receipt import Receipt
 from invite_service.providers import registry
-from invite_service.providers.base import Mailbox, Sender
+from invite_service.providers.base import EventReader, Mailbox, Sender
 from invite_service.providers.reach import Reach
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
@@ -31,6 +33,8 @@ from invite_service.services.channel_providers import StoredProviders
 from invite_service.services.channels import ChannelService
 from invite_service.services.contact_hashes import ContactHashes
 from invite_service.services.credentials import CredentialService
+from invite_service.services.event_effects import EventEffects
+from invite_service.services.event_readers import StoredEventReaders
 from invite_service.services.feedback import FeedbackService
 from invite_service.services.health import HealthService
 from invite_service.services.idempotency import IdempotencyService, Joined
@@ -47,6 +51,7 @@ from invite_service.services.notices import NoticeService
 from invite_service.services.orders import OrderService
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.provider_events import ProviderEventService
 from invite_service.services.publishing import PublishingService
 from invite_service.services.rate_limits import RateLimiter
 from invite_service.services.ratings import RatingService
@@ -93,6 +98,8 @@ class Senders:
     mailbox: Sender
     defaults: Mapping[Channel, Sender]
     """For merchants without a provider of their own."""
+    event_readers: Mapping[Channel, EventReader]
+    """Of the defaults that tell later what became of a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +113,7 @@ class ProcessContext:
     senders: Senders
     providers: StoredProviders
     outlets: MerchantOutlets
+    event_readers: StoredEventReaders
     writer: MessageWriter
     notice_writer: NoticeWriter
     signer: TokenSigner
@@ -147,6 +155,8 @@ class ProcessContext:
             providers = _make_providers(settings, mailbox, clock=clock)
             outlets = MerchantOutlets(mailbox=senders.mailbox, defaults=senders.defaults, providers=providers)
             resources.push_async_callback(outlets.close)
+            event_readers = StoredEventReaders(database, providers=providers, defaults=senders.event_readers)
+            resources.push_async_callback(event_readers.close)
             policy_versions = PolicyVersions()
             ingest = OrderIngestService(
                 database,
@@ -168,6 +178,7 @@ class ProcessContext:
                 senders=senders,
                 providers=providers,
                 outlets=outlets,
+                event_readers=event_readers,
                 writer=MessageWriter(
                     signer, public_base_url=settings.public_base_url, sender=_sender_defaults(settings)
                 ),
@@ -196,13 +207,17 @@ def _make_bell(settings: Settings, metrics: Metrics) -> ArqBell | SilentBell:
 
 
 def _make_senders(settings: Settings, mailbox: Mailbox, *, clock: Callable[[], datetime]) -> Senders:
-    defaults = {}
+    defaults: dict[Channel, Sender] = {}
+    readers: dict[Channel, EventReader] = {}
     for channel, url in ((Channel.EMAIL, settings.smtp_url or settings.email_url), (Channel.SMS, settings.sms_url)):
         if url is not None:
             chosen = registry.parse_url(url.get_secret_value(), channel=channel)
             defaults[channel] = registry.create_sender(chosen, mailbox=mailbox, clock=clock)
+            reader = registry.create_event_reader(chosen)
+            if reader is not None:
+                readers[channel] = reader
     kept = registry.create_sender(registry.MAILBOX_SETTINGS, mailbox=mailbox, clock=clock)
-    return Senders(kept, defaults)
+    return Senders(kept, defaults, readers)
 
 
 def _make_providers(settings: Settings, mailbox: Mailbox, *, clock: Callable[[], datetime]) -> StoredProviders:
@@ -343,6 +358,27 @@ class Factory:
             new_id=new_id,
         )
 
+    def create_provider_events(self) -> ProviderEventService:
+        """Make the service that takes what providers tell later."""
+        context = self._context
+        return ProviderEventService(
+            context.database,
+            readers=context.event_readers,
+            effects=EventEffects(context.database, bell=context.bell, clock=context.clock),
+            clock=context.clock,
+            observe=self._observe_events,
+        )
+
+    def address_of(self, path: str, query: str = "") -> str:
+        """Write the address that the world calls a path and query of ours by."""
+        return f"{self._context.settings.public_base_url.rstrip('/')}{path}{'?' if query else ''}{query}"
+
+    def find_events_url(self, merchant_id: MerchantId, provider: str | None) -> str | None:
+        """Find where a merchant's provider is to tell what became of messages; None for one that tells nothing."""
+        if provider is None or not registry.tells_events(provider):
+            return None
+        return self.address_of(f"/provider-events/{provider}/{merchant_id}")
+
     def create_suppressions(self) -> SuppressionService:
         """Make the service for who must not be written to."""
         context = self._context
@@ -436,6 +472,12 @@ class Factory:
             clock=context.clock,
             new_id=new_id,
         )
+
+    def _observe_events(self, verdict: EventVerdict, provider: str | None, kinds: Sequence[EventKind]) -> None:
+        metrics = self._context.metrics
+        metrics.provider_event_requests.labels(verdict.value).inc()
+        for kind in kinds:
+            metrics.provider_events.labels(provider, kind.value).inc()
 
     def _observe_receipt(self, receipt: Receipt, channel: Channel, *, seconds: float) -> None:
         self._context.metrics.count_attempt(

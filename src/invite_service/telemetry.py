@@ -249,6 +249,10 @@ class Metrics:
         self.orders_ingested = self._counter("orders_ingested", "Order events decided.", "outcome")
         self.ingest_seconds = self._histogram("ingest_seconds", "From an order event's arrival to its commit.")
         self.messages = self._counter("messages", "Attempts closed.", "outcome", "channel")
+        self.provider_events = self._counter("provider_events", "Events that providers told.", "provider", "kind")
+        self.provider_event_requests = self._counter(
+            "provider_event_requests", "Requests that say they come from a provider.", "verdict"
+        )
         self.due_backlog = Gauge(
             "invite_due_backlog", "Due messages at the last look, not claimed yet.", registry=self._registry
         )

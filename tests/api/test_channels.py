@@ -25,6 +25,8 @@ UNSET: dict[str, Any] = {
     "from": None,
     "reply_to": None,
     "price": None,
+    "record_opens": False,
+    "events_url": None,
     "updated_at": None,
     "last_check": None,
     "paused_at": None,

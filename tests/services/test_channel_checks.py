@@ -64,6 +64,9 @@ class AskedProvider:
         self.providers.senders.append(sender)
         return sender
 
+    def create_event_reader(self) -> None:
+        return None
+
 
 @dataclass
 class AskedProviders:

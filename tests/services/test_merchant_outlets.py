@@ -52,6 +52,9 @@ class Recorded:
         self.made.senders.setdefault(self.login, []).append(sender)
         return sender
 
+    def create_event_reader(self) -> None:
+        return None
+
 
 @dataclass(frozen=True)
 class RecordedProviders:

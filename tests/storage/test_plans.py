@@ -21,6 +21,17 @@ from invite_service.storage.history import (
 from invite_service.storage.invitations import FIND_INVITATION, LIST_INVITATIONS, LOCK_INVITATIONS
 from invite_service.storage.mailbox import KEEP_MESSAGE
 from invite_service.storage.orders import FIND_ORDER
+from invite_service.storage.provider_events import (
+    COUNT_SOFT_BOUNCES,
+    FIND_ATTEMPT_BY_ADDRESS,
+    FIND_ATTEMPTS,
+    FIND_LAST_BY_CONTACT,
+    POSTPONE,
+    SET_DELIVERIES,
+    SETTLE,
+    TAKE_ONE,
+    TAKE_PENDING,
+)
 from invite_service.storage.sending import (
     CLAIM_DUE,
     LOCK_EXPIRED,
@@ -94,6 +105,15 @@ FROM generate_series(1, {ORDERS}) n;
 
 {ATTEMPTS.strip()};
 
+INSERT INTO provider_events (
+    merchant_id, id, provider, event_id, kind, raw_kind, reason, attempt_id, contact_key, invitation_id, occurred_at,
+    received_at, look_at
+)
+SELECT $1, md5(n::text)::uuid, 'p', n::text, CASE WHEN n % 50 = 0 THEN 'bounced_soft' ELSE 'delivered' END, '', '',
+    md5(n::text)::uuid, decode(md5('c' || n), 'hex'), md5(n::text)::uuid, $2, $2,
+    CASE WHEN n % 20 = 0 THEN $2::timestamptz END
+FROM generate_series(1, {ORDERS}) n;
+
 INSERT INTO ratings (merchant_id, id, invitation_id, product_id, stars, state, created_at, updated_at)
 SELECT $1, md5(n::text)::uuid, md5(n::text)::uuid, 'p' || n % 5000 + 1, 5, 'published', $2, $2
 FROM generate_series(1, {ORDERS}) n
@@ -127,6 +147,15 @@ STATEMENTS = {
 
 
 SENDING_STATEMENTS = {
+    "take pending provider events": TAKE_PENDING,
+    "take one provider event": TAKE_ONE,
+    "find attempts of provider events": FIND_ATTEMPTS,
+    "find attempt by address": FIND_ATTEMPT_BY_ADDRESS,
+    "find last invitation of a contact": FIND_LAST_BY_CONTACT,
+    "settle provider events": SETTLE,
+    "postpone provider events": POSTPONE,
+    "set deliveries": SET_DELIVERIES,
+    "count soft bounces": COUNT_SOFT_BOUNCES,
     "claim what is due": CLAIM_DUE,
     "read contents": READ_CONTENTS,
     "read invitations": READ_INVITATIONS,

@@ -22,6 +22,7 @@ from invite_service.bootstrap import Factory
 from invite_service.domain.channel import ChannelState
 from invite_service.domain.errors import Fault, InvalidInputError, ProviderSettingsError
 from invite_service.domain.invitation import Channel
+from invite_service.services.access import Caller
 from invite_service.services.channels import FAULTY_SETTINGS, NewSettings
 
 router = APIRouter(tags=["channels"], route_class=StrictRoute)
@@ -41,7 +42,7 @@ _CHANNEL = TypeAdapter(ChannelRequest)
     ),
 )
 async def get_channel(channel: ChannelName, caller: ReadsInvitations, services: Services) -> Response:
-    return _answer(channel, await services.create_channels().get(caller.merchant, channel))
+    return _answer(services, caller, channel, await services.create_channels().get(caller.merchant, channel))
 
 
 @router.put(
@@ -64,7 +65,7 @@ async def put_channel(request: Request, channel: ChannelName, caller: WritesChan
     state = await services.create_channels().replace(
         caller.merchant, channel, new, replacing=replacing, actor=caller.actor
     )
-    return _answer(channel, state)
+    return _answer(services, caller, channel, state)
 
 
 @router.delete(
@@ -82,7 +83,7 @@ async def reset_channel(request: Request, channel: ChannelName, caller: WritesCh
     replacing = read_if_match(request)
     await read_nothing(request)
     state = await services.create_channels().reset(caller.merchant, channel, replacing=replacing, actor=caller.actor)
-    return _answer(channel, state)
+    return _answer(services, caller, channel, state)
 
 
 @router.post(
@@ -101,7 +102,7 @@ async def reset_channel(request: Request, channel: ChannelName, caller: WritesCh
 async def check_channel(request: Request, channel: ChannelName, caller: WritesChannels, services: Services) -> Response:
     await read_nothing(request)
     checks = services.create_channel_checks()
-    return _answer(channel, await checks.check(caller.merchant, channel, actor=caller.actor))
+    return _answer(services, caller, channel, await checks.check(caller.merchant, channel, actor=caller.actor))
 
 
 @router.post(
@@ -122,7 +123,7 @@ async def resume_channel(
     await read_nothing(request)
     channels = services.create_channels()
     await channels.resume(caller.merchant, channel, actor=caller.actor)
-    return _answer(channel, await channels.get(caller.merchant, channel))
+    return _answer(services, caller, channel, await channels.get(caller.merchant, channel))
 
 
 def _read(raw: bytes, channel: Channel, services: Factory) -> NewSettings:
@@ -154,6 +155,7 @@ def _provider_faults(document: object, channel: Channel, services: Factory) -> l
     return [fault for fault in faults if fault.pointer != "/from" or "from" not in document]
 
 
-def _answer(channel: Channel, state: ChannelState) -> Response:
-    answer = channel_response(channel, state)
+def _answer(services: Factory, caller: Caller, channel: Channel, state: ChannelState) -> Response:
+    events_url = services.find_events_url(caller.merchant.id, state.settings.provider)
+    answer = channel_response(channel, state, events_url=events_url)
     return JsonAnswer(answer, headers={"ETag": etag_of(state.settings.version)})

@@ -64,6 +64,7 @@ _TAGS: Final = (
     {"name": "texts", "description": "A merchant's own words in messages and on pages, every version kept."},
     {"name": "suppressions", "description": "Who must not be written to, and why."},
     {"name": "channels", "description": "Providers, senders and prices, and whether a channel is open."},
+    {"name": "provider events", "description": "For the providers that messages leave through."},
     {"name": "publishing", "description": "How ratings and reviews get published, every version kept."},
     {"name": "ratings", "description": "What customers said, one by one and on average."},
     {"name": "insights", "description": "Figures that add up."},

@@ -63,6 +63,8 @@ class ChannelSettings:
     from_name: str | None = None
     reply_to: str | None = None
     sms_price: Price | None = None
+    records_engagement: bool = False
+    """Whether opens and clicks are recorded that the provider tells."""
     updated_at: datetime | None = None
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from invite_service.domain.decision import Reason
 from invite_service.domain.invitation import Channel, InvitationStatus, Kind, Step
 from invite_service.domain.order import OrderOutcome
+from invite_service.domain.provider_event import EventKind
 from invite_service.domain.receipt import OutcomeWord
 
 
@@ -112,3 +113,7 @@ class AttemptRecord:
     provider_message_id: str | None
     price: Decimal | None
     currency: str | None
+    delivery: EventKind | None
+    """The latest news from the provider; None while there are none."""
+    delivery_at: datetime | None
+    """When it happened, real time."""

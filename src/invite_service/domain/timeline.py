@@ -46,6 +46,8 @@ class TimelineEvent(StrEnum):
     MESSAGE_IN_DOUBT = "message_in_doubt"
     MESSAGE_SETTLED = "message_settled"
     """An in-doubt message was found to have left, or an operator said so."""
+    DELIVERY_REPORTED = "delivery_reported"
+    """A provider told later what became of a message; the reason is the word for it."""
     CHANNEL_PAUSED = "channel_paused"
     CHANNEL_RESUMED = "channel_resumed"
     CHANNEL_CHANGED = "channel_changed"

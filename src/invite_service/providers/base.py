@@ -73,6 +73,8 @@ class EventRequest:
     """Before anything has parsed it, since signatures are over these octets."""
     headers: Mapping[str, str] = field(repr=False)
     """Names in lower case."""
+    url: str = field(default="", repr=False)
+    """The whole address that the provider was told to call, for providers that sign it."""
     url_secret: str | None = field(default=None, repr=False)
     """The secret that the address carried in its path or query, for providers that sign nothing."""
 

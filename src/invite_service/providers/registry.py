@@ -225,6 +225,12 @@ def create_sender(
             assert_never(settings.options)
 
 
+def tells_events(provider: str) -> bool:
+    """Say whether a provider tells later what became of a message: then it has an option to check its requests with."""
+    known = _PROVIDERS.get(provider)
+    return known is not None and any(name.startswith("webhook_") for name in known.option_names)
+
+
 def create_event_reader(settings: SenderSettings) -> EventReader | None:
     """Make the reader of what the provider tells later; whoever asked for it closes it.
 
@@ -280,6 +286,10 @@ class MerchantProvider:
         """Make the sender, as `create_sender` does."""
         made_with = self.chosen_from
         return create_sender(self.settings, mailbox=made_with.mailbox, clock=made_with.clock, reach=made_with.reach)
+
+    def create_event_reader(self) -> EventReader | None:
+        """Make the reader of what it tells later, as `create_event_reader` does."""
+        return create_event_reader(self.settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from invite_service.domain.channel import ChannelSettings, SealedOptions
 from invite_service.domain.errors import DomainError, ProviderSettingsError
 from invite_service.domain.invitation import Channel
 from invite_service.domain.merchant import MerchantId
-from invite_service.providers.base import Sender
+from invite_service.providers.base import EventReader, Sender
 from invite_service.services.sealing import CredentialSeal, SealBrokenError, SealKeyMissingError
 
 log = structlog.get_logger()
@@ -39,6 +39,9 @@ class ReadProvider(Hashable, Protocol):
 
     def create_sender(self) -> Sender:
         """Make a sender, which whoever asked for it closes; raises ProviderSettingsError."""
+
+    def create_event_reader(self) -> EventReader | None:
+        """Make the reader of what it tells later, which whoever asked for it closes; None where it tells nothing."""
 
 
 class Providers(Protocol):

@@ -40,6 +40,7 @@ class NewSettings:
     from_name: str | None = None
     reply_to: str | None = None
     sms_price: Price | None = None
+    records_engagement: bool = False
 
 
 class ChannelService:
@@ -104,6 +105,7 @@ class ChannelService:
             from_name=new.from_name,
             reply_to=new.reply_to,
             sms_price=new.sms_price,
+            records_engagement=new.records_engagement,
             updated_at=now,
         )
         return await self._save(merchant, channel, after, before=before, actor=actor)
@@ -217,6 +219,7 @@ def _changed(before: ChannelSettings, after: ChannelSettings) -> list[str]:
         "from": (before.from_address, before.from_name) != (after.from_address, after.from_name),
         "reply_to": before.reply_to != after.reply_to,
         "price": before.sms_price != after.sms_price,
+        "record_opens": before.records_engagement != after.records_engagement,
     }
     return [name for name, is_changed in changes.items() if is_changed]
 

@@ -20,7 +20,8 @@ READ_CHANNELS: Final = """
 SELECT coalesce(pauses.channel, settings.channel) AS channel, pauses.paused_at, pauses.paused_reason,
        settings.version, settings.provider, settings.key_id, settings.sealed_options, settings.options_updated_at,
        settings.from_address, settings.from_name, settings.reply_to, settings.sms_price, settings.sms_currency,
-       settings.updated_at, settings.checked_at, settings.check_outcome, settings.check_reason
+       settings.records_engagement, settings.updated_at, settings.checked_at, settings.check_outcome,
+       settings.check_reason
 FROM (
     SELECT channel, paused_at, paused_reason FROM channels WHERE merchant_id = $1 AND paused_at IS NOT NULL
 ) AS pauses
@@ -33,14 +34,15 @@ FULL JOIN (
 SAVE_SETTINGS: Final = """
 INSERT INTO channel_settings AS s (
     merchant_id, channel, version, provider, key_id, sealed_options, options_updated_at, from_address, from_name,
-    reply_to, sms_price, sms_currency, updated_at
+    reply_to, sms_price, sms_currency, updated_at, records_engagement
 )
-VALUES ($1, $2, $3 + 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+VALUES ($1, $2, $3 + 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (merchant_id, channel) DO UPDATE
 SET version = excluded.version, provider = excluded.provider, key_id = excluded.key_id,
     sealed_options = excluded.sealed_options, options_updated_at = excluded.options_updated_at,
     from_address = excluded.from_address, from_name = excluded.from_name, reply_to = excluded.reply_to,
     sms_price = excluded.sms_price, sms_currency = excluded.sms_currency, updated_at = excluded.updated_at,
+    records_engagement = excluded.records_engagement,
     checked_at = NULL, check_outcome = NULL, check_reason = NULL
 WHERE s.version = $3
 RETURNING s.version
@@ -111,6 +113,7 @@ class ChannelStore:
             price.amount if price is not None else None,
             price.currency if price is not None else None,
             settings.updated_at,
+            settings.records_engagement,
         )
         return saved is not None
 
@@ -161,5 +164,6 @@ def _settings(row: Row) -> ChannelSettings:
         from_name=row["from_name"],
         reply_to=row["reply_to"],
         sms_price=Price(row["sms_price"], row["sms_currency"]) if row["sms_price"] is not None else None,
+        records_engagement=row["records_engagement"] is True,
         updated_at=row["updated_at"],
     )

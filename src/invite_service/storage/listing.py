@@ -16,6 +16,7 @@ from invite_service.domain.listing import (
 )
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import Order
+from invite_service.domain.provider_event import EventKind
 from invite_service.domain.receipt import OutcomeWord
 from invite_service.storage.choosing import Slice, orders_chosen
 from invite_service.storage.contacts import ContactKeys
@@ -60,7 +61,7 @@ ORDER BY j.position
 
 ATTEMPTS_OF_INVITATION: Final = """
 SELECT id, step, channel, language, provider, product_ids, asked_at, started_at, ended_at, outcome, reason,
-    message_id, provider_message_id, price, currency
+    message_id, provider_message_id, price, currency, delivery, delivery_at
 FROM attempts
 WHERE merchant_id = $1 AND invitation_id = $2
 ORDER BY id
@@ -116,6 +117,7 @@ def _attempt_from_row(row: Row) -> AttemptRecord:
             "channel": Channel(values["channel"]),
             "product_ids": tuple(values["product_ids"]),
             "outcome": OutcomeWord(values["outcome"]) if values["outcome"] is not None else None,
+            "delivery": EventKind(values["delivery"]) if values["delivery"] is not None else None,
         }
     )
 

@@ -28,6 +28,7 @@ from invite_service.storage.notices import NoticeStore
 from invite_service.storage.orders import OrderStore
 from invite_service.storage.pages import PageStore
 from invite_service.storage.policies import PolicyStore
+from invite_service.storage.provider_events import ProviderEventStore
 from invite_service.storage.publishing import PublishingStore
 from invite_service.storage.ratings import RatingStore
 from invite_service.storage.recorded_events import RecordedEventStore
@@ -139,6 +140,11 @@ class Stores:
     def attempts(self) -> AttemptStore:
         """Tries to hand messages over."""
         return AttemptStore(self._driver, new_id=self._new_id)
+
+    @cached_property
+    def provider_events(self) -> ProviderEventStore:
+        """What providers told later."""
+        return ProviderEventStore(self._driver, self._contact_keys, new_id=self._new_id)
 
     @cached_property
     def listing(self) -> ListingStore:

@@ -207,6 +207,8 @@ channel_settings = Table(
     _text("reply_to", nullable=True),
     Column("sms_price", Numeric, nullable=True),
     _text("sms_currency", nullable=True),
+    # NULL where settings were never saved: not wanted.
+    Column("records_engagement", Boolean, nullable=True),
     _instant("updated_at", nullable=True),
     _instant("checked_at", nullable=True),
     _text("check_outcome", nullable=True),
@@ -470,12 +472,52 @@ attempts = Table(
     _text("raw_answer", nullable=True),
     Column("price", Numeric, nullable=True),
     _text("currency", nullable=True),
+    # What the provider told later, and when (real time).
+    _text("delivery", nullable=True),
+    _instant("delivery_at", nullable=True),
     PrimaryKeyConstraint("merchant_id", "id"),
     ForeignKeyConstraint(["merchant_id", "invitation_id"], ["invitations.merchant_id", "invitations.id"]),
     Index(None, "merchant_id", "invitation_id"),
     # Room in every page, so that closing a try moves no index entry.
     postgresql_with={"fillfactor": 70},
     comment="One row per try, written before the provider is called, closed once, never deleted.",
+)
+
+provider_events = Table(
+    "provider_events",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    _text("provider"),
+    # The provider's id of it, or a hash of what it said.
+    _text("event_id"),
+    _text("kind"),
+    _text("raw_kind"),
+    _text("reason"),
+    # What the provider told to find the message by; of the address only its key.
+    Column("attempt_id", Uuid, nullable=True),
+    _text("provider_message_id", nullable=True),
+    Column("contact_key", LargeBinary, nullable=True),
+    # The invitation whose message it turned out to be about.
+    Column("invitation_id", Uuid, nullable=True),
+    # Real time.
+    _instant("occurred_at"),
+    _instant("received_at"),
+    # When somebody is to look at it next; NULL: nothing is left to do.
+    _instant("look_at", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    UniqueConstraint("merchant_id", "provider", "event_id"),
+    _of_merchant(),
+    ForeignKeyConstraint(["merchant_id", "invitation_id"], ["invitations.merchant_id", "invitations.id"]),
+    Index("provider_events_pending_idx", "merchant_id", "look_at", "id", postgresql_where="look_at IS NOT NULL"),
+    Index(
+        "provider_events_soft_bounces_idx",
+        "merchant_id",
+        "contact_key",
+        "occurred_at",
+        postgresql_where="kind = 'bounced_soft'",
+    ),
+    comment="Append-only but for what it was found to be about: what providers told later of messages.",
 )
 
 mailbox_messages = Table(

@@ -101,7 +101,15 @@ async def working(settings: Settings) -> AsyncIterator[int]:
             interval=settings.poll_interval,
             on_failure=context.metrics.poll_failures.inc,
         )
-        loops = [poll_loop.run(), batch_updates.run(), publishing.run(), noticing.run()]
+        events = factory.create_provider_events()
+        telling = MerchantLoop(
+            "provider_events",
+            find_due=events.find_merchants,
+            work=events.work,
+            interval=settings.poll_interval,
+            on_failure=context.metrics.poll_failures.inc,
+        )
+        loops = [poll_loop.run(), batch_updates.run(), publishing.run(), noticing.run(), telling.run()]
         if settings.redis_url is not None:
             loops.append(BellListener(settings.redis_url.get_secret_value(), wake=dispatcher.wake).run())
         async with endpoint.serve(settings.host, settings.worker_port) as port, _running(loops):

@@ -62,6 +62,8 @@ class ChannelRequest(BaseModel):
     """Of e-mail only."""
     price: PriceRequest | None = None
     """Of SMS only; recorded with each message that is accepted. Default: 0.40 NOK."""
+    record_opens: bool = False
+    """Of e-mail only: keep opens and clicks that the provider tells; else they are dropped unread."""
 
     def to_settings(self) -> NewSettings:
         """Translate to what the service takes."""
@@ -73,6 +75,7 @@ class ChannelRequest(BaseModel):
             from_name=sender.name if sender is not None else None,
             reply_to=self.reply_to,
             sms_price=DomainPrice(price.amount, price.currency) if price is not None else None,
+            records_engagement=self.record_opens,
         )
 
     def find_faults(self, channel: Channel) -> Iterator[Fault]:
@@ -83,6 +86,8 @@ class ChannelRequest(BaseModel):
             if self.sender is not None and not _is_email(self.sender.address):
                 yield Fault("/from/address", "invalid_format", "Must be an e-mail address.")
             return
+        if self.record_opens:
+            yield Fault("/record_opens", "not_of_channel", "An SMS is not seen being opened.")
         if self.reply_to is not None:
             yield Fault("/reply_to", "not_of_channel", "An SMS has no other address for replies.")
         if self.sender is not None and self.sender.name is not None:
@@ -152,9 +157,12 @@ class ChannelResponse(_From):
     provider: str | None
     """Null: messages leave through the installation's."""
     credentials: CredentialsResponse
+    events_url: str | None
+    """What to enter at the provider, so that it tells what became of messages; null for one that tells nothing."""
     reply_to: str | None
     price: PriceResponse | None
     """Null for e-mail."""
+    record_opens: bool
     updated_at: datetime | None
     last_check: CheckResponse | None
     """Null where these settings were never tried."""
@@ -164,7 +172,7 @@ class ChannelResponse(_From):
     """What a provider refused about the settings, or why there is none to send through."""
 
 
-def channel_response(channel: Channel, state: ChannelState) -> ChannelResponse:
+def channel_response(channel: Channel, state: ChannelState, *, events_url: str | None) -> ChannelResponse:
     """Shape a channel."""
     settings, pause, check = state.settings, state.pause, state.check
     price = (settings.sms_price or SMS_PRICE) if channel is Channel.SMS else None
@@ -174,9 +182,11 @@ def channel_response(channel: Channel, state: ChannelState) -> ChannelResponse:
         "version": settings.version,
         "provider": settings.provider,
         "credentials": {"set": settings.options is not None, "updated_at": settings.options_updated_at},
+        "events_url": events_url,
         "from": {"address": sender, "name": settings.from_name} if sender is not None else None,
         "reply_to": settings.reply_to,
         "price": {"amount": price.amount, "currency": price.currency} if price is not None else None,
+        "record_opens": settings.records_engagement,
         "updated_at": settings.updated_at,
         "last_check": {"at": check.at, "outcome": check.outcome, "reason": check.reason} if check is not None else None,
         "paused_at": pause.paused_at if pause is not None else None,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from invite_service.api.schemas.fields import STRICT, Answer, Day, Money
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Kind, Step
 from invite_service.domain.listing import AttemptRecord, InvitationSummary
+from invite_service.domain.provider_event import EventKind
 from invite_service.domain.receipt import OutcomeWord
 
 
@@ -117,6 +118,10 @@ class AttemptResponse(Answer):
     provider_message_id: str | None
     price: Money | None
     currency: str | None
+    delivery: EventKind | None
+    """What the provider told last of the message; null while it has told nothing."""
+    delivery_at: datetime | None
+    """When that happened, real time."""
 
     @classmethod
     def of(cls, attempt: AttemptRecord) -> Self:
@@ -137,4 +142,6 @@ class AttemptResponse(Answer):
             provider_message_id=attempt.provider_message_id,
             price=attempt.price,
             currency=attempt.currency,
+            delivery=attempt.delivery,
+            delivery_at=attempt.delivery_at,
         )
