@@ -2,6 +2,7 @@
 
 import json
 from io import StringIO
+from typing import Any
 
 from tests.api.conftest import Api, make_order
 
@@ -17,6 +18,8 @@ CANARIES = (
     "canary-product",
     "canary-order",
     "canary-field",
+    "canary-suppressed",
+    "canary-secret",
 )
 
 
@@ -42,6 +45,16 @@ async def test_no_canary_is_logged(api: Api, log: StringIO) -> None:
     assert (await api.http.get(f"/i/{token}?stars=4&q=canary-query")).status_code == 200
     assert (await api.http.get("/i/canary-token-4711")).status_code == 404
     assert (await api.http.get("/public/v1/invitations/canary-token-4711")).status_code == 404
+    suppressed = {"contact": "canary-suppressed@example.no", "note": "canary-field"}
+    assert (await sandbox.post("/v1/suppressions", suppressed)).status_code == 201
+    assert (await sandbox.post("/v1/suppressions/lookup", {"contact": "canary-suppressed@"})).status_code == 422
+    file: dict[str, Any] = {"content": b"contact\ncanary-suppressed@example.no\ncanary-suppressed\n"}
+    assert (await sandbox.request("POST", "/v1/suppressions/import", **file)).status_code == 200
+    told: dict[str, Any] = {
+        "json": {"Email": "canary-suppressed@example.no"},
+        "headers": {"Authorization": "Basic canary-secret"},
+    }
+    assert (await api.http.post("/provider-events/postmark/sandbox?secret=canary-secret", **told)).status_code == 403
     text = log.getvalue()
     assert len(text.splitlines()) > 10
     for canary in (*CANARIES, token, sandbox.key, api.operator_key, *sandbox.key.split("_")[3:]):

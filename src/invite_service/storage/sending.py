@@ -4,7 +4,6 @@ A claimed invitation is `sending` under a lease: a token that gives the right to
 time) after which others may settle it. Claims never cross merchants; the scans across merchants take no lock.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,12 +13,11 @@ from uuid import UUID
 from invite_service.domain.invitation import Invitation
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import Order, OrderOutcome
-from invite_service.domain.suppression import Suppression
 from invite_service.rules.suppressions import NOTHING_SUPPRESSED, SuppressedContacts
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
 from invite_service.storage.invitations import READ_INVITATION_COLUMNS, READ_PRODUCTS, invitation_from_row
-from invite_service.storage.suppressions import HAS_WILDCARDS, list_covering
+from invite_service.storage.suppressions import HAS_WILDCARDS, list_covering_each
 
 # One probe of an index for each merchant, however many invitations are scheduled for later.
 LIST_DUE_MERCHANTS: Final = """
@@ -339,17 +337,13 @@ class SendingStore:
 
     async def _cover(self, merchant_id: MerchantId, contents: Sequence[SendContent]) -> list[SendContent]:
         """Add what wildcards say of the contacts."""
-        contacts_of = [
+        contacts = [
             {content.invitation.contact}.union(*(order.contacts for order in content.orders)) for content in contents
         ]
-        covering = await list_covering(self._driver, self._keys, merchant_id, set().union(*contacts_of))
-        by_contact: defaultdict[str, list[Suppression]] = defaultdict(list)
-        for suppression in covering:
-            by_contact[suppression.contact].append(suppression)
+        covering = await list_covering_each(self._driver, self._keys, merchant_id, contacts)
         return [
             replace(content, suppressed=content.suppressed.joined(found)) if found else content
-            for content, contacts in zip(contents, contacts_of, strict=True)
-            for found in ([suppression for contact in contacts for suppression in by_contact.get(contact, ())],)
+            for content, found in zip(contents, covering, strict=True)
         ]
 
     async def read_invitations(self, merchant_id: MerchantId, invitation_ids: Collection[UUID]) -> list[Invitation]:

@@ -218,6 +218,16 @@ async def list_covering(
     ]
 
 
+async def list_covering_each(
+    driver: Driver, keys: ContactKeys, merchant_id: MerchantId, groups: Sequence[Collection[str]]
+) -> list[list[Suppression]]:
+    """List the wildcards that cover groups of contacts, aligned with the groups: one statement for all of them."""
+    found: defaultdict[str, list[Suppression]] = defaultdict(list)
+    for suppression in await list_covering(driver, keys, merchant_id, set().union(*groups)):
+        found[suppression.contact].append(suppression)
+    return [[suppression for contact in group for suppression in found.get(contact, ())] for group in groups]
+
+
 def _columns(placed: tuple[tuple[bytes, SuppressionReason], NewSuppression], new_id: UUID) -> tuple[object, ...]:
     (key, reason), new = placed
     return (key, reason, new_id, new.subject.kind, new.channel, new.source, new.note, new.created_at)
