@@ -51,6 +51,7 @@ from invite_service.services.notices import NoticeService
 from invite_service.services.orders import OrderService
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.previews import PreviewService
 from invite_service.services.provider_events import ProviderEventService
 from invite_service.services.publishing import PublishingService
 from invite_service.services.rate_limits import RateLimiter
@@ -392,6 +393,19 @@ class Factory:
     def create_texts(self) -> TextService:
         """Make the service for merchants' own texts."""
         return TextService(self._context.database, clock=self._context.clock)
+
+    def create_previews(self) -> PreviewService:
+        """Make the service that shows texts, and sends them to the merchant itself."""
+        context = self._context
+        return PreviewService(
+            context.database,
+            signer=context.signer,
+            public_base_url=context.settings.public_base_url,
+            sender=_sender_defaults(context.settings),
+            outlets=context.outlets,
+            clock=context.clock,
+            new_id=new_id,
+        )
 
     def create_insights(self) -> InsightService:
         """Make the service for figures."""

@@ -45,6 +45,7 @@ from invite_service.api.schemas.invitation import RescheduleRequest
 from invite_service.api.schemas.merchant import ApiKeyRequest, MerchantRequest
 from invite_service.api.schemas.order import OrderRequest
 from invite_service.api.schemas.policy import PolicyPatch
+from invite_service.api.schemas.preview import PreviewRequest, SendTestRequest
 from invite_service.api.schemas.public import FeedbackRequest
 from invite_service.api.schemas.publishing import PublishingPatch
 from invite_service.api.schemas.rating import MoveRequest, RatingPartsRequest, RejectRequest, ReplyRequest
@@ -104,11 +105,13 @@ _BODIES: Final = (
     MoveRequest,
     OrderRequest,
     PolicyPatch,
+    PreviewRequest,
     PublishingPatch,
     RatingPartsRequest,
     RejectRequest,
     ReplyRequest,
     RescheduleRequest,
+    SendTestRequest,
     SimulationRequest,
     SubjectRequest,
     SuppressionsRequest,

@@ -39,6 +39,8 @@ CALLS = [
     ("GET", "/v1/texts/page/en", Scope.TEXTS_READ),
     ("PUT", "/v1/texts/page/en", Scope.TEXTS_WRITE),
     ("DELETE", "/v1/texts/page/en", Scope.TEXTS_WRITE),
+    ("POST", "/v1/texts/preview", Scope.TEXTS_READ),
+    ("POST", "/v1/texts/test-send", Scope.TEXTS_WRITE),
     ("GET", "/v1/channels/email", Scope.INVITATIONS_READ),
     ("PUT", "/v1/channels/email", Scope.CHANNELS_WRITE),
     ("DELETE", "/v1/channels/email", Scope.CHANNELS_WRITE),

@@ -11,17 +11,23 @@ from invite_service.api.answers import JsonAnswer
 from invite_service.api.bodies import read_body
 from invite_service.api.dependencies import ReadsTexts, Services, WritesTexts
 from invite_service.api.errors import NO_CONTENT, OK, STATUS_BY_CODE
+from invite_service.api.idempotency import answer_once
 from invite_service.api.openapi import documented
 from invite_service.api.preconditions import etag_of, read_if_match
 from invite_service.api.routing import StrictRoute
+from invite_service.api.schemas.preview import PreviewRequest, PreviewResponse, SendTestRequest, SentTestResponse
 from invite_service.api.schemas.text import TextListResponse, TextRequest, TextResponse
+from invite_service.bootstrap import Factory
 from invite_service.domain.texts import MerchantText, TextName
 from invite_service.rendering.texts import LANGUAGES
+from invite_service.services.access import Scope
 from invite_service.services.texts import ShownText
 
 router = APIRouter(tags=["texts"], route_class=StrictRoute)
 
 _TEXT: Final = TypeAdapter(TextRequest)
+_PREVIEW: Final = TypeAdapter(PreviewRequest)
+_TEST: Final = TypeAdapter(SendTestRequest)
 
 
 async def read_text_name(text: str) -> TextName:
@@ -112,6 +118,55 @@ async def delete_text(
     nothing = MerchantText(name=text, language=language)
     await services.create_texts().replace(caller.merchant.id, nothing, replacing=replacing, actor=caller.actor)
     return Response(status_code=NO_CONTENT)
+
+
+@router.post(
+    "/v1/texts/preview",
+    **documented(
+        "preview_text",
+        "Show a text as customers would get it",
+        description="For a made-up customer or a real order, as it is saved or as it might be. Nothing is stored. "
+        "With a width, `frame` shows the HTML as a screen of that width would.",
+        takes=PreviewRequest,
+        answers={OK: PreviewResponse},
+        problems=["order_not_found"],
+        scope="texts:read",
+    ),
+)
+async def preview_text(request: Request, caller: ReadsTexts, services: Services) -> Response:
+    asked = await read_body(request, _PREVIEW)
+    if asked.order_id is not None:
+        caller.require(Scope.ORDERS_READ)
+    preview = await services.create_previews().preview(caller.merchant.id, asked.to_wanted())
+    return JsonAnswer(PreviewResponse.of(preview, width=asked.width))
+
+
+@router.post(
+    "/v1/texts/test-send",
+    **documented(
+        "send_test_message",
+        "Send a text to oneself",
+        description="To one of the branding's own addresses, through the provider that real messages leave by, "
+        "marked as a test; at most 20 an hour. Makes no invitation; its links lead nowhere.",
+        takes=SendTestRequest,
+        answers={OK: SentTestResponse},
+        problems=["order_not_found"],
+        scope="texts:write",
+        is_keyed=True,
+    ),
+)
+async def send_test_message(request: Request, caller: WritesTexts, services: Services) -> Response:
+    asked = await read_body(request, _TEST)
+    if asked.order_id is not None:
+        caller.require(Scope.ORDERS_READ)
+
+    async def send(services: Factory) -> Response:
+        sent = await services.create_previews().send_test(
+            caller.merchant.id, asked.to_wanted(), to=asked.to, actor=caller.actor
+        )
+        return JsonAnswer(SentTestResponse.of(sent))
+
+    return await answer_once(request, services, send, merchant_id=caller.merchant.id, is_apart=True)
 
 
 def _answer(shown: ShownText) -> Response:

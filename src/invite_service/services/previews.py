@@ -1,0 +1,346 @@
+"""Previews of messages and pages, and test messages to the merchant's own addresses."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from invite_service.domain.branding import Branding
+from invite_service.domain.channel import SMS_PRICE, UNSET_CHANNEL, ChannelState, Price, signed_by
+from invite_service.domain.errors import Fault, InvalidInputError, QuotaExceededError
+from invite_service.domain.invitation import Channel, Step
+from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.domain.message import Message
+from invite_service.domain.order import Order
+from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.domain.texts import MerchantText, TextName
+from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.rendering.links import Links
+from invite_service.rendering.message import SenderDefaults
+from invite_service.rendering.own_texts import OwnTexts
+from invite_service.rendering.text_checks import check_text
+from invite_service.rendering.text_fields import PAGE_TEXTS, SMS_TEXTS
+from invite_service.rendering.text_previews import (
+    NO_INVITATION,
+    PageView,
+    PreviewScene,
+    marked_as_test,
+    preheader_of,
+    preview_message,
+    preview_page,
+)
+from invite_service.rendering.text_samples import USUAL, SampleCustomer, SampleProduct
+from invite_service.rules.contacts import read_email, read_phone
+from invite_service.rules.sms_segments import Segments, SmsEncoding, count_segments
+from invite_service.rules.suppressions import SuppressedContacts
+from invite_service.services.channel_providers import ProviderUnusableError
+from invite_service.services.outlets import Outlet, Outlets
+from invite_service.services.tokens import TokenPurpose, TokenSigner
+from invite_service.storage.database import Database
+from invite_service.storage.stores import Stores
+from invite_service.storage.texts import TestMessage
+
+log = structlog.get_logger()
+
+TESTS_AN_HOUR: Final = 20
+"""Test messages of a merchant: enough to try every text, too few for anything else."""
+
+HOUR: Final = timedelta(hours=1)
+
+PLACE_SECONDS: Final = 10.0
+"""How long a test message waits for a place among the provider's open calls."""
+
+LONG_SUBJECT: Final = 60
+"""Characters of a subject that phones show whole, more or less."""
+
+MANY_SEGMENTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedPreview:
+    """What to show: the saved text, or `text` where that is given, for a made-up customer or a real order."""
+
+    name: TextName
+    language: str
+    order_id: str | None = None
+    text: MerchantText | None = None
+    view: PageView = PageView.RATE
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewWarning:
+    """Something to know about how a text comes out."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmsPreview:
+    """An SMS, and what it takes."""
+
+    text: str
+    segments: Segments
+    cost: Price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a customer would get; of a page there is only HTML, of an SMS only that."""
+
+    subject: str | None = None
+    preheader: str | None = None
+    html: str | None = field(default=None, repr=False)
+    text: str | None = field(default=None, repr=False)
+    sms: SmsPreview | None = field(default=None, repr=False)
+    warnings: tuple[PreviewWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SentTest:
+    """What became of a test message; `sent_at` is on the merchant's clock."""
+
+    id: UUID
+    receipt: Receipt
+    channel: Channel
+    subject: str = field(repr=False)
+    sent_at: datetime
+
+
+class PreviewService:
+    """Shows texts as customers would get them, and sends them to the merchant itself."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        signer: TokenSigner,
+        public_base_url: str,
+        sender: SenderDefaults,
+        outlets: Outlets,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        """Make a service; `clock` tells real time, `public_base_url` is where customers reach the hosted pages."""
+        self._database = database
+        self._signer = signer
+        self._public_base_url = public_base_url
+        self._sender = sender
+        self._outlets = outlets
+        self._clock = clock
+        self._new_id = new_id
+
+    async def preview(self, merchant_id: MerchantId, wanted: WantedPreview) -> Preview:
+        """Show a text; nothing is stored and nobody is written to.
+
+        Raises:
+            InvalidInputError: the unsaved text has faults.
+            OrderNotFoundError: the merchant has no such order.
+        """
+        _check(wanted)
+        async with self._database.autocommit() as stores:
+            scene, channels = await self._scene(stores, merchant_id, wanted)
+        if wanted.name in PAGE_TEXTS:
+            return Preview(html=preview_page(wanted.name, wanted.view, scene))
+        message = preview_message(wanted.name, scene)
+        if message.channel is Channel.SMS:
+            cost = channels[Channel.SMS].settings.sms_price or SMS_PRICE
+            sms = SmsPreview(text=message.text, segments=count_segments(message.text), cost=cost)
+            return Preview(sms=sms, warnings=tuple(_warnings(message)))
+        return Preview(
+            subject=message.subject,
+            preheader=preheader_of(message.html or ""),
+            html=message.html,
+            text=message.text,
+            warnings=tuple(_warnings(message)),
+        )
+
+    async def send_test(self, merchant_id: MerchantId, wanted: WantedPreview, *, to: str, actor: str) -> SentTest:
+        """Send a text to one of the merchant's own addresses, marked as a test, the way real messages leave.
+
+        Own addresses are those of the branding and the channels: reply-to, support and sender. It is counted and told
+        in the timeline; the address is kept nowhere. Its links lead nowhere, and no invitation is made.
+
+        Raises:
+            InvalidInputError: it is a page, the address is none of the merchant's, or the unsaved text has faults.
+            OrderNotFoundError: the merchant has no such order.
+            QuotaExceededError: too many test messages within an hour.
+        """
+        _check(wanted)
+        if wanted.name in PAGE_TEXTS:
+            raise InvalidInputError("A page cannot be sent.", faults=[Fault("/text", "not_a_choice", "Is no message.")])
+        async with self._database.transaction() as stores:
+            await stores.merchants.lock(merchant_id)
+            scene, channels = await self._scene(stores, merchant_id, wanted)
+            contact = await _own_contact(stores, scene, to, is_sms=wanted.name in SMS_TEXTS)
+            await self._count(stores, scene, wanted, actor=actor)
+        message = marked_as_test(preview_message(wanted.name, replace(scene, contact=contact)))
+        receipt = await self._hand_over(scene.merchant, message, channels[message.channel])
+        sent = SentTest(scene.attempt_id, receipt, message.channel, message.subject, scene.merchant.now(self._clock()))
+        async with self._database.transaction() as stores:
+            await stores.timeline.add(merchant_id, [_entry(sent, wanted, actor=actor)])
+        log.info("Sent a test message", merchant_id=merchant_id, text=wanted.name, outcome=receipt.outcome)
+        return sent
+
+    async def _scene(
+        self, stores: Stores, merchant_id: MerchantId, wanted: WantedPreview
+    ) -> tuple[PreviewScene, dict[Channel, ChannelState]]:
+        merchant = await stores.merchants.get(merchant_id)
+        look = await stores.branding.get_look(merchant_id)
+        stored = await stores.channels.read(merchant_id)
+        channels = {channel: stored.get(channel, UNSET_CHANNEL) for channel in Channel}
+        saved = await stores.texts.list_at(merchant_id, look.texts_version)
+        if wanted.text is not None:
+            saved = [text for text in saved if (text.name, text.language) != (wanted.name, wanted.language)]
+            saved.append(wanted.text)
+        order = await stores.orders.get(merchant_id, wanted.order_id) if wanted.order_id is not None else None
+        real_now = self._clock()
+        scene = PreviewScene(
+            merchant=merchant,
+            branding=signed_by(
+                look.branding, email=channels[Channel.EMAIL].settings, sms=channels[Channel.SMS].settings
+            ),
+            own_texts=OwnTexts(saved),
+            language=wanted.language,
+            customer=USUAL if order is None else _customer_of(order),
+            links=self._links(merchant, at=real_now),
+            sender=self._sender,
+            attempt_id=self._new_id(),
+            at=real_now,
+        )
+        return scene, channels
+
+    def _links(self, merchant: Merchant, *, at: datetime) -> Links:
+        """Make links as long as real ones; the invitation in them does not exist, so that they lead nowhere."""
+        page, unsubscribe = (
+            self._signer.make(merchant.id, NO_INVITATION, purpose=purpose, step=Step.PRODUCT_1, at=merchant.now(at))
+            for purpose in (TokenPurpose.PAGE, TokenPurpose.UNSUBSCRIBE)
+        )
+        return Links(f"{self._public_base_url}/i/{page}", f"{self._public_base_url}/u/{unsubscribe}")
+
+    async def _count(self, stores: Stores, scene: PreviewScene, wanted: WantedPreview, *, actor: str) -> None:
+        """Count a test message under the merchant's lock, so that there are never more than may be."""
+        merchant_id, real_now = scene.merchant.id, scene.at
+        if await stores.texts.count_test_messages(merchant_id, since=real_now - HOUR) >= TESTS_AN_HOUR:
+            raise QuotaExceededError(
+                f"No more than {TESTS_AN_HOUR} test messages leave within an hour.",
+                retry_after_seconds=round(HOUR.total_seconds()),
+            )
+        await stores.texts.add_test_message(
+            merchant_id,
+            TestMessage(
+                id=scene.attempt_id,
+                text=wanted.name,
+                language=wanted.language,
+                channel=Channel.SMS if wanted.name in SMS_TEXTS else Channel.EMAIL,
+                sent_at=real_now,
+                sent_by=actor,
+            ),
+        )
+
+    async def _hand_over(self, merchant: Merchant, message: Message, state: ChannelState) -> Receipt:
+        with contextlib.ExitStack() as borrowed:
+            try:
+                outlet = borrowed.enter_context(self._outlets.lend(merchant, message.channel, state.settings))
+            except ProviderUnusableError as error:
+                return Receipt(outcome=OutcomeWord.MISCONFIGURED, reason=error.reason, provider="")
+            return await self._call(outlet, merchant, message)
+
+    async def _call(self, outlet: Outlet, merchant: Merchant, message: Message) -> Receipt:
+        """Call the provider in one of its places; what it asked of real messages holds for this one too."""
+        name = outlet.sender.name
+        rest = outlet.rests_until - self._clock() if outlet.rests_until is not None else timedelta(0)
+        if rest > timedelta(0):
+            return Receipt(outcome=OutcomeWord.RATE_LIMITED, reason="provider_rests", provider=name, retry_after=rest)
+        with outlet.places.share(owner=merchant.id) as share:
+            try:
+                async with asyncio.timeout(PLACE_SECONDS):
+                    await share.wait()
+            except TimeoutError:
+                return Receipt(outcome=OutcomeWord.NOT_SENT, reason="busy", provider=name)
+            return await outlet.sender.send(message)
+
+
+def _check(wanted: WantedPreview) -> None:
+    faults = check_text(wanted.text) if wanted.text is not None else []
+    if faults:
+        raise InvalidInputError("The text has faults.", faults=faults)
+
+
+def _customer_of(order: Order) -> SampleCustomer:
+    """Show a real order's customer and the products that are asked about."""
+    lines = {line.id: line for line in order.lines if not line.returned}
+    return SampleCustomer(
+        customer_name=order.customer_name,
+        order_id=order.order_id,
+        products=[SampleProduct(line.id, line.name, line.image_url, line.url) for line in lines.values()],
+    )
+
+
+async def _own_contact(stores: Stores, scene: PreviewScene, to: str, *, is_sms: bool) -> str:
+    """Read an address that must be one of the merchant's own, and one that may be written to.
+
+    Anybody else's would make this a way to send what one likes to whom one likes.
+    """
+    branding = scene.branding
+    own = _own_numbers(branding) if is_sms else _own_addresses(branding)
+    contact = (read_phone(to, None) if is_sms else read_email(to)).contact
+    if contact is None or contact not in own:
+        detail = "Must be an address of the branding: of SMS the support's phone, else reply-to, support or sender."
+        raise InvalidInputError("The address cannot be used.", faults=[Fault("/to", "not_own_address", detail)])
+    merchant_id = scene.merchant.id
+    entries = await stores.suppressions.list_suppressions(merchant_id, [contact])
+    covering = await stores.suppressions.list_covering(merchant_id, [contact])
+    if SuppressedContacts([*entries, *covering]).closes_address(contact):
+        detail = "Nothing is sent to this address; its suppression would have to be lifted first."
+        raise InvalidInputError("The address cannot be used.", faults=[Fault("/to", "suppressed", detail)])
+    return contact
+
+
+def _own_addresses(branding: Branding) -> set[str | None]:
+    given = (branding.reply_to, branding.support_email, branding.sender_email)
+    return {read_email(address).contact for address in given if address is not None}
+
+
+def _own_numbers(branding: Branding) -> set[str | None]:
+    return {read_phone(branding.support_phone, None).contact} if branding.support_phone is not None else set()
+
+
+def _warnings(message: Message) -> Iterator[PreviewWarning]:
+    if message.own_text_fault is not None:
+        yield PreviewWarning(
+            "text_fails", f"The own text fails for this customer ({message.own_text_fault}); the catalogue's is sent."
+        )
+    if message.channel is not Channel.SMS:
+        if len(message.subject) > LONG_SUBJECT:
+            yield PreviewWarning("long_subject", f"Phones show about {LONG_SUBJECT} characters of a subject.")
+        return
+    segments = count_segments(message.text)
+    if segments.encoding is SmsEncoding.UCS_2:
+        yield PreviewWarning(
+            "not_gsm", "A letter outside the GSM alphabet leaves room for 70 characters in a segment instead of 160."
+        )
+    if segments.count > MANY_SEGMENTS:
+        yield PreviewWarning("many_segments", f"More than {MANY_SEGMENTS} segments; providers may charge for each.")
+
+
+def _entry(sent: SentTest, wanted: WantedPreview, *, actor: str) -> TimelineEntry:
+    return TimelineEntry(
+        at=sent.sent_at,
+        actor=actor,
+        event=TimelineEvent.TEST_MESSAGE_SENT,
+        reason=sent.receipt.reason,
+        data={
+            "text": wanted.name.value,
+            "language": wanted.language,
+            "channel": sent.channel.value,
+            "provider": sent.receipt.provider,
+            "outcome": sent.receipt.outcome.value,
+            "test_id": str(sent.id),
+        },
+    )

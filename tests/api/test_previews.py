@@ -1,0 +1,263 @@
+"""Previews and test messages over HTTP."""
+
+from html import unescape
+from io import StringIO
+from typing import Any
+from unittest.mock import ANY
+
+import pytest
+
+from tests.api.conftest import Api, MerchantClient, make_problem
+from tests.api.test_texts import put
+
+PREVIEW = "/v1/texts/preview"
+SEND = "/v1/texts/test-send"
+
+
+async def preview(merchant: MerchantClient, text: str, language: str = "en", **more: Any) -> dict[str, Any]:
+    answer = await merchant.post(PREVIEW, {"text": text, "language": language, **more})
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def brand(merchant: MerchantClient, **branding: Any) -> None:
+    answer = await merchant.request("PUT", "/v1/branding", json=branding, headers={"If-Match": "*"})
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture
+async def sandbox(api: Api) -> MerchantClient:
+    merchant = await api.make_merchant("sandbox-shop", sandbox=True)
+    await brand(merchant, reply_to="Me@Gifts.example", support_phone="+47 912 34 567")
+    return merchant
+
+
+async def messages(merchant: MerchantClient) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await merchant.get("/v1/sandbox/messages")).json()["items"]
+    return items
+
+
+@pytest.mark.parametrize("text", ["product_1", "product_2", "service", "reply_notice", "voucher"])
+@pytest.mark.parametrize("language", ["en", "nb"])
+async def test_every_mail_can_be_seen(merchant: MerchantClient, text: str, language: str) -> None:
+    shown = await preview(merchant, text, language)
+    assert shown == {
+        "subject": ANY,
+        "preheader": ANY,
+        "html": ANY,
+        "text": ANY,
+        "frame": None,
+        "sms": None,
+        "warnings": [],
+    }
+    assert all(shown[part] for part in ("subject", "preheader", "html", "text"))
+    assert f"<title>{shown['subject']}</title>" in unescape(shown["html"])
+    assert "prefers-color-scheme" in shown["html"]
+    assert 'style="' in shown["html"]
+    assert "The Gift Shop" in shown["text"]
+
+
+async def test_sms_is_shown_with_its_segments_and_cost(merchant: MerchantClient) -> None:
+    shown = await preview(merchant, "product_sms")
+    assert shown["sms"] == {
+        "text": ANY,
+        "encoding": "gsm-7",
+        "segments": 2,
+        "cost": {"amount": "0.40", "currency": "NOK"},
+    }
+    assert shown["sms"]["text"].startswith("The Gift Shop: How do you like what you bought? Tell us here: http://")
+    assert (shown["subject"], shown["html"], shown["text"], shown["warnings"]) == (None, None, None, [])
+    unsaved = await preview(merchant, "product_sms", fields={"text": "Как вам {{ product_name }}? " + "x" * 150})
+    assert (unsaved["sms"]["encoding"], unsaved["sms"]["segments"]) == ("ucs-2", 6)
+    assert [warning["code"] for warning in unsaved["warnings"]] == ["not_gsm", "many_segments"]
+
+
+@pytest.mark.parametrize(
+    ("view", "sign"),
+    [
+        ("ask", 'name="received"'),
+        ("rate", 'name="stars.1"'),
+        ("rate_service", 'name="stars.0"'),
+        ("thanks", 'class="mark"'),
+    ],
+)
+async def test_every_page_can_be_seen(merchant: MerchantClient, view: str, sign: str) -> None:
+    shown = await preview(merchant, "page", view=view, fields={"back_to_shop": "Home to {{ merchant_name }}"})
+    assert sign in shown["html"]
+    assert "Home to The Gift Shop" in shown["html"]
+    assert (shown["subject"], shown["text"], shown["sms"]) == (None, None, None)
+    notice = await preview(merchant, "not_received", fields={"notice": "Sorry, {{ customer_name }}."})
+    assert "Sorry, Kari Nordmann." in notice["html"]
+
+
+async def test_width_frames_the_html_and_runs_nothing_in_it(merchant: MerchantClient) -> None:
+    shown = await preview(merchant, "service", width=375)
+    assert 'sandbox="" title="Preview" width="375"' in shown["frame"]
+    inside = shown["frame"].split('srcdoc="')[1].split('"></iframe>')[0]
+    assert unescape(inside) == shown["html"]
+    refused = await merchant.post(PREVIEW, {"text": "service", "language": "en", "width": 10})
+    assert refused.json()["errors"] == [
+        {"pointer": "/width", "code": "out_of_range", "detail": "Must be at least 240."}
+    ]
+
+
+async def test_saved_text_is_shown_and_an_unsaved_one_in_its_place(merchant: MerchantClient) -> None:
+    fields = {"subject": "Saved for {{ order_id }}", "heading": "Saved"}
+    assert (await put(merchant, {"fields": fields}, address="/v1/texts/product_2/en")).status_code == 200
+    assert (await preview(merchant, "product_2"))["subject"] == "Saved for A-1001"
+    tried = await preview(merchant, "product_2", fields={"heading": "Tried"})
+    assert tried["subject"] == "How do you like what you bought from The Gift Shop?"
+    assert "Tried" in tried["text"]
+    assert "Saved" not in tried["text"]
+    stars = await preview(merchant, "product_1", fields={}, asks_for="stars")
+    assert "stars=5" in stars["text"]
+    assert (await merchant.get("/v1/texts/product_2/en")).json()["fields"] == fields
+
+
+async def test_real_order_is_shown_to_keys_that_may_see_orders(merchant: MerchantClient) -> None:
+    await merchant.post_order(order_id="Ø/7", customer={"email": "ola@example.no", "name": "Ola <b>"})
+    shown = await preview(
+        merchant, "product_2", fields={"subject": "{{ customer_name }}: {{ product_name }}"}, order_id="Ø/7"
+    )
+    assert shown["subject"] == "Ola <b>: Tent"
+    assert "ola@example.no" not in str(shown)
+    narrow = await merchant.with_scopes("texts:read")
+    asked = {"text": "product_2", "language": "en", "order_id": "Ø/7"}
+    assert (await narrow.post(PREVIEW, asked)).json()["code"] == "scope_missing"
+    assert (await merchant.post(PREVIEW, asked | {"order_id": "gone"})).status_code == 404
+
+
+async def test_text_that_fails_for_the_order_is_shown_as_it_will_be_sent(merchant: MerchantClient) -> None:
+    await merchant.post_order()
+    fields = {"subject": "{% if order_id == 'B-1' %}{{ products[7].name }}{% endif %}Mine"}
+    await merchant.post_order(order_id="B-1", customer={"email": "b@example.no"})
+    shown = await preview(merchant, "product_2", fields=fields, order_id="B-1")
+    assert shown["subject"] != "Mine"
+    assert [warning["code"] for warning in shown["warnings"]] == ["text_fails"]
+
+
+async def test_preview_is_refused_with_every_fault(merchant: MerchantClient) -> None:
+    answer = await merchant.post(
+        PREVIEW, {"text": "service", "language": "en", "fields": {"subject": "{{ x }}", "y": ""}}
+    )
+    assert answer.json() == make_problem(
+        "invalid_input",
+        422,
+        "The text has faults.",
+        ("/fields/subject", "unknown_variable", "Line 1, column 4: there is no such variable here."),
+        ("/fields/y", "unknown_field", "This text has no field of this name."),
+        request_id=ANY,
+    )
+    shape = await merchant.post(PREVIEW, {"text": "invoice", "language": "xx", "view": "inside", "colour": 1})
+    assert {fault["pointer"] for fault in shape.json()["errors"]} == {"/text", "/language", "/view", "/colour"}
+
+
+async def test_test_message_leaves_as_real_ones_do_and_is_marked(
+    api: Api, sandbox: MerchantClient, log: StringIO
+) -> None:
+    sent = await sandbox.post(SEND, {"text": "product_1", "language": "en", "to": "me@gifts.example"})
+    assert sent.status_code == 200, sent.text
+    assert sent.json() == {
+        "id": ANY,
+        "outcome": "accepted",
+        "reason": "kept",
+        "provider": "mailbox",
+        "subject": "[Test] Has your order from The Gift Shop arrived?",
+        "sent_at": ANY,
+    }
+    [message] = await messages(sandbox)
+    assert (message["id"], message["to"]) == (sent.json()["id"], "me@gifts.example")
+    assert message["subject"] == sent.json()["subject"]
+    assert message["headers"]["Subject"] == message["subject"]
+    assert "me@gifts.example" not in log.getvalue()
+    # Its links lead nowhere, and nothing was made.
+    page = next(word for word in message["text"].split() if "/i/" in word)
+    assert (await api.http.get(page[page.index("/i/") :])).status_code == 404
+    assert (await sandbox.get("/v1/invitations")).json()["items"] == []
+    async with api.context.database.transaction() as stores:
+        rows = await stores._driver.fetch(
+            "SELECT actor, reason, data FROM timeline_entries WHERE merchant_id = $1 AND event = 'test_message_sent'",
+            "sandbox-shop",
+        )
+    assert [tuple(row) for row in rows] == [
+        (
+            "key:first",
+            "kept",
+            {
+                "text": "product_1",
+                "language": "en",
+                "channel": "email",
+                "provider": "mailbox",
+                "outcome": "accepted",
+                "test_id": sent.json()["id"],
+            },
+        )
+    ]
+
+
+async def test_test_sms_goes_to_the_supports_phone(sandbox: MerchantClient) -> None:
+    sent = await sandbox.post(SEND, {"text": "service_sms", "language": "en", "to": "+4791234567"})
+    assert (sent.status_code, sent.json()["subject"]) == (200, None)
+    [message] = await messages(sandbox)
+    assert message["text"].startswith("[Test] The Gift Shop: How was")
+
+
+@pytest.mark.parametrize(
+    ("text", "to"),
+    [
+        ("product_1", "somebody@example.com"),
+        ("product_1", "me@gifts.example\r\nBcc: a@example.com"),
+        ("product_1", "+4791234567"),
+        ("product_sms", "me@gifts.example"),
+        ("product_sms", "+4799999999"),
+    ],
+)
+async def test_nobody_else_is_written_to(sandbox: MerchantClient, text: str, to: str) -> None:
+    answer = await sandbox.post(SEND, {"text": text, "language": "en", "to": to})
+    assert answer.json() == make_problem(
+        "invalid_input",
+        422,
+        "The address cannot be used.",
+        (
+            "/to",
+            "not_own_address",
+            "Must be an address of the branding: of SMS the support's phone, else reply-to, support or sender.",
+        ),
+        request_id=ANY,
+    )
+    assert to not in answer.text
+    assert await messages(sandbox) == []
+
+
+async def test_suppressed_address_and_pages_are_refused(sandbox: MerchantClient) -> None:
+    listed = await sandbox.post("/v1/suppressions", {"suppressions": [{"contact": "me@gifts.example"}]})
+    assert listed.status_code < 300, listed.text
+    answer = await sandbox.post(SEND, {"text": "service", "language": "en", "to": "me@gifts.example"})
+    assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [("/to", "suppressed")]
+    page = await sandbox.post(SEND, {"text": "page", "language": "en", "to": "me@gifts.example"})
+    assert [(fault["pointer"], fault["code"]) for fault in page.json()["errors"]] == [("/text", "not_a_choice")]
+
+
+async def test_test_messages_are_few(api: Api, sandbox: MerchantClient) -> None:
+    asked = {"text": "service", "language": "en", "to": "me@gifts.example"}
+    for _ in range(20):
+        assert (await sandbox.post(SEND, asked)).status_code == 200
+    refused = await sandbox.post(SEND, asked)
+    assert refused.status_code == 429
+    assert refused.headers["retry-after"] == "3600"
+    assert len(await messages(sandbox)) == 20
+
+
+async def test_same_key_sends_one_test_message(sandbox: MerchantClient) -> None:
+    asked = {"text": "service", "language": "en", "to": "me@gifts.example"}
+    answers = [await sandbox.post(SEND, asked, headers={"Idempotency-Key": "k1"}) for _ in range(2)]
+    assert answers[0].json() == answers[1].json()
+    assert len(await messages(sandbox)) == 1
+
+
+async def test_without_a_provider_it_says_so(merchant: MerchantClient) -> None:
+    await brand(merchant, reply_to="me@gifts.example")
+    answer = await merchant.post(SEND, {"text": "service", "language": "en", "to": "me@gifts.example"})
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["outcome"], answer.json()["reason"]) == ("misconfigured", "no_provider")
