@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+import structlog
 from xdist.workermanage import WorkerController
 
 from tests.support.databases import EMPTY, DatabaseMaker
@@ -27,6 +28,19 @@ def pytest_configure_node(node: WorkerController) -> None:
         config.add_cleanup(resources.close)
         config.stash[_addresses] = resources.enter_context(running_servers())
     node.workerinput["servers"] = dataclasses.asdict(config.stash[_addresses])
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> Iterator[None]:
+    """Log what tests do not configure themselves in plain lines.
+
+    The default draws each exception with all its variables; on a busy machine that takes longer than the seconds for
+    which what was judged may be sent.
+    """
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,8 @@ from invite_service.providers.reach import Reach
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
 from invite_service.services.access import AccessService
+from invite_service.services.account_health import AccountHealthService
+from invite_service.services.account_insights import AccountInsightService
 from invite_service.services.approvals import ApprovalService
 from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.branding import BrandingService
@@ -410,6 +412,14 @@ class Factory:
     def create_insights(self) -> InsightService:
         """Make the service for figures."""
         return InsightService(self._context.database)
+
+    def create_account_insights(self) -> AccountInsightService:
+        """Make the service that tells how an account does."""
+        return AccountInsightService(self._context.database)
+
+    def create_account_health(self) -> AccountHealthService:
+        """Make the service that checks an account."""
+        return AccountHealthService(self._context.database, clock=self._context.clock)
 
     def create_health(self) -> HealthService:
         """Make the service that looks at what this process depends on."""

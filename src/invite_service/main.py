@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from invite_service import __version__
 from invite_service.api import (
+    account_insights,
     batch_updates,
     branding,
     channels,
@@ -85,6 +86,7 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     ratings.router,
     support_cases.router,
     insights.router,
+    account_insights.router,
     sandbox.router,
     operators.router,
     public.router,

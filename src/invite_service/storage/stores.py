@@ -7,6 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from invite_service.storage.account_health import AccountHealthStore
+from invite_service.storage.account_insights import AccountInsightStore
 from invite_service.storage.attempts import AttemptStore
 from invite_service.storage.batch_updates import BatchUpdateStore
 from invite_service.storage.branding import BrandingStore
@@ -170,6 +172,16 @@ class Stores:
     def insights(self) -> InsightStore:
         """Figures."""
         return InsightStore(self._driver)
+
+    @cached_property
+    def account_health(self) -> AccountHealthStore:
+        """What an account's self-check looks at."""
+        return AccountHealthStore(self._driver)
+
+    @cached_property
+    def account_insights(self) -> AccountInsightStore:
+        """How an account does, by part."""
+        return AccountInsightStore(self._driver)
 
     @cached_property
     def branding(self) -> BrandingStore:
