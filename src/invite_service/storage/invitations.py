@@ -129,6 +129,12 @@ WHERE i.merchant_id = $1 AND i.id = ANY($2::uuid[])
 ORDER BY i.id
 """  # noqa: S608 - built from the constants above
 
+# An enumeration that is called with a value takes ten times as long as a dictionary to find its member.
+_KINDS: Final = {kind.value: kind for kind in Kind}
+_CHANNELS: Final = {channel.value: channel for channel in Channel}
+_STATUSES: Final = {status.value: status for status in InvitationStatus}
+_STEPS: Final = {step.value: step for step in Step}
+
 
 @dataclass(frozen=True, slots=True)
 class InvitationChange:
@@ -274,17 +280,17 @@ def invitation_from_row(row: Row) -> Invitation:
     ) = row
     return Invitation(
         id=invitation_id,
-        kind=Kind(kind),
-        channel=Channel(channel),
+        kind=_KINDS[kind],
+        channel=_CHANNELS[channel],
         language=language,
         contact=contact or "",
         customer_name=customer_name,
         time_zone=time_zone,
         created_at=created_at,
         spread_order_id=spread_order_id,
-        status=InvitationStatus(status),
-        steps=tuple(Step(step) for step in steps),
-        next_step=Step(next_step) if next_step is not None else None,
+        status=_STATUSES[status],
+        steps=tuple([_STEPS[step] for step in steps]),
+        next_step=_STEPS[next_step] if next_step is not None else None,
         policy_version=policy_version,
         send_at=send_at,
         next_attempt_at=next_attempt_at,
@@ -306,4 +312,4 @@ def invitation_from_row(row: Row) -> Invitation:
 
 def products_from_json(products: Iterable[Sequence[Any]]) -> tuple[InvitedProduct, ...]:
     """Make invited products of what READ_PRODUCTS returns."""
-    return tuple(InvitedProduct(product_id, tuple(brought_by), asked) for product_id, brought_by, asked in products)
+    return tuple([InvitedProduct(product_id, tuple(brought_by), asked) for product_id, brought_by, asked in products])
