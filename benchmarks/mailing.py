@@ -29,9 +29,10 @@ UPDATE invitations SET send_at = $2, next_attempt_at = $2
 WHERE merchant_id = $1 AND spread_order_id = ANY($3::text[])
 """
 
-_COUNT_OPEN = """
-SELECT count(*) FROM invitations
-WHERE merchant_id = $1 AND (status = 'sending' OR status = 'scheduled' AND next_attempt_at <= $2)
+# One row is enough of an answer: counting them all, twenty times a second, would be measured as well.
+_HAS_OPEN = """
+SELECT EXISTS (SELECT FROM invitations WHERE merchant_id = $1 AND status = 'scheduled' AND next_attempt_at <= $2)
+    OR EXISTS (SELECT FROM invitations WHERE merchant_id = $1 AND status = 'sending')
 """
 
 _COUNT_ACCEPTED = """
@@ -133,7 +134,7 @@ async def _send(database: asyncpg.Connection, worker: Process, *, first: int, co
     started_at = await database.fetchval("SELECT clock_timestamp()")
     await database.execute(_MAKE_DUE, MAIL, started_at, order_ids)
     started = time.perf_counter()
-    while await database.fetchval(_COUNT_OPEN, MAIL, started_at):
+    while await database.fetchval(_HAS_OPEN, MAIL, started_at):
         if time.perf_counter() - started > _ROUND_SECONDS:
             raise RuntimeError(f"the worker did not send {count} messages:\n{worker.log_end()}")
         await asyncio.sleep(0.05)
