@@ -159,7 +159,40 @@ def test_any_template_is_read_or_refused_and_then_written_small_or_refused(sourc
     assert len(text.encode()) <= MAX_OUTPUT_BYTES
 
 
+SIMPLE = st.lists(
+    st.one_of(
+        st.text(max_size=5).filter(lambda text: not any(mark[:1] in text for mark in ("{", "}", "%"))),
+        st.sampled_from(
+            (
+                "{{ customer_name }}",
+                "{{- customer_name -}}",
+                "{{ customer_name | default: 'you' }}",
+                "{{ customer_name | default: 'you' | upcase }}",
+                "{{ customer_name | upcase }}",
+                "{{ products }}",
+                "{{ product_count }}",
+                "{{ 'x' }}",
+            )
+        ),
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(SIMPLE, st.one_of(st.none(), st.just(""), st.text(max_size=10)))
+def test_simple_template_is_written_as_liquid_writes_it(source: str, name: str | None) -> None:
+    template = read_template(source, names=NAMES)
+    variables = {**VARIABLES, "customer_name": name}
+    assert template.render(variables).splitlines() == template._bound.render(variables).splitlines()
+
+
+def test_simple_template_has_the_same_limit() -> None:
+    with pytest.raises(TemplateFaultsError) as raised:
+        write("{{ customer_name }}" * 30, customer_name="漢" * 200)
+    assert raised.value.faults[0].code == "template_limit"
+
+
 @given(st.text(max_size=300))
 def test_text_without_marks_is_written_as_it_is(text: str) -> None:
     if not any(mark in text for mark in MARKS):
-        assert write(text) == text.replace("\r\n", "\n").replace("\r", "\n")
+        assert write(text) == text

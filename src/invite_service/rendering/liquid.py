@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from liquid import BoundTemplate, Environment, Mode, StrictUndefined
 from liquid.ast import Node
 from liquid.builtin import content, illegal, output
+from liquid.builtin.expressions import Filter, FilteredExpression, Path, PositionalArgument, StringLiteral
 from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.builtin.filters.misc import default, size
 from liquid.builtin.filters.string import capitalize, downcase, strip, truncate, upcase
@@ -51,6 +52,17 @@ MAX_ITERATIONS: Final = 200
 MAX_OUTPUT_BYTES: Final = 16_000
 """UTF-8 of one rendering."""
 
+_MAX_UTF8: Final = 4
+"""Bytes of a character."""
+
+SHORT_NAMES: Final = frozenset(
+    {
+        *("customer_name", "order_id", "product_name", "product_names", "merchant_name"),
+        *("homepage_url", "support_email", "support_phone", "support_url"),
+    }
+)
+"""Variables that are a text or nil."""
+
 MAX_MARK: Final = 300
 """Characters of one output or tag: the time to read it grows with the square of its blanks."""
 
@@ -84,6 +96,17 @@ class TemplateFaultsError(Exception):
     def __init__(self, faults: Collection[TemplateFault]) -> None:
         super().__init__("; ".join(fault.detail for fault in faults))
         self.faults = tuple(faults)
+
+
+class _Named(NamedTuple):
+    """A variable that is a text or nil, and what stands for nil."""
+
+    name: str
+    default: str
+
+    def write(self, variables: Mapping[str, object]) -> str:
+        value = variables[self.name]
+        return value if isinstance(value, str) and value else self.default
 
 
 class Mark(NamedTuple):
@@ -123,6 +146,8 @@ class LiquidTemplate:
     names: frozenset[str]
     """The variables it uses."""
     _bound: BoundTemplate
+    _parts: "tuple[str | _Named, ...] | None"
+    """The template as texts and names to be joined, where it is as simple as that; None where it is not."""
 
     def render(self, variables: Mapping[str, object]) -> str:
         """Write the template out as plain text.
@@ -130,6 +155,10 @@ class LiquidTemplate:
         Raises:
             TemplateFaultsError: these variables lead where the template fails, or beyond a limit.
         """
+        if self._parts is not None:
+            text = "".join([part if isinstance(part, str) else part.write(variables) for part in self._parts])
+            if len(text) <= MAX_OUTPUT_BYTES // _MAX_UTF8:
+                return text
         try:
             return self._bound.render(variables)
         except Exception as error:
@@ -171,7 +200,34 @@ def read_template(source: str, *, names: Collection[str]) -> LiquidTemplate:
     ]
     if faults:
         raise TemplateFaultsError(_in_order(faults))
-    return LiquidTemplate(source, frozenset(used.globals), bound)
+    return LiquidTemplate(source, frozenset(used.globals), bound, _parts_of(bound))
+
+
+def _parts_of(bound: BoundTemplate) -> "tuple[str | _Named, ...] | None":
+    """Read a template that only puts names between texts, as most do: joining them takes a tenth of the time."""
+    parts: list[str | _Named] = []
+    for node in bound.nodes:
+        if isinstance(node, content.ContentNode):
+            parts.append(node.text)
+        elif isinstance(node, output.OutputNode) and (named := _named(node.expression)) is not None:
+            parts.append(named)
+        else:
+            return None
+    return tuple(parts)
+
+
+def _named(expression: Expression) -> "_Named | None":
+    if not isinstance(expression, FilteredExpression) or not isinstance(expression.left, Path):
+        return None
+    if len(expression.left.path) != 1 or expression.left.path[0] not in SHORT_NAMES:
+        return None
+    name = str(expression.left.path[0])
+    match expression.filters:
+        case None | []:
+            return _Named(name, "")
+        case [Filter(name="default", args=[PositionalArgument(value=StringLiteral(value=text))])]:
+            return _Named(name, text)
+    return None
 
 
 def _in_order(faults: Collection[TemplateFault]) -> list[TemplateFault]:
