@@ -191,7 +191,7 @@ async def test_a_client_that_hangs_up_ends_the_export_and_frees_the_connection(a
     async with asyncio.timeout(20):
         await stream.run()
     assert stream.parts == 3
-    assert api.context.database._engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert api.context.database.connections_in_use == 0
     assert len((await large.get("/v1/invitations")).json()["items"]) == 50
 
 

@@ -102,7 +102,7 @@ async def test_everything_at_once_takes_no_more_than_eight(shop: IngestHouse) ->
 
 
 async def add_version(shop: IngestHouse) -> None:
-    async with shop.database.transaction() as stores:
+    async with shop.database.transaction(by_key=True) as stores:
         policy = replace(make_policy(version=2), product_delay_days=3)
         await stores.policies.add(shop.merchant.id, policy, created_at=NOON, created_by="operator")
         await stores.merchants.set_policy_version(shop.merchant.id, 2, replacing=1)

@@ -41,6 +41,11 @@ class Connections:
         self._count = 0
         """Connections idle, taken or being made."""
 
+    @property
+    def in_use(self) -> int:
+        """How many are taken, or being made."""
+        return self._count - len(self._idle)
+
     async def take(self, *, by_key: bool) -> Held:
         """Take a connection, if there is room one whose session plans as wanted; the server has not closed it.
 

@@ -118,6 +118,11 @@ class Database:
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._connections = Connections(self._engine, size=pool_size)
 
+    @property
+    def connections_in_use(self) -> int:
+        """How many connections somebody works on."""
+        return self._connections.in_use
+
     @contextlib.asynccontextmanager
     async def transaction(self, *, by_key: bool = False) -> AsyncIterator[Stores]:
         """Open a transaction (READ COMMITTED); it commits when the block ends, and rolls back when it raises.
