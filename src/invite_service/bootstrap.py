@@ -35,6 +35,7 @@ from invite_service.services.channel_providers import StoredProviders
 from invite_service.services.channels import ChannelService
 from invite_service.services.contact_hashes import ContactHashes
 from invite_service.services.credentials import CredentialService
+from invite_service.services.doubts import DoubtService
 from invite_service.services.event_effects import EventEffects
 from invite_service.services.event_readers import StoredEventReaders
 from invite_service.services.feedback import FeedbackService
@@ -483,6 +484,11 @@ class Factory:
         """Make the service that settles what a worker left behind."""
         context = self._context
         return LeaseService(context.database, policies=context.policy_versions, clock=context.clock)
+
+    def create_doubts(self) -> DoubtService:
+        """Make the service that asks providers about messages in doubt."""
+        context = self._context
+        return DoubtService(context.database, outlets=context.outlets, bell=context.bell, clock=context.clock)
 
     def create_sandbox(self) -> SandboxService:
         """Make the service for sandbox merchants' clocks and mailboxes."""

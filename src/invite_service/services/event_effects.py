@@ -26,7 +26,6 @@ from invite_service.domain.suppression import (
     SuppressionSource,
 )
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
-from invite_service.rules import actions
 from invite_service.rules.deliveries import (
     PROVES_IT_LEFT,
     SOFT_BOUNCE_SPAN,
@@ -36,16 +35,13 @@ from invite_service.rules.deliveries import (
     replaces_delivery,
 )
 from invite_service.rules.suppressions import decide_reach
+from invite_service.services.doubts import PROVIDER, end_doubt
 from invite_service.services.suppressing import close_customer
 from invite_service.storage.database import Database
-from invite_service.storage.invitations import InvitationChange
 from invite_service.storage.provider_events import PendingEvent, Settled, ToldAttempt
 from invite_service.storage.stores import Stores
 
 log = structlog.get_logger()
-
-PROVIDER: Final = "provider"
-"""The actor of everything here."""
 
 BATCH: Final = 200
 """Events taken at once."""
@@ -205,7 +201,9 @@ async def _close(
         await close_customer(stores, merchant.id, invitation, reason, source=source, told=told)
     elif event.kind in _MAY_CLOSE:
         await _close_address(stores, merchant, event, attempt, invitation, now=now)
-    return _may_end_doubt(event, attempt) and await _end_doubt(stores, merchant, event, attempt, now=now)
+    if not _may_end_doubt(event, attempt):
+        return False
+    return await end_doubt(stores, merchant, attempt, reason=event.kind.value, now=now)
 
 
 async def _close_address(
@@ -238,37 +236,6 @@ async def _close_address(
     )
     if await stores.suppressions.enter(merchant.id, [new]):
         await stores.timeline.add(merchant.id, [_suppressed(invitation, reason, source, actor=PROVIDER, now=now)])
-
-
-async def _end_doubt(
-    stores: Stores, merchant: Merchant, event: PendingEvent, attempt: ToldAttempt, *, now: datetime
-) -> bool:
-    """Settle a message in doubt as accepted, since its provider has it (RULES.md section 8)."""
-    for invitation in await stores.invitations.lock(merchant.id, [attempt.invitation_id]):
-        last = await stores.attempts.find_last(merchant.id, invitation.id)
-        if invitation.status is not InvitationStatus.IN_DOUBT or last is None or last.id != attempt.id:
-            continue
-        plans = await stores.policies.find_versions(merchant.id, {invitation.policy_version})
-        settled = actions.mark_sent(
-            invitation,
-            plan=plans[invitation.policy_version],
-            merchant=merchant,
-            asked_at=attempt.asked_at,
-            product_ids=attempt.product_ids,
-        )
-        await stores.invitations.save(merchant.id, [InvitationChange(settled, invitation)])
-        data: dict[str, JsonFigure] = {"status": settled.status.value, "attempt_id": str(attempt.id)}
-        entry = TimelineEntry(
-            at=now,
-            actor=PROVIDER,
-            event=TimelineEvent.MESSAGE_SETTLED,
-            invitation_id=invitation.id,
-            reason=event.kind.value,
-            data=data,
-        )
-        await stores.timeline.add(merchant.id, [entry])
-        return True
-    return False
 
 
 async def _stop(

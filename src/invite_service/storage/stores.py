@@ -16,6 +16,7 @@ from invite_service.storage.channels import ChannelStore
 from invite_service.storage.clocks import ClockStore
 from invite_service.storage.contacts import ContactKeys, ContactStore
 from invite_service.storage.decisions import DecisionStore
+from invite_service.storage.doubts import DoubtStore
 from invite_service.storage.driver import Driver
 from invite_service.storage.explanations import ExplanationStore
 from invite_service.storage.history import HistoryStore
@@ -207,6 +208,11 @@ class Stores:
     def support_cases(self) -> SupportCaseStore:
         """Customers who were not content."""
         return SupportCaseStore(self._driver)
+
+    @cached_property
+    def doubts(self) -> DoubtStore:
+        """Messages in doubt."""
+        return DoubtStore(self._driver)
 
     @cached_property
     def notices(self) -> NoticeStore:

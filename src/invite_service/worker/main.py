@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -29,6 +29,12 @@ SHUTDOWN_SECONDS: Final = 25.0
 
 PUBLISH_SECONDS: Final = 5.0
 """Between two looks for ratings to publish: holds last days."""
+
+DOUBT_SECONDS: Final = 30.0
+"""Between two looks for messages in doubt; each is asked about less and less often."""
+
+_Find = Callable[[], Awaitable[Sequence[MerchantId]]]
+_Work = Callable[[MerchantId], Awaitable[int]]
 
 
 def run(settings: Settings) -> None:
@@ -86,30 +92,8 @@ async def working(settings: Settings) -> AsyncIterator[int]:
             interval=settings.poll_interval,
             on_failure=context.metrics.poll_failures.inc,
         )
-        approvals, notices = factory.create_approvals(), factory.create_notices()
-        publishing = MerchantLoop(
-            "publish",
-            find_due=approvals.find_due,
-            work=approvals.publish_due,
-            interval=PUBLISH_SECONDS,
-            on_failure=context.metrics.poll_failures.inc,
-        )
-        noticing = MerchantLoop(
-            "send_notices",
-            find_due=notices.find_due,
-            work=notices.send_due,
-            interval=settings.poll_interval,
-            on_failure=context.metrics.poll_failures.inc,
-        )
-        events = factory.create_provider_events()
-        telling = MerchantLoop(
-            "provider_events",
-            find_due=events.find_merchants,
-            work=events.work,
-            interval=settings.poll_interval,
-            on_failure=context.metrics.poll_failures.inc,
-        )
-        loops = [poll_loop.run(), batch_updates.run(), publishing.run(), noticing.run(), telling.run()]
+        turns = _merchant_loops(factory, settings, on_failure=context.metrics.poll_failures.inc)
+        loops = [poll_loop.run(), batch_updates.run(), *(loop.run() for loop in turns)]
         if settings.redis_url is not None:
             loops.append(BellListener(settings.redis_url.get_secret_value(), wake=dispatcher.wake).run())
         async with endpoint.serve(settings.host, settings.worker_port) as port, _running(loops):
@@ -119,6 +103,22 @@ async def working(settings: Settings) -> AsyncIterator[int]:
                 await _stop(dispatcher)
     finally:
         await context.close()
+
+
+def _merchant_loops(factory: Factory, settings: Settings, *, on_failure: Callable[[], None]) -> list[MerchantLoop]:
+    """Make the loops for what merchants have to do now and then: each looks for itself who has."""
+    approvals, notices = factory.create_approvals(), factory.create_notices()
+    events, doubts = factory.create_provider_events(), factory.create_doubts()
+    turns: tuple[tuple[str, _Find, _Work, float], ...] = (
+        ("publish", approvals.find_due, approvals.publish_due, PUBLISH_SECONDS),
+        ("send_notices", notices.find_due, notices.send_due, settings.poll_interval),
+        ("provider_events", events.find_merchants, events.work, settings.poll_interval),
+        ("look_up_doubts", doubts.find_due, doubts.look_up, DOUBT_SECONDS),
+    )
+    return [
+        MerchantLoop(kind, find_due=find_due, work=work, interval=interval, on_failure=on_failure)
+        for kind, find_due, work, interval in turns
+    ]
 
 
 @contextlib.asynccontextmanager
