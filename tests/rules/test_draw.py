@@ -3,7 +3,7 @@ from hashlib import sha256
 import pytest
 
 from invite_service.domain.invitation import Kind, Step
-from invite_service.rules.draw import draw_bucket, draw_spread, kind_of
+from invite_service.rules.draw import draw_bucket, draw_kind, draw_spread, kind_of
 
 
 def test_bucket_is_of_the_first_eight_bytes_of_the_hash() -> None:
@@ -31,6 +31,13 @@ def test_spread_is_drawn_by_order_and_step(step: Step, second: int) -> None:
 )
 def test_kind_is_service_for_the_buckets_below_the_percentage(bucket: int, percent: int, kind: Kind) -> None:
     assert kind_of(bucket, service_percent=percent) is kind
+
+
+@pytest.mark.parametrize("percent", [0, 1, 50, 99, 100])
+def test_kind_of_an_order_is_that_of_its_bucket(percent: int) -> None:
+    for number in range(500):
+        drawn = draw_kind("nordic-gear", f"N-{number}", service_percent=percent)
+        assert drawn is kind_of(draw_bucket("nordic-gear", f"N-{number}"), service_percent=percent)
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(0, 0), (20, 400), (50, 1000), (100, 2000)])

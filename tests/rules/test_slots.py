@@ -14,6 +14,7 @@ from invite_service.domain.invitation import Step
 from invite_service.domain.policy import Policy
 from invite_service.rules.slots import (
     SendPlan,
+    _steady_offset,
     day_window,
     is_window_open,
     local_day,
@@ -257,3 +258,26 @@ def test_local_day_is_the_zones() -> None:
     assert [local_day(instant, zone).isoformat() for zone in zones] == [
         "2026-03-03", "2026-03-03", "2026-03-02", "2026-03-02",
     ]  # fmt: skip
+
+
+LOCAL_DAYS = {
+    "before a day that Samoa skipped": ("2011-12-30 09:59:59", "Pacific/Apia", "2011-12-29"),
+    "after a day that Samoa skipped": ("2011-12-30 10:00", "Pacific/Apia", "2011-12-31"),
+    "before clocks go back over midnight": ("2026-10-25 00:30", "Atlantic/Azores", "2026-10-25"),
+    "midnight comes again": ("2026-11-01 04:59:59", "America/Havana", "2026-11-01"),
+    "last hour of a summer's day": ("2026-07-02 21:59:59", "Europe/Oslo", "2026-07-02"),
+    "first hour of the next": ("2026-07-02 22:00", "Europe/Oslo", "2026-07-03"),
+}
+
+
+@pytest.mark.parametrize(("instant", "zone", "day"), LOCAL_DAYS.values(), ids=LOCAL_DAYS)
+def test_local_day_is_read_on_the_wall_clock(instant: str, zone: str, day: str) -> None:
+    elsewhere = at(instant).astimezone(ZoneInfo("Asia/Kolkata"))
+    assert (local_day(at(instant), zone), local_day(elsewhere, zone)) == (date.fromisoformat(day),) * 2
+
+
+def test_what_is_remembered_of_days_is_bounded() -> None:
+    first = date(2000, 1, 1)
+    for number in range(20_000):
+        local_day(datetime.combine(first + timedelta(days=number), time(12), UTC), "Etc/UTC")
+    assert _steady_offset.cache_info().currsize == _steady_offset.cache_info().maxsize == 4096

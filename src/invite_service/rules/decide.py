@@ -13,7 +13,7 @@ from invite_service.domain.order import Order, OrderOutcome
 from invite_service.domain.policy import ConsentRequirement, DelayOrigin, Policy, ProductSteps
 from invite_service.rules import trace
 from invite_service.rules.asked import NOTHING_ASKED, AskedProducts, find_asked_products, find_asked_service
-from invite_service.rules.draw import draw_bucket, kind_of
+from invite_service.rules.draw import draw_kind
 from invite_service.rules.languages import decide_language
 from invite_service.rules.orders import live_product_ids
 from invite_service.rules.slots import SendPlan, local_day, slot_from
@@ -182,17 +182,17 @@ class _Deciding:
 
     def _by_same_day(self) -> Decision | None:
         """Rule 8."""
-        zone = self._merchant.time_zone
-        day = local_day(self._order.purchased_at, zone)
+        zone, purchased_at = self._merchant.time_zone, self._order.purchased_at
+        is_open = [past for past in self._history.invitations if past.invitation.is_open]
+        day = local_day(purchased_at, zone) if is_open else None
         candidates = [
             past.invitation
-            for past in self._history.invitations
-            if past.invitation.is_open
-            and not self._history.suppressed.closes_address(past.invitation.contact)
+            for past in is_open
+            if not self._history.suppressed.closes_address(past.invitation.contact)
             and any(local_day(purchase, zone) == day for purchase in past.purchases)
         ]
         if not candidates:
-            self._note((trace.SAME_DAY, (day,)))
+            self._note((trace.SAME_DAY, (purchased_at, zone)))
             return None
         target = min(candidates, key=lambda invitation: (invitation.created_at, invitation.id))
         joining: tuple[str, ...] = ()
@@ -233,9 +233,8 @@ class _Deciding:
             self._note((trace.KIND_TO_COME, (newest.kind, newest.id)))
             return newest.kind
         percent = self._policy.service_percent
-        bucket = draw_bucket(self._merchant.id, self._order.order_id)
-        kind = kind_of(bucket, service_percent=percent)
-        self._note((trace.KIND, (kind, bucket, percent)))
+        kind = draw_kind(self._merchant.id, self._order.order_id, service_percent=percent)
+        self._note((trace.KIND, (kind, self._merchant.id, self._order.order_id, percent)))
         return kind
 
     def _by_service_repeat(self) -> Decision | None:

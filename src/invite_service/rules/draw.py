@@ -22,6 +22,13 @@ def kind_of(bucket: int, *, service_percent: int) -> Kind:
     return Kind.SERVICE if bucket < service_percent * (BUCKETS // 100) else Kind.PRODUCT
 
 
+def draw_kind(merchant_id: str, order_id: str, *, service_percent: int) -> Kind:
+    """Draw what an order is asked about; without a draw where the percentage leaves no choice."""
+    if service_percent in {0, 100}:
+        return Kind.SERVICE if service_percent else Kind.PRODUCT
+    return kind_of(draw_bucket(merchant_id, order_id), service_percent=service_percent)
+
+
 def draw_spread(merchant_id: str, order_id: str, step: Step, *, window_seconds: int) -> int:
     """Draw the second of the window at which the step is planned, 0 to `window_seconds` - 1."""
     return _draw(f"{merchant_id}:{order_id}:{step}") % window_seconds

@@ -94,6 +94,11 @@ class Ledger:
         Orders go by purchased_at (of their first event here), then by id, each seeing those before it; several
         events of one order go in their order in the list (RULES.md section 3).
         """
+        if len(events) == 1:
+            order, is_recorded = self._post(events[0], accepted_at)
+            if is_recorded:
+                self._recorded.add(0)
+            return [order]
         first_purchases: dict[str, datetime] = {}
         for event in events:
             if event.order_id not in first_purchases:

@@ -6,10 +6,11 @@ The same events under the same policy end the same, down to every message.
 
 import heapq
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain, count
+from typing import TypeVar
 from uuid import UUID
 
 from invite_service.domain.decision import Reason
@@ -22,20 +23,40 @@ from invite_service.rules.ledger import Ledger
 from invite_service.rules.sending import Later, Missed, Send, Skip, may_send
 from invite_service.rules.zones import load_zone
 
+T = TypeVar("T")
 
-@dataclass(slots=True)
+
 class MessageTally:
-    """Messages that left, counted four ways; days and hours are those of the merchant's zone."""
+    """Messages that left, counted three ways; days and hours are those of the merchant's zone."""
 
-    by_step: Counter[tuple[Step, Channel]] = field(default_factory=Counter)
-    by_day: Counter[date] = field(default_factory=Counter)
-    by_hour: Counter[int] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[tuple[Step, Channel], date, int]] = Counter()
 
     def count(self, step: Step, channel: Channel, local: datetime) -> None:
         """Count a message that left at a local time."""
-        self.by_step[step, channel] += 1
-        self.by_day[local.date()] += 1
-        self.by_hour[local.hour] += 1
+        self._counts[(step, channel), local.date(), local.hour] += 1
+
+    @property
+    def by_step(self) -> Counter[tuple[Step, Channel]]:
+        """How many left of each step, by channel."""
+        return _add_up((step, number) for (step, _, _), number in self._counts.items())
+
+    @property
+    def by_day(self) -> Counter[date]:
+        """How many left on each day."""
+        return _add_up((day, number) for (_, day, _), number in self._counts.items())
+
+    @property
+    def by_hour(self) -> Counter[int]:
+        """How many left in each hour of the day."""
+        return _add_up((hour, number) for (_, _, hour), number in self._counts.items())
+
+
+def _add_up(counts: Iterable[tuple[T, int]]) -> Counter[T]:
+    sums: Counter[T] = Counter()
+    for key, number in counts:
+        sums[key] += number
+    return sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,22 @@ class Window(NamedTuple):
 
 def local_day(instant: datetime, zone: str) -> date:
     """Tell the calendar day of an instant on the wall clock of an IANA zone."""
+    if instant.tzinfo is UTC:
+        offset = _steady_offset(instant.date(), zone)
+        if offset is not None:
+            return (instant + offset).date()
     return instant.astimezone(load_zone(zone)).date()
+
+
+@lru_cache(maxsize=4096)
+def _steady_offset(day: date, zone: str) -> timedelta | None:
+    """Give what a zone is ahead of UTC on all of a day of UTC, or None where its clocks change on it.
+
+    No zone of the database has ever changed its clocks twice within six days.
+    """
+    tz = load_zone(zone)
+    first, last = (datetime.combine(day, wall, UTC).astimezone(tz).utcoffset() for wall in (time.min, time.max))
+    return first if first == last else None
 
 
 def _first_occurrence(wall: datetime, zone: ZoneInfo) -> tuple[datetime, bool]:

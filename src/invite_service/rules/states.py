@@ -69,8 +69,8 @@ def _asked_about(invitation: Invitation, product_ids: Collection[str]) -> tuple[
 
 def _asked_in(product: InvitedProduct, *, is_asked: bool) -> InvitedProduct:
     if is_asked:
-        return product if product.asked else replace(product, asked=True)
-    return replace(product, brought_by=()) if product.brought_by else product
+        return product if product.asked else InvitedProduct(product.product_id, product.brought_by, asked=True)
+    return InvitedProduct(product.product_id, (), product.asked) if product.brought_by else product
 
 
 def record_in_doubt(invitation: Invitation, *, asked_at: datetime, product_ids: Collection[str]) -> Invitation:

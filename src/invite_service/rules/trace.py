@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from invite_service.domain.decision import JsonFigure, TraceEntry, TraceOutcome
+from invite_service.rules.draw import draw_bucket
+from invite_service.rules.slots import local_day
 
 Figures = dict[str, JsonFigure]
 
@@ -79,7 +81,7 @@ CONTACT: Final = Line(
 CONSENT: Final = _usual("consent", "consent", "required")
 CHANNEL: Final = _usual("channel", "channel")
 NO_CHANNEL: Final = _usual("channel", "closed")
-SAME_DAY: Final = Line("same_day", lambda day: {"day": day.isoformat()})
+SAME_DAY: Final = Line("same_day", lambda purchased_at, zone: {"day": local_day(purchased_at, zone).isoformat()})
 MERGED: Final = Line(
     "same_day",
     lambda day, invitation_id, asked: {
@@ -99,7 +101,12 @@ REPEAT_BLOCK: Final = Line(
     },
 )
 KIND: Final = Line(
-    "kind", lambda kind, bucket, percent: {"kind": kind.value, "bucket": bucket, "service_percent": percent}
+    "kind",
+    lambda kind, merchant_id, order_id, percent: {
+        "kind": kind.value,
+        "bucket": draw_bucket(merchant_id, order_id),
+        "service_percent": percent,
+    },
 )
 KIND_TO_COME: Final = Line(
     "kind", lambda kind, invitation_id: {"kind": kind.value, "invitation_id": str(invitation_id)}

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from invite_service.domain.invitation import Step
 from invite_service.domain.policy import WEEKDAYS
-from invite_service.rules.slots import SendPlan, is_window_open, next_slot, next_window_start, slot_from, slot_of_day
+from invite_service.rules.slots import (
+    SendPlan,
+    is_window_open,
+    local_day,
+    next_slot,
+    next_window_start,
+    slot_from,
+    slot_of_day,
+)
 from invite_service.rules.zones import load_zone
 from tests.reading.slots import Timetable
 from tests.rules.builders import make_policy
@@ -175,3 +183,11 @@ def test_next_slot_and_next_window_lie_ahead_and_inside(plan: SendPlan, now: dat
 def test_later_day_never_gives_an_earlier_plan(plan: SendPlan, now: datetime, one: int, other: int) -> None:
     earlier, later = (slot_from(plan, now.date() + timedelta(days=days), now=now) for days in sorted((one, other)))
     assert earlier <= later
+
+
+@pytest.mark.parametrize("name", ALL_ZONES)
+def test_local_day_is_that_of_the_wall_clock_around_every_change(name: str) -> None:
+    zone = load_zone(name)
+    for changed_at, _ in changes_of(name):
+        for instant in (changed_at - SECOND, *(changed_at + timedelta(hours=hour) for hour in range(-24, 25))):
+            assert local_day(instant, name) == instant.astimezone(zone).date()
