@@ -64,7 +64,8 @@ def record_accepted(
 
 def _asked_about(invitation: Invitation, product_ids: Collection[str]) -> tuple[InvitedProduct, ...]:
     """Mark what the message asked about; what another invitation asks meanwhile was dropped and is not asked here."""
-    return tuple([_asked_in(product, is_asked=product.product_id in product_ids) for product in invitation.products])
+    asked = frozenset(product_ids)
+    return tuple([_asked_in(product, is_asked=product.product_id in asked) for product in invitation.products])
 
 
 def _asked_in(product: InvitedProduct, *, is_asked: bool) -> InvitedProduct:
