@@ -18,7 +18,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
-LANGUAGES = ("cs", "da", "de", "en", "es", "et", "fi", "fr", "it", "lv", "nb", "nl", "pl", "pt-BR", "ru", "sk", "sv")
+LANGUAGES = (
+    "cs", "da", "de", "en", "es", "et", "fi", "fr", "it", "ja", "lv", "nb", "nl", "pl", "pt-BR", "ru", "sk", "sv",
+)  # fmt: skip
 """Languages that have a catalogue. A further one is a file under catalogues/ and its tag here, and nothing else."""
 
 STORY_LANGUAGES = ("en", "nb")
