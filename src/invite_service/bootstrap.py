@@ -22,6 +22,7 @@ from invite_service.domain.receipt import Receipt
 from invite_service.providers import registry
 from invite_service.providers.base import EventReader, Mailbox, Sender
 from invite_service.providers.reach import Reach
+from invite_service.providers.webhooks import WebhookCaller
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
 from invite_service.services.access import AccessService
@@ -70,6 +71,7 @@ from invite_service.services.suppressions import SuppressionService
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.texts import TextService
 from invite_service.services.tokens import TokenSigner
+from invite_service.services.webhooks import WebhookService
 from invite_service.services.writing import MessageWriter
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.database import Database
@@ -489,6 +491,20 @@ class Factory:
         """Make the service that asks providers about messages in doubt."""
         context = self._context
         return DoubtService(context.database, outlets=context.outlets, bell=context.bell, clock=context.clock)
+
+    def create_webhooks(self) -> WebhookService:
+        """Make the service for what merchants' systems are told.
+
+        Their secrets are under the key derived from the installation's own, which no rotation takes away.
+        """
+        context = self._context
+        return WebhookService(
+            context.database,
+            caller=WebhookCaller(reach=Reach(context.settings.provider_networks)),
+            seal=CredentialSeal.create(context.settings.secret_key.get_secret_value(), {}),
+            clock=context.clock,
+            new_id=new_id,
+        )
 
     def create_sandbox(self) -> SandboxService:
         """Make the service for sandbox merchants' clocks and mailboxes."""

@@ -33,6 +33,7 @@ from invite_service.api import (
     support_cases,
     suppressions,
     texts,
+    webhooks,
 )
 from invite_service.api.errors import answering, install_problems
 from invite_service.api.middleware import BodyLimitMiddleware, RequestMiddleware
@@ -54,6 +55,7 @@ from invite_service.api.schemas.sandbox import ClockRequest
 from invite_service.api.schemas.simulation import SimulationRequest
 from invite_service.api.schemas.suppression import SubjectRequest, SuppressionsRequest
 from invite_service.api.schemas.text import TextRequest
+from invite_service.api.schemas.webhook import WebhookEndpointRequest
 from invite_service.bootstrap import Factory, ProcessContext, new_id
 from invite_service.config import Settings, load_settings
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
@@ -85,6 +87,7 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     publishing.router,
     ratings.router,
     support_cases.router,
+    webhooks.router,
     insights.router,
     account_insights.router,
     sandbox.router,
@@ -118,6 +121,7 @@ _BODIES: Final = (
     SubjectRequest,
     SuppressionsRequest,
     TextRequest,
+    WebhookEndpointRequest,
 )
 """JSON bodies that routes read themselves, for the OpenAPI document."""
 

@@ -16,6 +16,8 @@ from invite_service.domain.errors import (
     InvitationNotFoundError,
     RatingNotFoundError,
     SupportCaseNotFoundError,
+    WebhookEndpointNotFoundError,
+    WebhookEventNotFoundError,
 )
 from invite_service.domain.invitation import Channel
 from invite_service.services.access import Caller, Scope
@@ -102,6 +104,22 @@ async def read_case_id(case_id: str) -> UUID:
         raise SupportCaseNotFoundError("No support case of that id exists.") from None
 
 
+async def read_endpoint_id(endpoint_id: str) -> UUID:
+    """Read a webhook endpoint's id from the path; one that cannot be an id is that of no endpoint."""
+    try:
+        return UUID(endpoint_id)
+    except ValueError:
+        raise WebhookEndpointNotFoundError("No webhook endpoint of that id exists.") from None
+
+
+async def read_event_id(event_id: str) -> UUID:
+    """Read a webhook event's id from the path; one that cannot be an id is that of no event."""
+    try:
+        return UUID(event_id)
+    except ValueError:
+        raise WebhookEventNotFoundError("No event of that id has ended at this endpoint.") from None
+
+
 async def read_channel(channel: str) -> Channel:
     """Read a channel's name from the path; there is nothing at an address with another."""
     if channel not in set(Channel):
@@ -113,6 +131,8 @@ Operator = Annotated[str, Depends(authorised_operator)]
 ChannelName = Annotated[Channel, Depends(read_channel)]
 RatingId = Annotated[UUID, Depends(read_rating_id)]
 SupportCaseId = Annotated[UUID, Depends(read_case_id)]
+WebhookEndpointId = Annotated[UUID, Depends(read_endpoint_id)]
+WebhookEventId = Annotated[UUID, Depends(read_event_id)]
 InvitationId = Annotated[UUID, Depends(read_invitation_id)]
 ReadsOrders = Annotated[Caller, Depends(requires(Scope.ORDERS_READ))]
 WritesOrders = Annotated[Caller, Depends(requires(Scope.ORDERS_WRITE))]
@@ -132,5 +152,7 @@ ReadsTexts = Annotated[Caller, Depends(requires(Scope.TEXTS_READ))]
 WritesTexts = Annotated[Caller, Depends(requires(Scope.TEXTS_WRITE))]
 ReadsRatings = Annotated[Caller, Depends(requires(Scope.RATINGS_READ))]
 WritesRatings = Annotated[Caller, Depends(requires(Scope.RATINGS_WRITE))]
+ReadsWebhooks = Annotated[Caller, Depends(requires(Scope.WEBHOOKS_READ))]
+WritesWebhooks = Annotated[Caller, Depends(requires(Scope.WEBHOOKS_WRITE))]
 ReadsInsights = Annotated[Caller, Depends(requires(Scope.INSIGHTS_READ))]
 UsesSandbox = Annotated[Caller, Depends(requires(Scope.SANDBOX))]

@@ -60,6 +60,8 @@ STATUS_BY_CODE: Final = {
     "token_not_found": HTTPStatus.NOT_FOUND,
     "undo_refused": HTTPStatus.CONFLICT,
     "unexpected_count": HTTPStatus.CONFLICT,
+    "webhook_endpoint_not_found": HTTPStatus.NOT_FOUND,
+    "webhook_event_not_found": HTTPStatus.NOT_FOUND,
     "version_mismatch": HTTPStatus.PRECONDITION_FAILED,
 }
 """Status by problem code. The reasons of a refused action are codes that share the status of `action_refused`."""

@@ -67,6 +67,18 @@ class SupportCaseNotFoundError(DomainError):
     code = "support_case_not_found"
 
 
+class WebhookEndpointNotFoundError(DomainError):
+    """The merchant has no webhook endpoint of that id."""
+
+    code = "webhook_endpoint_not_found"
+
+
+class WebhookEventNotFoundError(DomainError):
+    """The webhook endpoint was never told of an event of that id, or is just being told."""
+
+    code = "webhook_event_not_found"
+
+
 class BatchUpdateNotFoundError(DomainError):
     """The merchant has no batch update of that id."""
 

@@ -48,6 +48,8 @@ class Scope(StrEnum):
     TEXTS_WRITE = "texts:write"
     RATINGS_READ = "ratings:read"
     RATINGS_WRITE = "ratings:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
     INSIGHTS_READ = "insights:read"
     SANDBOX = "sandbox"
     """Move a sandbox's clock and read its mailbox."""

@@ -13,7 +13,10 @@ from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.publishing import RejectReason
 from invite_service.domain.support import SupportCase
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.domain.webhook import WebhookKind
 from invite_service.rules.publishing import ALL_PARTS, RatingPart, hold, publish, publish_when_due, reject
+from invite_service.services.rating_news import rating_told
+from invite_service.services.webhooks import announce
 from invite_service.storage.database import Database
 from invite_service.storage.ratings import RatingChange
 from invite_service.storage.stores import Stores
@@ -23,6 +26,13 @@ WORKER: Final = "worker"
 
 HOLD_ENDED: Final = "hold_ended"
 """Why the worker publishes."""
+
+_KINDS: Final = {
+    TimelineEvent.RATING_PUBLISHED: WebhookKind.RATING_PUBLISHED,
+    TimelineEvent.RATING_HELD: WebhookKind.RATING_HELD,
+    TimelineEvent.RATING_REJECTED: WebhookKind.RATING_REJECTED,
+}
+"""What merchants' systems are told of."""
 
 MAX_AT_ONCE: Final = 200
 """Ratings that one transaction publishes."""
@@ -150,6 +160,8 @@ class ApprovalService:
                         for change in changes
                     ],
                 )
+                for change in changes:
+                    await self._announce(stores, merchant, WebhookKind.RATING_PUBLISHED, change.rating)
             published += len(due)
             if len(due) < MAX_AT_ONCE:
                 return published
@@ -191,6 +203,13 @@ class ApprovalService:
     ) -> None:
         await stores.timeline.add(merchant.id, [_entry(change, at=at, event=event, reason=reason, actor=actor)])
         await stores.ratings.save(merchant.id, [change])
+        kind = _KINDS.get(event)
+        if kind is not None:
+            await self._announce(stores, merchant, kind, change.rating)
+
+    async def _announce(self, stores: Stores, merchant: Merchant, kind: WebhookKind, rating: Rating) -> None:
+        data = {"invitation_id": str(rating.invitation_id), **rating_told(rating)}
+        await announce(stores, merchant, kind, data, event_id=self._new_id(), real_now=self._clock())
 
 
 async def open_case(
@@ -209,6 +228,10 @@ async def open_case(
         data={"rating_id": str(rating.id), "support_case_id": str(case.id)},
     )
     await stores.timeline.add(merchant.id, [entry])
+    data = {"support_case_id": str(case.id), "invitation_id": str(rating.invitation_id), **rating_told(rating)}
+    await announce(
+        stores, merchant, WebhookKind.SUPPORT_CASE_OPENED, data, event_id=new_id(), real_now=at - merchant.clock_offset
+    )
     return case
 
 

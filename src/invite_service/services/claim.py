@@ -11,14 +11,17 @@ import structlog
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.channel import SMS_PRICE, UNSET_CHANNEL, ChannelState, Price
+from invite_service.domain.decision import JsonFigure
 from invite_service.domain.invitation import Channel, Invitation
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.domain.webhook import WebhookKind
 from invite_service.rendering.own_texts import OwnTexts
 from invite_service.services.conclusions import WORKER, Conclusion, Tried, settle_late
+from invite_service.services.webhooks import announce
 from invite_service.storage.attempts import NewAttempt, Recorded
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
@@ -102,6 +105,7 @@ class Claim:
         *,
         database: Database,
         clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
         time_of: Callable[[Invitation], datetime] | None = None,
     ) -> None:
         """Take charge of a claim; `time_of` tells the merchant's time for an invitation where it is not simply now."""
@@ -109,6 +113,7 @@ class Claim:
         self.token = token
         self._database = database
         self._clock = clock
+        self._new_id = new_id
         self._time_of = time_of
 
     @property
@@ -188,4 +193,8 @@ class Claim:
                 data={"channel": channel.value},
             )
             await stores.timeline.add(self.merchant.id, [entry])
+            told: dict[str, JsonFigure] = {"channel": channel.value, "reason": reason}
+            await announce(
+                stores, self.merchant, WebhookKind.CHANNEL_PAUSED, told, event_id=self._new_id(), real_now=now
+            )
         log.warning("Paused a channel", merchant_id=self.merchant.id, channel=channel, reason=reason)

@@ -25,6 +25,7 @@ from invite_service.domain.message import Notice
 from invite_service.domain.publishing import PublishingSettings
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.domain.webhook import WebhookKind
 from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rules.feedback import check_feedback, tidy
 from invite_service.rules.publishing import Publishing, decide_publishing, display_name
@@ -32,9 +33,11 @@ from invite_service.rules.states import record_feedback, report_not_received
 from invite_service.services.approvals import open_case
 from invite_service.services.holidays import end_of_hold_by
 from invite_service.services.notices import queue_notice
+from invite_service.services.rating_news import rating_told
 from invite_service.services.suppressing import close_customer
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.tokens import TokenClaims, TokenPurpose, TokenSigner
+from invite_service.services.webhooks import announce
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.invitations import InvitationChange
@@ -182,6 +185,8 @@ class FeedbackService:
             if reported.send_at != invitation.send_at:
                 moved["send_at"] = reported.send_at.isoformat()
             await stores.timeline.add(merchant.id, [visit.entry(TimelineEvent.NOT_RECEIVED, moved)])
+            told: dict[str, JsonFigure] = {**_ids_of(invitation), **moved}
+            await self._announce(visit, WebhookKind.INVITATION_NOT_RECEIVED, told)
 
         await self._change(token, report)
 
@@ -228,6 +233,9 @@ class FeedbackService:
             await stores.invitations.save(merchant_id, [InvitationChange(responded, invitation)])
         await stores.timeline.add(merchant_id, [_feedback_entry(visit, change) for change in changes])
         await stores.ratings.save(merchant_id, changes)
+        for change in changes:
+            kind = WebhookKind.RATING_CREATED if change.stored is None else WebhookKind.RATING_UPDATED
+            await self._announce(visit, kind, {**_ids_of(invitation), **rating_told(change.rating)})
         changed_ids = {change.rating.id for change in changes}
         for rating, publishing in left:
             if publishing.alerts_support and rating.id in changed_ids:
@@ -257,6 +265,9 @@ class FeedbackService:
         )
         if first is not None and await visit.stores.notices.find_voucher(visit.merchant.id, visit.invitation.id):
             await self._queue(visit, Notice.VOUCHER, first)
+
+    async def _announce(self, visit: _Visit, kind: WebhookKind, data: Mapping[str, JsonFigure]) -> None:
+        await announce(visit.stores, visit.merchant, kind, data, event_id=self._new_id(), real_now=self._clock())
 
     async def _queue(self, visit: _Visit, notice: Notice, rating: Rating) -> None:
         await queue_notice(
@@ -321,7 +332,7 @@ class FeedbackService:
             merchant, invitation = visit.merchant, visit.invitation
             branding, own_texts = await self._look(stores, merchant)
             try:
-                await close_customer(
+                is_news = await close_customer(
                     stores,
                     merchant.id,
                     invitation,
@@ -331,6 +342,8 @@ class FeedbackService:
                 )
             except MerchantNotFoundError:
                 raise _unknown() from None
+            if is_news:
+                await self._announce(visit, WebhookKind.CUSTOMER_UNSUBSCRIBED, _ids_of(invitation))
         return UnsubscribePage(merchant, branding, own_texts, invitation.language)
 
     async def _look(self, stores: Stores, merchant: Merchant) -> tuple[Branding, OwnTexts]:
@@ -383,6 +396,10 @@ def _asked_as(rating: Rating) -> str | None:
 def _as_left(rating: Rating) -> Rating:
     """Show a rating to its customer: under the product they rated, wherever the merchant counts it."""
     return rating if rating.moved_from is None else replace(rating, product_id=rating.moved_from)
+
+
+def _ids_of(invitation: Invitation) -> dict[str, JsonFigure]:
+    return {"invitation_id": str(invitation.id), "order_ids": list(invitation.order_ids)}
 
 
 def _is_text_fixed(stored: Rating | None) -> bool:

@@ -257,7 +257,14 @@ class SendingService:
             if not claimed:
                 return None
             contents = await stores.sending.read_contents(merchant_id, claimed)
-            claim = Claim(account, lease.token, database=self._database, clock=self._clock, time_of=time_of)
+            claim = Claim(
+                account,
+                lease.token,
+                database=self._database,
+                clock=self._clock,
+                new_id=self._new_id,
+                time_of=time_of,
+            )
             return await self._complete(stores, claim, contents)
 
     async def _complete(self, stores: Stores, claim: Claim, contents: list[SendContent]) -> _Batch:

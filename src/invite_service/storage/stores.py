@@ -41,6 +41,7 @@ from invite_service.storage.support_cases import SupportCaseStore
 from invite_service.storage.suppressions import SuppressionStore
 from invite_service.storage.texts import TextStore
 from invite_service.storage.timeline import TimelineStore
+from invite_service.storage.webhooks import WebhookStore
 
 
 class Stores:
@@ -213,6 +214,11 @@ class Stores:
     def doubts(self) -> DoubtStore:
         """Messages in doubt."""
         return DoubtStore(self._driver)
+
+    @cached_property
+    def webhooks(self) -> WebhookStore:
+        """What merchants' systems are told."""
+        return WebhookStore(self._driver)
 
     @cached_property
     def notices(self) -> NoticeStore:

@@ -651,6 +651,62 @@ notices = Table(
     comment="What follows a customer's answer, sent once: replies, vouchers, support's alerts and help.",
 )
 
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    _text("url"),
+    Column("kinds", ARRAY(Text), nullable=False),
+    _text("key_id"),
+    Column("sealed_secret", LargeBinary, nullable=False),
+    _text("description", nullable=True),
+    # Real time.
+    _instant("created_at"),
+    _instant("deleted_at", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    _of_merchant(),
+    comment="Where merchants' systems listen; a deleted one stays for what it was told.",
+)
+
+webhook_events = Table(
+    "webhook_events",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    _text("kind"),
+    # The merchant's clock.
+    _instant("at"),
+    Column("data", JSONB, nullable=False),
+    # Real time.
+    _instant("created_at"),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    _of_merchant(),
+    comment="The outbox: what merchants' systems are told, written in the transaction of what happened.",
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    _merchant(),
+    Column("event_id", Uuid, nullable=False),
+    Column("endpoint_id", Uuid, nullable=False),
+    _text("status"),
+    Column("tries", SmallInteger, nullable=False),
+    # Real time: when it is sent, or, while somebody is at it, when anybody may.
+    _instant("next_attempt_at", nullable=True),
+    _text("last_answer", nullable=True),
+    _instant("ended_at", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "event_id", "endpoint_id"),
+    ForeignKeyConstraint(["merchant_id", "event_id"], ["webhook_events.merchant_id", "webhook_events.id"]),
+    ForeignKeyConstraint(["merchant_id", "endpoint_id"], ["webhook_endpoints.merchant_id", "webhook_endpoints.id"]),
+    Index(None, "merchant_id", "endpoint_id", "event_id"),
+    Index(
+        "webhook_deliveries_due_idx", "merchant_id", "next_attempt_at", postgresql_where="next_attempt_at IS NOT NULL"
+    ),
+    comment="One row for each event and endpoint.",
+)
+
 rating_totals = Table(
     "rating_totals",
     metadata,

@@ -109,10 +109,12 @@ def _merchant_loops(factory: Factory, settings: Settings, *, on_failure: Callabl
     """Make the loops for what merchants have to do now and then: each looks for itself who has."""
     approvals, notices = factory.create_approvals(), factory.create_notices()
     events, doubts = factory.create_provider_events(), factory.create_doubts()
+    webhooks = factory.create_webhooks()
     turns: tuple[tuple[str, _Find, _Work, float], ...] = (
         ("publish", approvals.find_due, approvals.publish_due, PUBLISH_SECONDS),
         ("send_notices", notices.find_due, notices.send_due, settings.poll_interval),
         ("provider_events", events.find_merchants, events.work, settings.poll_interval),
+        ("tell_webhooks", webhooks.find_due, webhooks.tell, settings.poll_interval),
         ("look_up_doubts", doubts.find_due, doubts.look_up, DOUBT_SECONDS),
     )
     return [
