@@ -106,7 +106,7 @@ async def test_database_that_goes_away_and_comes_back_costs_nothing_but_time(
         await comes_true(lambda: len(smtp.messages) == 1)
         await ready.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND application_name <> current_setting('application_name')"
         )
         ready.clock.now = ordered_at
         await ready.invite_many(5, prefix="after")
