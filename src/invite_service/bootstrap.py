@@ -21,6 +21,8 @@ from invite_service.domain.provider_event import EventKind, EventVerdict
 from invite_service.domain.receipt import Receipt
 from invite_service.providers import registry
 from invite_service.providers.base import EventReader, Mailbox, Sender
+from invite_service.providers.event_addresses import EventAddresses
+from invite_service.providers.merchant_providers import MerchantProviders
 from invite_service.providers.reach import Reach
 from invite_service.providers.webhooks import WebhookCaller
 from invite_service.rendering.message import SenderDefaults
@@ -82,9 +84,6 @@ TOKEN_KEY_ID: Final = 0
 
 UNSET_SENDER: Final = "invitations@reviews.invalid"
 """From address where none is set: then nothing leaves but into the mailbox (RFC 2606 keeps the name from anybody)."""
-
-SMS_SENDER: Final = "Reviews"
-"""Who an SMS is from where the merchant's branding names nobody."""
 
 
 def utc_now() -> datetime:
@@ -218,7 +217,8 @@ def _make_senders(settings: Settings, mailbox: Mailbox, *, clock: Callable[[], d
     for channel, url in ((Channel.EMAIL, settings.smtp_url or settings.email_url), (Channel.SMS, settings.sms_url)):
         if url is not None:
             chosen = registry.parse_url(url.get_secret_value(), channel=channel)
-            defaults[channel] = registry.create_sender(chosen, mailbox=mailbox, clock=clock)
+            events = EventAddresses(settings.public_base_url)
+            defaults[channel] = registry.create_sender(chosen, mailbox=mailbox, clock=clock, events=events)
             reader = registry.create_event_reader(chosen)
             if reader is not None:
                 readers[channel] = reader
@@ -227,7 +227,12 @@ def _make_senders(settings: Settings, mailbox: Mailbox, *, clock: Callable[[], d
 
 
 def _make_providers(settings: Settings, mailbox: Mailbox, *, clock: Callable[[], datetime]) -> StoredProviders:
-    providers = registry.MerchantProviders(mailbox=mailbox, clock=clock, reach=Reach(settings.provider_networks))
+    providers = MerchantProviders(
+        mailbox=mailbox,
+        clock=clock,
+        reach=Reach(settings.provider_networks),
+        events=EventAddresses(settings.public_base_url),
+    )
     keys = settings.credential_keys
     given = read_keys(keys.get_secret_value()) if keys is not None else {}
     return StoredProviders(providers, CredentialSeal.create(settings.secret_key.get_secret_value(), given))
@@ -235,7 +240,7 @@ def _make_providers(settings: Settings, mailbox: Mailbox, *, clock: Callable[[],
 
 def _sender_defaults(settings: Settings) -> SenderDefaults:
     address = settings.sender_email or UNSET_SENDER
-    return SenderDefaults(email=EmailSender(address, settings.sender_name), sms_sender=SMS_SENDER)
+    return SenderDefaults(email=EmailSender(address, settings.sender_name), sms_sender=settings.sms_sender)
 
 
 def _counting_outcomes(metrics: Metrics) -> Callable[[Mapping[OrderOutcome, int]], None]:

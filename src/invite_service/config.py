@@ -4,6 +4,7 @@ Every variable is named `INVITE_` and the field's name in capitals; an empty one
 merchant (policy, texts, channels) are no business of this file: they live in the database.
 """
 
+import re
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -15,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from invite_service.rules.sms_senders import kind_of_sender
 from invite_service.services.sealing import read_keys
 
 ENVIRONMENT_PREFIX: Final = "INVITE_"
@@ -24,6 +26,8 @@ SECRET_KEY_LENGTH: Final = 32
 
 
 Network = IPv4Network | IPv6Network
+
+_PROVIDER: Final = re.compile(r"[0-9A-Za-z_]+")
 
 
 class InvalidSettingsError(Exception):
@@ -91,9 +95,17 @@ def _smtp_url(url: SecretStr) -> SecretStr:
 
 
 def _provider_url(url: SecretStr) -> SecretStr:
-    if _Url.parse(url.get_secret_value()).scheme in {"", "http", "https"}:
+    # A provider's name need not be what RFC 3986 calls a scheme: `46elks` begins with a digit.
+    name, colon, _ = url.get_secret_value().partition(":")
+    if not colon or not _PROVIDER.fullmatch(name) or name.lower() in {"http", "https"}:
         raise ValueError("must look like provider:?option=value&option=value, values percent-encoded")
     return url
+
+
+def _sms_sender(sender: str) -> str:
+    if kind_of_sender(sender) is None:
+        raise ValueError("must be an E.164 number, a short code, or a name of at most 11 letters and digits")
+    return sender
 
 
 def _base_url(url: str) -> str:
@@ -178,6 +190,9 @@ class Settings(BaseSettings):
 
     sms_url: Annotated[SecretStr, AfterValidator(_provider_url)] | None = None
     """SMS provider for merchants without one of their own, as `provider:?option=value&option=value`."""
+
+    sms_sender: Annotated[str, AfterValidator(_sms_sender)] = "Reviews"
+    """Who SMS are from for merchants who name no sender: a number, a short code, or at most 11 letters and digits."""
 
     sender_email: Annotated[str, AfterValidator(_email)] | None = Field(default=None, validate_default=True)
     """From address for merchants without one of their own; required with `smtp_url` and `email_url`."""

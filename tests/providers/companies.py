@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from invite_service.domain.invitation import Channel
 from invite_service.providers.base import EventReader, EventRequest, Sender
 from invite_service.providers.email.brevo import BrevoEvents, BrevoSender, BrevoSettings
 from invite_service.providers.email.mailgun import MailgunEvents, MailgunSender, MailgunSettings
@@ -22,6 +23,7 @@ from invite_service.providers.email.resend import ResendEvents, ResendSender, Re
 from invite_service.providers.email.sendgrid import SendGridEvents, SendGridSender, SendGridSettings
 from tests.providers.played import SECRET, PlayedCompany, basic
 from tests.providers.played_ses import Ses
+from tests.providers.sms_companies import Elks, LinkMobility, Sinch, Twilio, Vonage
 from tests.support.vendor_server import Asked, Said
 
 
@@ -29,6 +31,7 @@ class Postmark:
     """Answers as shown in Postmark's API reference for /email, /email/batch, /server and /messages/outbound."""
 
     name = "postmark"
+    channel = Channel.EMAIL
     token = "5a1b9c7e-token"
 
     def __init__(self) -> None:
@@ -85,6 +88,7 @@ class Resend:
     """Answers as shown in Resend's API reference for /emails, /emails/batch and /domains, keys honoured."""
 
     name = "resend"
+    channel = Channel.EMAIL
     key = "re_5a1b9c7e"
     signing_secret = "whsec_" + b64encode(SECRET.encode()).decode()
 
@@ -157,6 +161,7 @@ class SendGrid:
     """Answers as shown in SendGrid's v3 API reference for /mail/send and /scopes."""
 
     name = "sendgrid"
+    channel = Channel.EMAIL
     key = "SG.5a1b9c7e"
     signing_key = ec.generate_private_key(ec.SECP256R1())
     public_key = b64encode(
@@ -204,6 +209,7 @@ class Brevo:
     """Answers as shown in Brevo's API reference for /smtp/email and /account, keys honoured."""
 
     name = "brevo"
+    channel = Channel.EMAIL
     key = "xkeysib-5a1b9c7e"
 
     def __init__(self) -> None:
@@ -243,6 +249,7 @@ class Mailjet:
     """Answers as shown in Mailjet's guides for /send, /REST/message and /REST/sender: 400 for a partial failure."""
 
     name = "mailjet"
+    channel = Channel.EMAIL
     keys = ("5a1b9c7e", "e7c9b1a5")
 
     def __init__(self) -> None:
@@ -307,6 +314,7 @@ class Mailgun:
     """Answers as shown in Mailgun's API reference for messages, messages.mime and events."""
 
     name = "mailgun"
+    channel = Channel.EMAIL
     key = "key-5a1b9c7e"
 
     def __init__(self) -> None:
@@ -373,4 +381,6 @@ def read_form(asked: Asked) -> dict[str, bytes]:
     return form
 
 
-COMPANIES: tuple[type[PlayedCompany], ...] = (Brevo, Mailgun, Mailjet, Postmark, Resend, SendGrid, Ses)
+EMAIL_COMPANIES: tuple[type[PlayedCompany], ...] = (Brevo, Mailgun, Mailjet, Postmark, Resend, SendGrid, Ses)
+SMS_COMPANIES: tuple[type[PlayedCompany], ...] = (Elks, LinkMobility, Sinch, Twilio, Vonage)
+COMPANIES = EMAIL_COMPANIES + SMS_COMPANIES

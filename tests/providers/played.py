@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from invite_service.domain.invitation import Channel
 from invite_service.domain.message import Message
 from invite_service.providers.base import EventReader, EventRequest, Sender
 from tests.providers.messages import RAW, make_message
@@ -14,8 +15,10 @@ from tests.support.vendor_server import Asked, Said, VendorServer
 
 ATTEMPT = UUID("01936f00-0000-7000-8000-000000000000")
 
-
 SECRET = "secret-of-the-shop"
+
+REFUSED = {Channel.EMAIL: "inactive@example.net", Channel.SMS: "+4790000000"}
+"""Addresses that companies refuse, where they can say so at once."""
 
 
 def basic(username: str, password: str) -> dict[str, str]:
@@ -27,6 +30,7 @@ class PlayedCompany(Protocol):
     """One company: what it does with a request, and how its sender is made."""
 
     name: str
+    channel: Channel
     taken: list[str]
     """The attempt ids of the messages that it took, in its order."""
 
@@ -62,6 +66,31 @@ def make_api_message(number: int = 1, **changes: Any) -> Message:
         },
     }
     return make_message(number, **(values | changes))
+
+
+def make_sms(number: int = 1, **changes: Any) -> Message:
+    """An SMS as it is rendered; the number tells messages apart."""
+    attempt_id = UUID(int=ATTEMPT.int + number)
+    values = {
+        "attempt_id": attempt_id,
+        "channel": Channel.SMS,
+        "to_address": "+4791234567",
+        "to_name": None,
+        "from_address": "GiftShop",
+        "from_name": None,
+        "subject": "",
+        "text": f"How was it? https://example.com/i/{number}\nNo more: https://example.com/u/{number}",
+        "headers": {},
+        "message_id": f"<{attempt_id}@example.com>",
+        "idempotency_key": str(attempt_id),
+        "raw": None,
+    }
+    return make_message(number, **(values | changes))
+
+
+def message_for(company: PlayedCompany, number: int = 1, **changes: Any) -> Message:
+    """A message of the company's channel."""
+    return (make_sms if company.channel is Channel.SMS else make_api_message)(number, **changes)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from invite_service.domain.invitation import Channel
 from invite_service.providers.base import EventReader, EventRequest, Sender
 from invite_service.providers.email.ses import SesSender, SesSettings
 from invite_service.providers.email.ses_events import SesEvents
@@ -82,6 +83,7 @@ class Ses:
     """Answers as shown in the SES v2 API reference for outbound-emails and account, signatures checked."""
 
     name = "ses"
+    channel = Channel.EMAIL
     secret_key = "wJalrXUtnFEMI-5a1b9c7e"
 
     def __init__(self) -> None:

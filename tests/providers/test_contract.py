@@ -8,14 +8,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
+from invite_service.domain.message import Message
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.base import LookUp, Sender
 from invite_service.providers.doubles import FakeSender, RecordingSender
 from invite_service.providers.mailbox import MailboxSender
-from tests.providers.companies import COMPANIES
+from tests.providers.companies import COMPANIES, SMS_COMPANIES
 from tests.providers.mailboxes import FakeMailbox
 from tests.providers.messages import make_message, open_sender
-from tests.providers.played import PlayedCompany, make_api_message, open_api
+from tests.providers.played import PlayedCompany, make_api_message, make_sms, open_api
 from tests.support.smtp_server import ScriptedSmtpServer
 
 
@@ -59,15 +60,22 @@ OPENERS: dict[str, Opener] = {
     "smtp": open_smtp,
     **{made.name: opener_of(made) for made in COMPANIES},
 }
-WITH_LOOK_UP = {"mailgun", "mailjet", "postmark"}
+WITH_LOOK_UP = {"mailgun", "mailjet", "postmark", "sinch", "twilio"}
+
+OF_SMS = {made.name for made in SMS_COMPANIES}
 
 every_sender = pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS.keys())
+
+
+def message_of(sender: Sender, number: int = 1) -> Message:
+    """A message of the sender's channel."""
+    return (make_sms if sender.name in OF_SMS else make_api_message)(number)
 
 
 @every_sender
 async def test_good_message_is_accepted_in_the_senders_name(opener: Opener) -> None:
     async with opener() as sender:
-        receipt = await sender.send(make_api_message())
+        receipt = await sender.send(message_of(sender))
 
     assert (receipt.outcome, receipt.provider) == (OutcomeWord.ACCEPTED, sender.name)
     assert re.fullmatch(r"[a-z0-9_]+", receipt.reason)
@@ -78,7 +86,7 @@ async def test_good_message_is_accepted_in_the_senders_name(opener: Opener) -> N
 @every_sender
 async def test_many_messages_at_once_are_each_answered(opener: Opener) -> None:
     async with opener() as sender:
-        calls = (sender.send(make_api_message(number)) for number in range(3 * sender.max_in_flight))
+        calls = (sender.send(message_of(sender, number)) for number in range(3 * sender.max_in_flight))
         receipts = await asyncio.gather(*calls)
 
     assert [receipt.outcome for receipt in receipts] == [OutcomeWord.ACCEPTED] * 3 * sender.max_in_flight

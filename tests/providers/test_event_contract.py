@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +23,9 @@ Made = Callable[[], PlayedCompany]
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=8)
 FIELDS = (
     "RecordType Type Metadata ID type data created_at tags event timestamp event-data signature message headers "
-    "Message eventType mail bounce MessageID time error ts_epoch date custom_args sg_event_id reason"
+    "Message eventType mail bounce MessageID time error ts_epoch date custom_args sg_event_id reason "
+    "message_uuid status client_ref text channel error batch_id recipient code body id from resultCode source content "
+    "userData refId route keyword MessageSid MessageStatus Body From To ErrorCode OptOutType direction delivered"
 )
 WORDS = st.sampled_from(FIELDS.split())
 NONSENSE = st.recursive(
@@ -54,8 +57,9 @@ async def test_body_that_is_no_event_is_unreadable_or_from_anybody(company: Made
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_nonsense_is_never_raised(company: Made, content: Any) -> None:
     played = company()
-    for sent in (content, [content], {"event-data": content}, {"type": "email.bounced", "data": content}):
-        body = json.dumps(sent).encode()
+    sent = (content, [content], {"event-data": content}, {"type": "email.bounced", "data": content})
+    form = urlencode(content if isinstance(content, dict) else {"id": content, "MessageSid": content}).encode()
+    for body in (*(json.dumps(one).encode() for one in sent), form):
         reading = await played.read_events().read(played.tell(body, now=NOW), now=NOW)
         for event in reading.events:
             assert event.provider == played.name

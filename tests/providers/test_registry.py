@@ -14,7 +14,6 @@ from invite_service.providers.email.smtp import SmtpSender
 from invite_service.providers.email.smtp_settings import parse_smtp_url
 from invite_service.providers.http import ApiSettings
 from invite_service.providers.mailbox import MailboxSender, MailboxSettings
-from invite_service.providers.reach import Reach
 from tests.providers.companies import SendGrid
 
 POSTMARK = {"server_token": "5a1b"}
@@ -152,11 +151,13 @@ def test_providers_of_a_channel_are_named() -> None:
         "ses",
         "smtp",
     )
-    assert registry.provider_names(Channel.SMS) == ("mailbox",)
+    assert registry.provider_names(Channel.SMS) == ("46elks", "link_mobility", "mailbox", "sinch", "twilio", "vonage")
 
 
 SECRET = {"webhook_secret": "x"}
 SES = {"region": "eu-north-1", "access_key_id": "x", "secret_access_key": "x"}
+TWILIO = {"account_sid": f"AC{'1' * 32}", "api_key_sid": f"SK{'2' * 32}", "api_key_secret": "x"}
+LINK = {"username": "shop", "password": "x", "platform_id": "10", "platform_partner_id": "20"}
 API_PROVIDERS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
     ("brevo", {"api_key": "x"}, SECRET, "https://api.brevo.com/v3"),
     ("mailgun", {"api_key": "x", "domain": "mg.example.com"}, {"webhook_signing_key": "x"}, "https://api.mailgun.net"),
@@ -165,15 +166,25 @@ API_PROVIDERS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
     ("resend", {"api_key": "x"}, {"webhook_secret": "whsec_c2VjcmV0"}, "https://api.resend.com"),
     ("sendgrid", {"api_key": "x"}, {"webhook_public_key": SendGrid.public_key}, "https://api.sendgrid.com"),
     ("ses", SES, SECRET, "https://email.eu-north-1.amazonaws.com"),
+    ("46elks", {"api_username": "u1", "api_password": "x"}, SECRET, "https://api.46elks.com"),
+    ("link_mobility", LINK, SECRET, "https://wsx.sp247.net"),
+    ("sinch", {"service_plan_id": "p1", "api_token": "x"}, SECRET, "https://eu.sms.api.sinch.com"),
+    ("twilio", TWILIO, {"webhook_auth_token": "x"}, "https://api.twilio.com"),
+    ("vonage", {"api_key": "k1", "api_secret": "x"}, {"webhook_signature_secret": "x"}, "https://api.nexmo.com"),
 ]
+OF_SMS = {"46elks", "link_mobility", "sinch", "twilio", "vonage"}
+
+
+def channel_of(provider: str) -> Channel:
+    return Channel.SMS if provider in OF_SMS else Channel.EMAIL
 
 
 @pytest.mark.parametrize(("provider", "options", "secret", "api_url"), API_PROVIDERS)
 async def test_provider_with_an_api_has_a_sender_of_its_name_and_a_reader_once_it_has_a_secret(
     provider: str, options: dict[str, str], secret: dict[str, str], api_url: str
 ) -> None:
-    settings = registry.parse_settings(provider, options, channel=Channel.EMAIL)
-    told = registry.parse_settings(provider, options | secret, channel=Channel.EMAIL)
+    settings = registry.parse_settings(provider, options, channel=channel_of(provider))
+    told = registry.parse_settings(provider, options | secret, channel=channel_of(provider))
     sender, reader = (
         registry.create_sender(settings, mailbox=NoMailbox(), clock=utc_now),
         registry.create_event_reader(told),
@@ -210,13 +221,34 @@ async def test_provider_with_an_api_has_a_sender_of_its_name_and_a_reader_once_i
             SES | {"region": "Moon", "configuration_set": "a/b", "secret_access_key": ""},
             ["region_invalid", "secret_access_key_invalid", "configuration_set_invalid"],
         ),
+        ("46elks", {"api_username": "u/1", "api_password": ""}, ["api_username_invalid", "api_password_invalid"]),
+        (
+            "link_mobility",
+            LINK | {"node": "moon", "platform_id": "", "gate_id": "a b", "password": ""},
+            ["node_invalid", "password_invalid", "platform_id_invalid", "gate_id_invalid"],
+        ),
+        (
+            "sinch",
+            {"service_plan_id": "../x", "api_token": "", "region": "moon"},
+            ["region_invalid", "service_plan_id_invalid", "api_token_invalid"],
+        ),
+        (
+            "twilio",
+            {"account_sid": "SK1", "api_key_sid": "x", "api_key_secret": "", "messaging_service_sid": "MG"},
+            ["account_sid_invalid", "api_key_sid_invalid", "api_key_secret_invalid", "messaging_service_sid_invalid"],
+        ),
+        (
+            "vonage",
+            {"api_key": "k:1", "api_secret": "", "webhook_signature_secret": ""},
+            ["api_key_invalid", "api_secret_invalid", "webhook_signature_secret_invalid"],
+        ),
     ],
 )
 def test_options_of_an_api_with_faults_name_each_of_them(
     provider: str, options: dict[str, str], codes: list[str]
 ) -> None:
     with pytest.raises(ProviderSettingsError) as caught:
-        registry.parse_settings(provider, options, channel=Channel.EMAIL)
+        registry.parse_settings(provider, options, channel=channel_of(provider))
 
     assert [fault.code for fault in caught.value.faults] == codes
 
@@ -227,10 +259,12 @@ def test_options_of_an_api_with_faults_name_each_of_them(
         ("mailgun", {"api_key": "x", "domain": "mg.example.com", "region": "eu"}, "https://api.eu.mailgun.net"),
         ("sendgrid", {"api_key": "x", "region": "eu"}, "https://api.eu.sendgrid.com"),
         ("ses", SES | {"region": "cn-north-1"}, "https://email.cn-north-1.amazonaws.com.cn"),
+        ("sinch", {"service_plan_id": "p", "api_token": "x", "region": "us"}, "https://us.sms.api.sinch.com"),
+        ("link_mobility", LINK | {"node": "no"}, "https://no.linkmobility.io"),
     ],
 )
 def test_region_chooses_the_api(provider: str, options: dict[str, str], api_url: str) -> None:
-    settings = registry.parse_settings(provider, options, channel=Channel.EMAIL).options
+    settings = registry.parse_settings(provider, options, channel=channel_of(provider)).options
 
     assert isinstance(settings, ApiSettings)
     assert settings.api_url == api_url
@@ -240,10 +274,11 @@ def test_region_chooses_the_api(provider: str, options: dict[str, str], api_url:
 def test_settings_of_an_api_show_no_secret(
     provider: str, options: dict[str, str], secret: dict[str, str], api_url: str
 ) -> None:
-    plain = {"domain", "region"}
+    plain = {name for name in options if name.endswith(("_id", "_sid", "username", "domain", "region"))}
+    plain |= {"api_key"} & options.keys() if provider == "vonage" else set()
     marked = {name: value if name in plain else "hunter2" for name, value in options.items()}
     given = secret if provider in {"resend", "sendgrid"} else dict.fromkeys(secret, "hunter2")
-    settings = registry.parse_settings(provider, marked | given, channel=Channel.EMAIL)
+    settings = registry.parse_settings(provider, marked | given, channel=channel_of(provider))
 
     assert "hunter2" not in repr(settings)
     assert "c2VjcmV0" not in repr(settings)
@@ -258,29 +293,3 @@ def test_default_url_of_another_channel_is_a_fault() -> None:
         registry.parse_url(URL, channel=Channel.SMS)
 
     assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [("/url", "scheme_unknown")]
-
-
-async def test_merchants_choose_from_what_reaches_customers_and_stays_out_of_the_installation() -> None:
-    providers = registry.MerchantProviders(mailbox=NoMailbox(), clock=utc_now, reach=Reach())
-    chosen = providers.read("smtp", {"url": URL}, channel=Channel.EMAIL)
-    assert chosen.name == "smtp"
-    assert chosen == providers.read("smtp", {"url": URL}, channel=Channel.EMAIL)
-    assert len({chosen, providers.read("smtp", {"url": f"{URL}0"}, channel=Channel.EMAIL)}) == 2
-    assert isinstance(chosen.create_sender(), SmtpSender)
-    refused = [
-        ("mailbox", {}, "provider_unknown"),
-        ("smtp", {"url": f"{URL}&ca_file=/etc/passwd"}, "ca_file_not_allowed"),
-    ]
-    for provider, options, code in refused:
-        with pytest.raises(ProviderSettingsError) as caught:
-            providers.read(provider, options, channel=Channel.EMAIL)
-        assert [fault.code for fault in caught.value.faults] == [code]
-    inside = [
-        ("smtp", {"url": "smtp://localhost"}, "/options/url"),
-        ("postmark", POSTMARK | {"api_url": "https://169.254.169.254/latest"}, "/options/api_url"),
-    ]
-    for provider, options, pointer in inside:
-        with pytest.raises(ProviderSettingsError) as caught:
-            await providers.read(provider, options, channel=Channel.EMAIL).check_reach()
-        assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [(pointer, "address_not_allowed")]
-    await providers.read("smtp", {"url": "smtp://nowhere.invalid"}, channel=Channel.EMAIL).check_reach()

@@ -19,10 +19,12 @@ class AskableSender(FakeSender):
     def __init__(self, *, knows_after: int = 0) -> None:
         super().__init__([UNKNOWN] * 100)
         self.knows_after = knows_after
-        self.asked: list[tuple[str, str, datetime]] = []
+        self.asked: list[tuple[str, str, datetime, str]] = []
 
-    async def look_up(self, message_id: str, *, to_address: str, attempted_at: datetime) -> Receipt | None:
-        self.asked.append((message_id, to_address, attempted_at))
+    async def look_up(
+        self, message_id: str, *, to_address: str, attempted_at: datetime, content_hash: str
+    ) -> Receipt | None:
+        self.asked.append((message_id, to_address, attempted_at, content_hash))
         return FOUND if len(self.asked) > self.knows_after else None
 
 
@@ -40,7 +42,8 @@ async def test_message_that_its_provider_has_was_sent(house: SendingHouse) -> No
     assert await service.look_up(house.merchant.id) == 0
     house.clock.now += timedelta(minutes=1)
     assert await service.look_up(house.merchant.id) == 1
-    assert sender.asked == [(sender.messages[0].message_id, "kari@example.com", began_at)]
+    [message] = sender.messages
+    assert sender.asked == [(message.message_id, "kari@example.com", began_at, message.content_hash())]
 
     settled = await house.invitation(invitation.id)
     assert (settled.status, settled.next_step, settled.first_sent_at) == (

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -14,8 +15,10 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.domain.receipt import OutcomeWord
 from invite_service.services.channels import NewSettings
 from invite_service.worker.main import working
+from tests.providers.sms_companies import Elks, form_of
 from tests.support.sending import SECRET, SendingHouse, make_database
 from tests.support.smtp_server import ScriptedSmtpServer
+from tests.support.vendor_server import Asked, Said, VendorServer
 from tests.support.workers import build_ready_house, comes_to_be, comes_true, smtp_settings
 
 
@@ -162,3 +165,37 @@ async def test_price_of_an_sms_is_recorded_as_the_merchant_set_it(
         await comes_to_be(lambda: find_accepted(gifts, 2))
     priced = [(row["price"], row["currency"]) for house in (gifts, toys) for row in await house.attempts()]
     assert priced == [(Decimal("0.075"), "EUR"), (Decimal("0.40"), "NOK")]
+
+
+async def test_sms_leave_through_the_installations_provider_and_say_where_to_tell_of_them(
+    houses: tuple[SendingHouse, SendingHouse, SendingHouse], database_url: str
+) -> None:
+    gifts, _, _ = houses
+    async with VendorServer(InboxOfElks()) as server:
+        username, password = InboxOfElks.login
+        options = {"api_username": username, "api_password": password, "api_url": server.url, "webhook_secret": "s"}
+        settings = make_settings(
+            database_url,
+            sms_url=f"46elks:?{urlencode(options)}",
+            sms_sender="2333",
+            public_base_url="https://reviews.example.com",
+        )
+        async with working(settings):
+            await gifts.invite(email=None, phone="+4790000001", purchased_at=gifts.clock.now)
+            await comes_to_be(lambda: find_accepted(gifts, 1))
+    [attempt] = await gifts.attempts()
+    form = form_of(server.requests[0])
+    assert (form["from"], form["to"]) == ("2333", "+4790000001")
+    assert form["whendelivered"] == (
+        f"https://reviews.example.com/provider-events/46elks/gift-shop?secret=s&attempt_id={attempt['id']}"
+    )
+    assert (attempt["provider"], attempt["provider_message_id"]) == ("46elks", "s1")
+    assert (attempt["price"], attempt["currency"]) == (Decimal("0.40"), "NOK")
+
+
+class InboxOfElks(Elks):
+    """46elks, for texts that are not the provider tests' own."""
+
+    def __call__(self, asked: Asked) -> Said:
+        assert asked.basic() == self.login
+        return Said.json({"status": "created", "id": "s1"})

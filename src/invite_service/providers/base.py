@@ -42,9 +42,12 @@ class Sender(Protocol):
 class LookUp(Protocol):
     """A sender whose provider can be asked later whether it has a message; resolves `unknown`."""
 
-    async def look_up(self, message_id: str, *, to_address: str, attempted_at: datetime) -> Receipt | None:
-        """Find the message by its Message-ID near the attempt's aware instant.
+    async def look_up(
+        self, message_id: str, *, to_address: str, attempted_at: datetime, content_hash: str
+    ) -> Receipt | None:
+        """Find the message by its Message-ID, or by what left, near the attempt's aware instant.
 
+        `content_hash` is the message's, of companies that hand nothing of ours back but its text.
         None means that the provider cannot say yet, which is not the same as `not_sent`.
         """
 

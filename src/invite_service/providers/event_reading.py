@@ -81,6 +81,14 @@ def attempt_at(content: Any, *path: str | int) -> UUID | None:
         return None
 
 
+def attempt_of(message_id: str) -> UUID | None:
+    """Read our attempt id from a Message-ID that we made, with or without its angle brackets."""
+    try:
+        return UUID(message_id.strip().removeprefix("<").partition("@")[0])
+    except ValueError:
+        return None
+
+
 def reason_of(*texts: Any) -> str:
     """Join what a provider explains, without addresses and numbers."""
     told = dict.fromkeys(text.strip() for text in texts if isinstance(text, str) and text.strip())

@@ -2,10 +2,10 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, assert_never
-from urllib.parse import parse_qsl, urlsplit
+from typing import assert_never
+from urllib.parse import parse_qsl
 
 from invite_service.domain.errors import Fault, ProviderSettingsError
 from invite_service.domain.invitation import Channel
@@ -28,10 +28,25 @@ from invite_service.providers.email.ses_events import SesEvents
 from invite_service.providers.email.smtp import create_smtp_sender
 from invite_service.providers.email.smtp_answers import NAME as SMTP
 from invite_service.providers.email.smtp_settings import SmtpSettings, parse_smtp_url
-from invite_service.providers.http import ApiSettings
+from invite_service.providers.event_addresses import NO_EVENT_ADDRESSES, EventAddresses
 from invite_service.providers.mailbox import NAME as MAILBOX
 from invite_service.providers.mailbox import MailboxSender, MailboxSettings
-from invite_service.providers.reach import EVERYWHERE, REFUSED, AddressRefusedError, Reach, resolve
+from invite_service.providers.reach import EVERYWHERE, Reach
+from invite_service.providers.sms.elks import NAME as ELKS
+from invite_service.providers.sms.elks import ElksEvents, ElksSender, ElksSettings, parse_elks
+from invite_service.providers.sms.link_mobility import NAME as LINK_MOBILITY
+from invite_service.providers.sms.link_mobility import (
+    LinkMobilityEvents,
+    LinkMobilitySender,
+    LinkMobilitySettings,
+    parse_link_mobility,
+)
+from invite_service.providers.sms.sinch import NAME as SINCH
+from invite_service.providers.sms.sinch import SinchEvents, SinchSender, SinchSettings, parse_sinch
+from invite_service.providers.sms.twilio import NAME as TWILIO
+from invite_service.providers.sms.twilio import TwilioEvents, TwilioSender, TwilioSettings, parse_twilio
+from invite_service.providers.sms.vonage import NAME as VONAGE
+from invite_service.providers.sms.vonage import VonageEvents, VonageSender, VonageSettings, parse_vonage
 
 ProviderOptions = (
     SmtpSettings
@@ -43,6 +58,11 @@ ProviderOptions = (
     | ResendSettings
     | SendGridSettings
     | SesSettings
+    | ElksSettings
+    | LinkMobilitySettings
+    | SinchSettings
+    | TwilioSettings
+    | VonageSettings
 )
 """What a provider's options are once they are read; one class per provider."""
 
@@ -70,9 +90,8 @@ class _Provider:
         return self.required | self.optional
 
 
-HTTPS_PORT: Final = 443
-
 _EMAIL = frozenset({Channel.EMAIL})
+_SMS = frozenset({Channel.SMS})
 
 _PROVIDERS: Mapping[str, _Provider] = {
     MAILBOX: _Provider(channels=frozenset(Channel), required=frozenset(), parse=lambda _: MailboxSettings()),
@@ -123,6 +142,36 @@ _PROVIDERS: Mapping[str, _Provider] = {
         required=frozenset({"url"}),
         parse=lambda options: parse_smtp_url(options["url"]),
     ),
+    ELKS: _Provider(
+        channels=_SMS,
+        required=frozenset({"api_username", "api_password"}),
+        optional=frozenset({"api_url", "webhook_secret"}),
+        parse=parse_elks,
+    ),
+    LINK_MOBILITY: _Provider(
+        channels=_SMS,
+        required=frozenset({"username", "password", "platform_id", "platform_partner_id"}),
+        optional=frozenset({"node", "gate_id", "api_url", "webhook_secret"}),
+        parse=parse_link_mobility,
+    ),
+    SINCH: _Provider(
+        channels=_SMS,
+        required=frozenset({"service_plan_id", "api_token"}),
+        optional=frozenset({"region", "api_url", "webhook_secret"}),
+        parse=parse_sinch,
+    ),
+    TWILIO: _Provider(
+        channels=_SMS,
+        required=frozenset({"account_sid", "api_key_sid", "api_key_secret"}),
+        optional=frozenset({"messaging_service_sid", "api_url", "webhook_auth_token"}),
+        parse=parse_twilio,
+    ),
+    VONAGE: _Provider(
+        channels=_SMS,
+        required=frozenset({"api_key", "api_secret"}),
+        optional=frozenset({"api_url", "webhook_signature_secret"}),
+        parse=parse_vonage,
+    ),
 }
 
 MAILBOX_SETTINGS = SenderSettings(MAILBOX, MailboxSettings())
@@ -144,7 +193,7 @@ def parse_settings(provider: str, options: Mapping[str, str], *, channel: Channe
     """
     known = _PROVIDERS.get(provider)
     if known is None or channel not in known.channels:
-        raise _unknown_provider(channel)
+        raise unknown_provider(channel)
     faults = [
         Fault(pointer=f"/options/{name}", code="option_missing", detail=f"{name} is required")
         for name in sorted(known.required - options.keys())
@@ -195,11 +244,17 @@ def _read_query(rest: str) -> dict[str, str]:
 
 
 def create_sender(
-    settings: SenderSettings, *, mailbox: Mailbox, clock: Callable[[], datetime], reach: Reach = EVERYWHERE
+    settings: SenderSettings,
+    *,
+    mailbox: Mailbox,
+    clock: Callable[[], datetime],
+    reach: Reach = EVERYWHERE,
+    events: EventAddresses = NO_EVENT_ADDRESSES,
 ) -> Sender:
     """Make the sender, which connects within reach; whoever asked for it closes it.
 
-    `clock` tells aware instants in UTC, for signatures that hold a time. Raises ProviderSettingsError where a file that
+    `clock` tells aware instants in UTC, for signatures that hold a time; `events` where those are told to report that
+    are told so with each message. Raises ProviderSettingsError where a file that
     the settings name cannot be used.
     """
     match settings.options:
@@ -221,6 +276,16 @@ def create_sender(
             return SendGridSender(sendgrid, reach=reach)
         case SesSettings() as ses:
             return SesSender(ses, clock=clock, reach=reach)
+        case ElksSettings() as elks:
+            return ElksSender(elks, events=events, reach=reach)
+        case LinkMobilitySettings() as link_mobility:
+            return LinkMobilitySender(link_mobility, reach=reach)
+        case SinchSettings() as sinch:
+            return SinchSender(sinch, events=events, reach=reach)
+        case TwilioSettings() as twilio:
+            return TwilioSender(twilio, events=events, reach=reach)
+        case VonageSettings() as vonage:
+            return VonageSender(vonage, events=events, reach=reach)
         case _:
             assert_never(settings.options)
 
@@ -251,81 +316,22 @@ def create_event_reader(settings: SenderSettings) -> EventReader | None:
             return SendGridEvents(key)
         case SesSettings(webhook_secret=str(secret)):
             return SesEvents(secret)
+        case ElksSettings(webhook_secret=str(secret)):
+            return ElksEvents(secret)
+        case LinkMobilitySettings(webhook_secret=str(secret)):
+            return LinkMobilityEvents(secret)
+        case SinchSettings(webhook_secret=str(secret)):
+            return SinchEvents(secret)
+        case TwilioSettings(webhook_auth_token=str(token)):
+            return TwilioEvents(token)
+        case VonageSettings(webhook_signature_secret=str(secret)):
+            return VonageEvents(secret)
         case _:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class MerchantProvider:
-    """A provider with the options that a merchant gave it; equal to another one whose sender would do the same."""
-
-    settings: SenderSettings
-    chosen_from: "MerchantProviders" = field(compare=False, repr=False)
-
-    @property
-    def name(self) -> str:
-        """The provider's name."""
-        return self.settings.provider
-
-    async def check_reach(self) -> None:
-        """Look whether a server that the merchant names may be connected to.
-
-        Raises ProviderSettingsError where it may not; a name that cannot be looked up is no fault.
-        """
-        reach = self.chosen_from.reach
-        match self.settings.options:
-            case SmtpSettings(host=host, port=port):
-                await _check_host(host, port, reach=reach, option="url")
-            case ApiSettings(api_url=api_url):
-                parts = urlsplit(api_url)
-                await _check_host(parts.hostname or "", parts.port or HTTPS_PORT, reach=reach, option="api_url")
-            case MailboxSettings():
-                return
-
-    def create_sender(self) -> Sender:
-        """Make the sender, as `create_sender` does."""
-        made_with = self.chosen_from
-        return create_sender(self.settings, mailbox=made_with.mailbox, clock=made_with.clock, reach=made_with.reach)
-
-    def create_event_reader(self) -> EventReader | None:
-        """Make the reader of what it tells later, as `create_event_reader` does."""
-        return create_event_reader(self.settings)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MerchantProviders:
-    """The providers that merchants may choose from, connected to within reach."""
-
-    mailbox: Mailbox
-    clock: Callable[[], datetime]
-    reach: Reach
-
-    def read(self, provider: str, options: Mapping[str, str], *, channel: Channel) -> MerchantProvider:
-        """Read a merchant's choice for a channel.
-
-        Raises ProviderSettingsError as `parse_settings` does; also for the mailbox, from which nothing would ever
-        reach a customer, and for options that name a file of this machine.
-        """
-        if provider == MAILBOX:
-            raise _unknown_provider(channel)
-        settings = parse_settings(provider, options, channel=channel)
-        if isinstance(settings.options, SmtpSettings) and settings.options.ca_file is not None:
-            fault = Fault("/options/url", "ca_file_not_allowed", "ca_file is for the installation's own server")
-            raise ProviderSettingsError(f"The settings of {provider} have faults.", faults=[fault])
-        return MerchantProvider(settings, self)
-
-
-async def _check_host(host: str, port: int, *, reach: Reach, option: str) -> None:
-    try:
-        await resolve(host, port, reach=reach)
-    except AddressRefusedError:
-        fault = Fault(f"/options/{option}", REFUSED, "the server must be on the public internet")
-        raise ProviderSettingsError("The provider's server cannot be used.", faults=[fault]) from None
-    except (OSError, UnicodeError):
-        return
-
-
-def _unknown_provider(channel: Channel) -> ProviderSettingsError:
+def unknown_provider(channel: Channel) -> ProviderSettingsError:
+    """Make the error that names the providers which merchants may choose from."""
     names = ", ".join(name for name in provider_names(channel) if name != MAILBOX) or "none"
     fault = Fault(pointer="/provider", code="provider_unknown", detail=f"providers for {channel}: {names}")
     return ProviderSettingsError(f"There is no such provider for {channel}.", faults=[fault])

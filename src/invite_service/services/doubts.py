@@ -147,7 +147,12 @@ class DoubtService:
         found = 0
         for doubt in doubts:
             self._remember(doubt)
-            receipt = await sender.look_up(doubt.message_id, to_address=doubt.contact, attempted_at=doubt.started_at)
+            receipt = await sender.look_up(
+                doubt.message_id,
+                to_address=doubt.contact,
+                attempted_at=doubt.started_at,
+                content_hash=doubt.content_hash,
+            )
             if receipt is not None and receipt.outcome is OutcomeWord.ACCEPTED:
                 found += await self._end(merchant, doubt, receipt)
         return found

@@ -18,11 +18,11 @@ WHERE EXISTS (
 """
 
 LIST_DOUBTS: Final = """
-SELECT i.id AS invitation_id, i.contact, a.id, a.channel, a.provider, a.message_id, a.started_at, a.asked_at,
-    a.product_ids
+SELECT i.id AS invitation_id, i.contact, a.id, a.channel, a.provider, a.message_id, a.content_hash, a.started_at,
+    a.asked_at, a.product_ids
 FROM invitations AS i
 CROSS JOIN LATERAL (
-    SELECT t.id, t.channel, t.provider, t.message_id, t.started_at, t.asked_at, t.product_ids
+    SELECT t.id, t.channel, t.provider, t.message_id, t.content_hash, t.started_at, t.asked_at, t.product_ids
     FROM attempts AS t
     WHERE t.merchant_id = $1 AND t.invitation_id = i.id
     ORDER BY t.id DESC
@@ -44,6 +44,8 @@ class Doubt:
     channel: Channel
     provider: str
     message_id: str
+    content_hash: str
+    """As `Message.content_hash` made it."""
     started_at: datetime
     """Real time."""
     asked_at: datetime
@@ -71,6 +73,7 @@ class DoubtStore:
                 channel=Channel(row["channel"]),
                 provider=row["provider"],
                 message_id=row["message_id"],
+                content_hash=row["content_hash"].hex(),
                 started_at=row["started_at"],
                 asked_at=row["asked_at"],
                 product_ids=tuple(row["product_ids"]),

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from uuid import UUID
 
 from invite_service.domain.message import Message
 from invite_service.domain.receipt import OutcomeWord, Receipt
@@ -80,14 +79,6 @@ def is_safe_address(address: str) -> bool:
 def has_proper_lines(raw: bytes) -> bool:
     """Every line ends with CR LF and neither stands alone: servers differ on lone ones, which smuggles mails."""
     return raw.endswith(b"\r\n") and not _LONE_LF.search(raw) and not _LONE_CR.search(raw)
-
-
-def attempt_of(message_id: str) -> UUID | None:
-    """Read our attempt id from a Message-ID that we made, with or without its angle brackets."""
-    try:
-        return UUID(message_id.strip().removeprefix("<").partition("@")[0])
-    except ValueError:
-        return None
 
 
 def _is_one_line(text: str) -> bool:

@@ -11,11 +11,12 @@ from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.base import EventRequest
-from invite_service.providers.email.fields import ATTEMPT, attempt_of, find_unfit_raw
+from invite_service.providers.email.fields import ATTEMPT, find_unfit_raw
 from invite_service.providers.event_reading import (
     address_at,
     at,
     attempt_at,
+    attempt_of,
     hash_event,
     instant_of_seconds,
     is_same_secret,
@@ -101,7 +102,9 @@ class MailgunSender:
         headers = self._headers | {"Content-Type": kind}
         return judge(await self._client.call("POST", f"{self._path}/messages.mime", headers=headers, content=content))
 
-    async def look_up(self, message_id: str, *, to_address: str, attempted_at: datetime) -> Receipt | None:
+    async def look_up(
+        self, message_id: str, *, to_address: str, attempted_at: datetime, content_hash: str
+    ) -> Receipt | None:
         """Look for events of our Message-ID; no address is told for it."""
         query = {"message-id": message_id.strip("<>"), "limit": "1"}
         answer = await self._client.call("GET", f"{self._path}/events", headers=self._headers, query=query)

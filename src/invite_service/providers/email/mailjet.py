@@ -12,11 +12,12 @@ from invite_service.domain.provider_event import EventKind, EventReading, EventV
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.base import EventRequest
 from invite_service.providers.batches import Part, send_in_batches, write_array
-from invite_service.providers.email.fields import attempt_of, find_unfit, write_person
+from invite_service.providers.email.fields import find_unfit, write_person
 from invite_service.providers.event_reading import (
     address_at,
     at,
     attempt_at,
+    attempt_of,
     has_secret,
     hash_event,
     instant_of_seconds,
@@ -107,7 +108,9 @@ class MailjetSender:
         """Hand messages over in batches, each message answered on its own."""
         return await send_in_batches(messages, write=_write, send=self._send_batch, max_batch=MAX_BATCH)
 
-    async def look_up(self, message_id: str, *, to_address: str, attempted_at: datetime) -> Receipt | None:
+    async def look_up(
+        self, message_id: str, *, to_address: str, attempted_at: datetime, content_hash: str
+    ) -> Receipt | None:
         """Search by the attempt id that travelled as CustomID; no address is told for it."""
         attempt_id = attempt_of(message_id)
         if attempt_id is None:

@@ -13,11 +13,12 @@ from invite_service.domain.provider_event import EventKind, EventReading, EventV
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.base import EventRequest
 from invite_service.providers.batches import Part, send_in_batches, write_array
-from invite_service.providers.email.fields import ATTEMPT, attempt_of, find_unfit, write_headers, write_mailbox
+from invite_service.providers.email.fields import ATTEMPT, find_unfit, write_headers, write_mailbox
 from invite_service.providers.event_reading import (
     address_at,
     at,
     attempt_at,
+    attempt_of,
     has_secret,
     hash_event,
     instant_of_text,
@@ -131,7 +132,9 @@ class PostmarkSender:
         """Hand messages over in batches, each answered on its own."""
         return await send_in_batches(messages, write=self._write, send=self._send_batch, max_batch=MAX_BATCH)
 
-    async def look_up(self, message_id: str, *, to_address: str, attempted_at: datetime) -> Receipt | None:
+    async def look_up(
+        self, message_id: str, *, to_address: str, attempted_at: datetime, content_hash: str
+    ) -> Receipt | None:
         """Search by the attempt id that travelled as metadata; no address is told for it."""
         attempt_id = attempt_of(message_id)
         if attempt_id is None:

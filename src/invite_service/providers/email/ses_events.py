@@ -15,12 +15,13 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.providers.base import EventRequest
-from invite_service.providers.email.fields import ATTEMPT, attempt_of
+from invite_service.providers.email.fields import ATTEMPT
 from invite_service.providers.email.ses import NAME
 from invite_service.providers.event_reading import (
     address_at,
     at,
     attempt_at,
+    attempt_of,
     has_secret,
     hash_event,
     instant_of_text,
