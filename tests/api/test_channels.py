@@ -31,6 +31,7 @@ UNSET: dict[str, Any] = {
     "last_check": None,
     "paused_at": None,
     "paused_reason": None,
+    "warnings": [],
 }
 NOW = "2026-03-02T12:00:00Z"
 
@@ -351,6 +352,37 @@ async def test_price_of_an_sms_is_the_merchants(merchant: MerchantClient) -> Non
         "updated_at": NOW,
     }
     assert (await merchant.get("/v1/channels/sms")).json() == answer.json()
+
+
+async def test_name_as_sender_is_saved_with_what_to_know_of_it(merchant: MerchantClient) -> None:
+    answer = await put(merchant, {"from": {"address": "GiftShop"}}, channel="sms")
+    assert [warning["code"] for warning in answer.json()["warnings"]] == [
+        "sender_takes_no_answers",
+        "sender_refused_in_countries",
+        "sender_registered_in_countries",
+        "sender_replaced_in_countries",
+    ]
+    assert (await merchant.get("/v1/channels/sms")).json() == answer.json()
+
+
+async def test_provider_of_sms_is_a_merchants_own_and_tells_its_events_to_an_address(merchant: MerchantClient) -> None:
+    credentials = {"api_username": "u1", "api_password": PASSWORD, "webhook_secret": PASSWORD}
+    answer = await put(merchant, {"provider": "46elks", "credentials": credentials}, channel="sms")
+    assert answer.json() == UNSET | {
+        "channel": "sms",
+        "version": 1,
+        "provider": "46elks",
+        "credentials": {"set": True, "updated_at": NOW},
+        "events_url": ANY,
+        "price": {"amount": "0.40", "currency": "NOK"},
+        "updated_at": NOW,
+    }
+    assert answer.json()["events_url"].endswith("/provider-events/46elks/gift-shop")
+    faulty = await put(merchant, {"provider": "twilio", "credentials": {"account_sid": "AC1"}}, channel="sms")
+    assert [error["pointer"] for error in faulty.json()["errors"]] == [
+        "/credentials/api_key_secret",
+        "/credentials/api_key_sid",
+    ]
 
 
 async def test_settings_are_one_merchants_and_one_channels(api: Api, merchant: MerchantClient) -> None:

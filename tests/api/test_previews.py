@@ -71,6 +71,12 @@ async def test_sms_is_shown_with_its_segments_and_cost(merchant: MerchantClient)
     unsaved = await preview(merchant, "product_sms", fields={"text": "Как вам {{ product_name }}? " + "x" * 150})
     assert (unsaved["sms"]["encoding"], unsaved["sms"]["segments"]) == ("ucs-2", 6)
     assert [warning["code"] for warning in unsaved["warnings"]] == ["not_gsm", "many_segments"]
+    branding = {"sms_transliterate": True}
+    await merchant.request("PUT", "/v1/branding", json=branding, headers={"If-Match": "*"})
+    cheaper = await preview(merchant, "product_sms", fields={"text": "Как вам {{ product_name }}? " + "x" * 150})
+    assert cheaper["sms"]["text"].startswith("Kak vam ")
+    assert (cheaper["sms"]["encoding"], cheaper["sms"]["segments"]) == ("gsm-7", 3)
+    assert cheaper["warnings"] == []
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "support_phone": None,
     "support_url": None,
     "sms_sender": None,
+    "sms_transliterate": False,
     "warnings": [],
 }
 
@@ -35,6 +36,7 @@ OURS = {
     "support_phone": "+47 22 00 00 00",
     "support_url": "https://gifts.example/help?from=mail",
     "sms_sender": "GiftShop",
+    "sms_transliterate": True,
 }
 
 
@@ -53,7 +55,13 @@ async def test_branding_is_replaced_as_a_whole(merchant: MerchantClient) -> None
     first = await put(merchant, OURS, if_match='"0"')
     assert first.status_code == 200, first.text
     assert first.headers["etag"] == '"1"'
-    assert first.json() == OURS | {"version": 1, "warnings": []}
+    assert first.json() == OURS | {"version": 1, "warnings": ANY}
+    assert [warning["code"] for warning in first.json()["warnings"]] == [
+        "sender_takes_no_answers",
+        "sender_refused_in_countries",
+        "sender_registered_in_countries",
+        "sender_replaced_in_countries",
+    ]
     assert (await merchant.get("/v1/branding")).json() == first.json()
     second = await put(merchant, {"sender_name": "Gaver", "logo_url": None}, if_match='"1"')
     assert second.json() == DEFAULTS | {"version": 2, "sender_name": "Gaver"}

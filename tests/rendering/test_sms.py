@@ -57,3 +57,18 @@ def test_long_or_nasty_name_is_cut_to_one_line() -> None:
 def test_link_that_is_no_web_address_is_refused() -> None:
     with pytest.raises(ValueError, match="address"):
         render_message(make_sms(), links=Links("x", LINKS.unsubscribe), branding=make_branding())
+
+
+def test_text_is_written_in_the_cheaper_alphabet_where_the_merchant_wants_that() -> None:
+    merchant, wanting = make_merchant(name="Prezenty z Łodzi"), make_branding(sms_transliterate=True)
+    plain = render_message(make_sms(), merchant=merchant)
+    spelled = render_message(make_sms(), merchant=merchant, branding=wanting)
+    assert count_segments(plain.text) == Segments(SmsEncoding.UCS_2, 4)
+    assert count_segments(spelled.text) == Segments(SmsEncoding.GSM_7, 2)
+    assert spelled.text == plain.text.replace("Łodzi", "Lodzi")
+
+
+def test_text_that_cannot_be_written_in_it_stays() -> None:
+    merchant, wanting = make_merchant(name="贈り物 Ł"), make_branding(sms_transliterate=True)
+    spelled = render_message(make_sms(), merchant=merchant, branding=wanting)
+    assert spelled.text == render_message(make_sms(), merchant=merchant).text

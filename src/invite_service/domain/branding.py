@@ -26,3 +26,5 @@ class Branding:
     support_url: str | None = None
     sms_sender: str | None = None
     """At most 11 letters and digits, or an E.164 number."""
+    sms_transliterate: bool = False
+    """Whether SMS are written in the GSM alphabet where their letters allow it, for the price."""

@@ -17,6 +17,7 @@ from invite_service.rendering.products import ShownProduct
 from invite_service.rendering.text_fields import SMS
 from invite_service.rendering.text_variables import customer_variables, merchant_variables, plain_name
 from invite_service.rendering.texts import Texts, available_language, texts_of
+from invite_service.rules.sms_transliteration import transliterate
 
 
 def render_sms(
@@ -57,7 +58,7 @@ def render_sms(
         to_address=invitation.contact,
         from_address=branding.sms_sender or sender,
         subject="",
-        text=f"{question}\n{texts('sms_opt_out', unsubscribe=links.unsubscribe)}",
+        text=_spell(f"{question}\n{texts('sms_opt_out', unsubscribe=links.unsubscribe)}", branding),
         headers={},
         message_id=f"<{attempt_id}@{urlsplit(links.unsubscribe).hostname}>",
         idempotency_key=str(attempt_id),
@@ -94,11 +95,15 @@ def render_sms_notice(
         to_address=invitation.contact,
         from_address=branding.sms_sender or sender,
         subject="",
-        text=f"{news}\n{texts('sms_opt_out', unsubscribe=links.unsubscribe)}",
+        text=_spell(f"{news}\n{texts('sms_opt_out', unsubscribe=links.unsubscribe)}", branding),
         headers={},
         message_id=f"<{attempt_id}@{urlsplit(links.unsubscribe).hostname}>",
         idempotency_key=str(attempt_id),
     )
+
+
+def _spell(text: str, branding: Branding) -> str:
+    return transliterate(text) if branding.sms_transliterate else text
 
 
 def _own_question(

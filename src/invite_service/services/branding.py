@@ -8,12 +8,13 @@ from invite_service.domain.branding import Branding
 from invite_service.domain.errors import PreconditionFailedError
 from invite_service.domain.merchant import Merchant
 from invite_service.rendering.colors import TEXT_CONTRAST, WHITE, contrast_of
+from invite_service.rules.sms_senders import warn_of_sender
 from invite_service.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class BrandingWarning:
-    """Something that will not look as it was meant to."""
+    """Something that will not look, or arrive, as it was meant to."""
 
     code: str
     detail: str
@@ -57,7 +58,7 @@ class BrandingService:
 
 
 def _warnings(branding: Branding) -> Iterator[BrandingWarning]:
-    """Name what WCAG 2.2 would not let pass (1.4.3); colours that cannot be read are mended when they are drawn."""
+    """Name what WCAG 2.2 would not let pass (1.4.3), mended when it is drawn, and what a sender of SMS cannot do."""
     pairs = (
         ("text_color", branding.text_color, "white", WHITE),
         ("text_color", branding.text_color, "background_color", branding.background_color),
@@ -71,3 +72,5 @@ def _warnings(branding: Branding) -> Iterator[BrandingWarning]:
                 f"{name} on {ground} has a contrast of {contrast:.1f}, below {TEXT_CONTRAST}; "
                 "text in it is drawn darker.",
             )
+    for warning in warn_of_sender(branding.sms_sender or ""):
+        yield BrandingWarning(warning.code, warning.detail)

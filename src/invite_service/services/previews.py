@@ -323,7 +323,9 @@ def _warnings(message: Message) -> Iterator[PreviewWarning]:
     segments = count_segments(message.text)
     if segments.encoding is SmsEncoding.UCS_2:
         yield PreviewWarning(
-            "not_gsm", "A letter outside the GSM alphabet leaves room for 70 characters in a segment instead of 160."
+            "not_gsm",
+            "A letter outside the GSM alphabet leaves room for 70 characters in a segment instead of 160; "
+            "sms_transliterate, of the branding, writes most of them without.",
         )
     if segments.count > MANY_SEGMENTS:
         yield PreviewWarning("many_segments", f"More than {MANY_SEGMENTS} segments; providers may charge for each.")

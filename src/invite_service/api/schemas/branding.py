@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from invite_service.api.schemas.fields import STRICT, Answer, EmailText, SecureAddress, Text100, WebAddress
 from invite_service.domain.branding import Branding
 from invite_service.rules.contacts import read_email
+from invite_service.rules.sms_senders import kind_of_sender
 
 
 def check_email(address: str) -> str:
@@ -35,14 +36,24 @@ def check_phone(text: str) -> str:
 
 _PHONE: Final = re.compile(r"\+?[0-9](?:[ ()/.-]{0,2}[0-9]){2,19}", re.ASCII)
 
+
+def check_sms_sender(sender: str) -> str:
+    """Check that networks know such a sender: digits alone are a short code."""
+    if kind_of_sender(sender) is None:
+        raise PydanticCustomError("invalid_format", "Digits alone must be 3 to 8, a short code.")
+    return sender
+
+
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 SenderName = Annotated[Text100, AfterValidator(check_header_text)]
 Email = Annotated[
     EmailText, AfterValidator(check_email), WithJsonSchema({"type": "string", "format": "email", "maxLength": 320})
 ]
 Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(check_phone)]
-SmsSender = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9]{1,11}|\+[1-9][0-9]{6,14})$")]
-"""At most 11 letters and digits, or an E.164 number."""
+SmsSender = Annotated[
+    str, StringConstraints(pattern=r"^(?:[A-Za-z0-9]{1,11}|\+[1-9][0-9]{6,14})$"), AfterValidator(check_sms_sender)
+]
+"""At most 11 letters and digits, an E.164 number, or a short code of 3 to 8 digits."""
 
 
 class BrandingRequest(BaseModel):
@@ -68,6 +79,8 @@ class BrandingRequest(BaseModel):
     """As it is shown to customers."""
     support_url: SecureAddress | None = None
     sms_sender: SmsSender | None = None
+    sms_transliterate: bool | None = None
+    """Write SMS without the letters that make them cost double (ő as o, ш as sh); default: no."""
 
     def to_branding(self) -> Branding:
         """Translate to the domain."""
@@ -100,6 +113,7 @@ class BrandingResponse(Answer):
     support_phone: str | None
     support_url: str | None
     sms_sender: str | None
+    sms_transliterate: bool
     warnings: tuple[WarningResponse, ...]
 
     @classmethod
@@ -119,5 +133,6 @@ class BrandingResponse(Answer):
             support_phone=branding.support_phone,
             support_url=branding.support_url,
             sms_sender=branding.sms_sender,
+            sms_transliterate=branding.sms_transliterate,
             warnings=warnings,
         )

@@ -9,11 +9,12 @@ from typing_extensions import TypedDict
 
 from invite_service.api.schemas.branding import Email, SenderName, SmsSender, check_email
 from invite_service.api.schemas.fields import STRICT, Currency, Money, Price, Text50
-from invite_service.domain.channel import SMS_PRICE, ChannelState
+from invite_service.domain.channel import SMS_PRICE, ChannelSettings, ChannelState
 from invite_service.domain.channel import Price as DomainPrice
 from invite_service.domain.errors import Fault
 from invite_service.domain.invitation import Channel
 from invite_service.domain.receipt import OutcomeWord
+from invite_service.rules.sms_senders import warn_of_sender
 from invite_service.services.channels import NewSettings
 
 MAX_OPTIONS: Final = 30
@@ -145,6 +146,13 @@ class CheckResponse(TypedDict):
     """A word from the provider's page."""
 
 
+class ChannelWarning(TypedDict):
+    """Something to know of what was saved."""
+
+    code: str
+    detail: str
+
+
 _From = TypedDict("_From", {"from": SenderResponse | None})
 
 
@@ -170,6 +178,8 @@ class ChannelResponse(_From):
     """Null when the channel is open."""
     paused_reason: str | None
     """What a provider refused about the settings, or why there is none to send through."""
+    warnings: list[ChannelWarning]
+    """Of SMS: what its sender cannot do, and in which countries."""
 
 
 def channel_response(channel: Channel, state: ChannelState, *, events_url: str | None) -> ChannelResponse:
@@ -191,4 +201,11 @@ def channel_response(channel: Channel, state: ChannelState, *, events_url: str |
         "last_check": {"at": check.at, "outcome": check.outcome, "reason": check.reason} if check is not None else None,
         "paused_at": pause.paused_at if pause is not None else None,
         "paused_reason": pause.reason if pause is not None else None,
+        "warnings": _warnings(channel, settings),
     }
+
+
+def _warnings(channel: Channel, settings: ChannelSettings) -> list[ChannelWarning]:
+    if channel is not Channel.SMS or settings.from_address is None:
+        return []
+    return [{"code": one.code, "detail": one.detail} for one in warn_of_sender(settings.from_address)]
