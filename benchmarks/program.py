@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
+from benchmarks.averaging import AVERAGING_ROWS, measure_averages
 from benchmarks.changing import CHANGING_ROWS, FULL_CHANGES, QUICK_CHANGES, measure_changes
 from benchmarks.deciding import measure_decide, measure_simulation
 from benchmarks.ingesting import BATCH_SIZE, CONNECTIONS, measure_batches, measure_singles, measure_usual_way
@@ -40,6 +41,10 @@ async def measure(rows: Collection[str], scale: Scale) -> list[Result]:
         results.append(_told(measure_simulation(scale.rounds)))
     if "ready" in rows:
         results.append(_told(await measure_ready(min(scale.rounds, 3))))
+    for row in AVERAGING_ROWS:
+        if row in rows:
+            _tell("starting servers, filling ratings")
+            results.append(_told(await measure_averages(row, scale.rounds)))
     if any(row in rows for row in LISTING_ROWS):
         _tell("starting servers, filling the lists")
         results += [_told(one) for one in await measure_lists(rows, QUICK_LISTS if scale is QUICK else FULL_LISTS)]

@@ -37,6 +37,8 @@ TARGETS = {
     "batch_update": Target(job="batch update of 100,000", first_bar=0.6, aim=0.9),
     "batch_update_1m": Target(job="batch update of 1,000,000", first_bar=0.5, aim=0.75),
     "ingest_beside": Target(job="ingest p99 while it runs, against idle", first_bar=3, aim=1.5, is_ceiling=True),
+    "averages": Target(job="averages of 50,000 ratings", first_bar=30, aim=45),
+    "averages_1m": Target(job="averages of 1,000,000 ratings", first_bar=30, aim=45),
     "decide": Target(job="one decide() with trace, CPU", first_bar=40, aim=15, unit="µs", is_ceiling=True),
     "simulation": Target(job="simulation, one core", first_bar=20_000, aim=60_000, unit="/s"),
     "api_size": Target(job="resident size of the API", first_bar=140, aim=110, unit="MiB", is_ceiling=True),

@@ -59,10 +59,11 @@ class RatingService:
         if created != ALWAYS:
             return await self._count(merchant_id, product_ids=product_ids, created=created)
         async with self._database.autocommit() as stores:
-            found = await stores.ratings.find_totals(merchant_id, {None, *(product_ids or ())})
-            whole = None if product_ids is not None else await stores.ratings.find_product_total(merchant_id)
-        service = _standing([found.pop(None, {})])
-        return RatingSummary(product=_standing(found.values() if whole is None else [whole]), service=service)
+            if product_ids is None:
+                service, products = await stores.ratings.find_service_and_products(merchant_id)
+                return RatingSummary(product=_standing([products]), service=_standing([service]))
+            found = await stores.ratings.find_totals(merchant_id, {None, *product_ids})
+        return RatingSummary(service=_standing([found.pop(None, {})]), product=_standing(found.values()))
 
     async def _count(
         self, merchant_id: MerchantId, *, product_ids: Collection[str] | None, created: Span

@@ -299,10 +299,14 @@ class RatingStore:
             found.setdefault(keys[key], {})[PublishState(state)] = StarCounts(*stars)
         return found
 
-    async def find_product_total(self, merchant_id: MerchantId) -> Mapping[PublishState, StarCounts]:
-        """Find the counters over all products together."""
-        rows = await self._driver.fetch(FIND_TOTALS, merchant_id, [ALL_PRODUCTS])
-        return {PublishState(state): StarCounts(*stars) for _, state, *stars in rows}
+    async def find_service_and_products(
+        self, merchant_id: MerchantId
+    ) -> tuple[Mapping[PublishState, StarCounts], Mapping[PublishState, StarCounts]]:
+        """Find the counters of the service, and those over all products together, of one instant."""
+        found: dict[str, dict[PublishState, StarCounts]] = {SERVICE: {}, ALL_PRODUCTS: {}}
+        for key, state, *stars in await self._driver.fetch(FIND_TOTALS, merchant_id, list(found)):
+            found[key][PublishState(state)] = StarCounts(*stars)
+        return found[SERVICE], found[ALL_PRODUCTS]
 
 
 def _ratings_chosen(merchant_id: MerchantId, chosen: RatingFilter, part: Slice) -> Conditions:
