@@ -70,8 +70,8 @@ class FeedbackHouse:
     async def events(self, invitation: Invitation) -> list[TimelineEvent]:
         return [entry.event for entry in await self.entries(invitation)]
 
-    async def totals(self) -> dict[tuple[str, str], tuple[int, ...]]:
-        rows = await self.house.rows("SELECT * FROM rating_totals")
+    async def totals(self, table: str = "rating_totals") -> dict[tuple[str, str], tuple[int, ...]]:
+        rows = await self.house.rows(f"SELECT * FROM {table}")
         return {
             (row["product_id"], row["state"]): counts
             for row in rows
@@ -79,9 +79,15 @@ class FeedbackHouse:
         }
 
     async def recount(self) -> dict[tuple[str, str], tuple[int, ...]]:
-        """Count every rating again, the slow way."""
+        """Count every rating again, the slow way, and see that the texts are counted right as well."""
+        shown = "CASE WHEN v.state = 'published' THEN r.state ELSE v.state END"
+        texts = f"SELECT r.product_id, {shown} AS state, r.stars FROM reviews v JOIN ratings r ON r.id = v.rating_id"
+        assert await self.totals("review_totals") == await self._recount(texts)
+        return await self._recount("SELECT product_id, state, stars FROM ratings")
+
+    async def _recount(self, query: str) -> dict[tuple[str, str], tuple[int, ...]]:
         counts: dict[tuple[str, str], list[int]] = {}
-        for row in await self.house.rows("SELECT product_id, state, stars FROM ratings"):
+        for row in await self.house.rows(query):
             keys = [row["product_id"], *(["*"] if row["product_id"] else [])]
             for key in keys:
                 counts.setdefault((key, row["state"]), [0] * 5)[row["stars"] - 1] += 1
@@ -435,7 +441,10 @@ async def test_totals_stay_exact_while_many_rate_and_edit_at_once(shop: Feedback
     async def rate(invitation: Invitation, offset: int) -> None:
         for turn in range(4):
             order = products if (turn + offset) % 2 else products[::-1]
-            given = [stars(product, 1 + (turn + offset + place) % 5) for place, product in enumerate(order)]
+            given = [
+                stars(product, 1 + (turn + offset + place) % 5, f"Turn {turn}." if (turn + place) % 2 else None)
+                for place, product in enumerate(order)
+            ]
             await shop.leave(invitation, *given[: 1 + (turn + offset) % 3])
 
     await asyncio.gather(*(rate(invitation, offset) for offset in range(2) for invitation in invitations))

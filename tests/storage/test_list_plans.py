@@ -164,6 +164,8 @@ def _literal(value: object) -> str:
             return f"'{value.isoformat()}'"
         case list():
             return "ARRAY[" + ", ".join(map(_literal, value)) + "]"
+        case int():
+            return str(value)
         case str() | UUID():
             return f"'{value}'"
         case _:

@@ -1,6 +1,7 @@
 """Counting stars: distributions and averages (RULES.md section 9)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -31,3 +32,15 @@ def total(counts: Iterable[StarCounts]) -> StarCounts:
     """Add distributions up."""
     columns = zip(*counts, strict=True)
     return StarCounts(*(sum(column) for column in columns))
+
+
+@dataclass(frozen=True, slots=True)
+class PublicStanding:
+    """What the public sees of a product, or of the service, on the whole."""
+
+    version: int
+    """Grows with every change of what may be seen of it; 0 before the first."""
+    stars: StarCounts
+    """Of the published ratings."""
+    texts: StarCounts
+    """Of the published texts, by the stars that go with them."""

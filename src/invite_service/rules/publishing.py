@@ -130,6 +130,13 @@ def _text_state(
     return computed
 
 
+def shown_text_state(rating: Rating) -> PublishState | None:
+    """Tell how a text stands as it can be seen, None for none: a text is seen only with its stars."""
+    if rating.review_state is PublishState.PUBLISHED:
+        return rating.state
+    return rating.review_state
+
+
 class RatingPart(StrEnum):
     """What of a rating a merchant acts on."""
 

@@ -60,9 +60,9 @@ class RatingService:
             return await self._count(merchant_id, product_ids=product_ids, created=created)
         async with self._database.autocommit() as stores:
             if product_ids is None:
-                service, products = await stores.ratings.find_service_and_products(merchant_id)
+                service, products = await stores.totals.find_service_and_products(merchant_id)
                 return RatingSummary(product=_standing([products]), service=_standing([service]))
-            found = await stores.ratings.find_totals(merchant_id, {None, *product_ids})
+            found = await stores.totals.find_ratings(merchant_id, {None, *product_ids})
         return RatingSummary(service=_standing([found.pop(None, {})]), product=_standing(found.values()))
 
     async def _count(

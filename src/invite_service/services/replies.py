@@ -55,6 +55,7 @@ class ReplyService:
                 )
                 await stores.replies.save(merchant.id, reply)
                 await _tell(stores, merchant, rating, TimelineEvent.REPLY_WRITTEN, actor=actor, at=at)
+                await stores.totals.raise_version(merchant.id, rating.product_id)
             if stored is None:
                 await queue_notice(
                     stores, merchant, Notice.REPLY_NOTICE, rating, notice_id=self._new_id(), real_now=real_now
@@ -68,6 +69,7 @@ class ReplyService:
             if await stores.replies.delete(merchant.id, rating_id):
                 at = merchant.now(self._clock())
                 await _tell(stores, merchant, rating, TimelineEvent.REPLY_WITHDRAWN, actor=actor, at=at)
+                await stores.totals.raise_version(merchant.id, rating.product_id)
             return await stores.ratings.get_shown(merchant.id, rating_id)
 
 

@@ -1,6 +1,6 @@
-"""Ratings, their reviews, and the counters of both products and service that are kept in the same transaction."""
+"""Ratings and their reviews; both are counted in the transaction that changes them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -16,12 +16,7 @@ from invite_service.rules.averages import StarCounts
 from invite_service.storage.choosing import Conditions, Slice
 from invite_service.storage.driver import Driver, Row
 from invite_service.storage.statements import Given, Share, Writing, assignments, instant, text
-
-SERVICE: Final = ""
-"""Stands for the service in the product_id of ratings and totals; no product has an empty id."""
-
-ALL_PRODUCTS: Final = "*"
-"""Stands for the sum over all products in the product_id of totals."""
+from invite_service.storage.totals import SERVICE, STARS, count
 
 _LEAST_ID: Final = UUID(int=0)
 
@@ -155,36 +150,13 @@ SET_REVIEW_STATES: Final = Share(
     """,
 )
 
-_STARS: Final = ("stars_1", "stars_2", "stars_3", "stars_4", "stars_5")
-
-# Sorted, so that two transactions that count at the same time meet in the same order. The sums over all products are
-# rows that many transactions want: this is the last statement of a transaction that has one.
-ADD_TO_TOTALS: Final = Share(
-    "added_totals",
-    (text("product_id"), text("state"), *(Given(name, "int8") for name in _STARS)),
-    f"""
-    INSERT INTO rating_totals AS stored (merchant_id, {{names}})
-    SELECT $1, {{values}} FROM {{rows}}
-    ORDER BY given.product_id, given.state
-    ON CONFLICT (merchant_id, product_id, state) DO UPDATE
-    SET {", ".join(f"{name} = stored.{name} + EXCLUDED.{name}" for name in _STARS)}
-    RETURNING 1
-    """,  # noqa: S608 - built from the constant above
-)
-
 COUNT_STARS: Final = f"""
 SELECT ratings.product_id = '' AS of_service, ratings.state,
-    {", ".join(f"count(*) FILTER (WHERE ratings.stars = {stars})" for stars in range(1, len(_STARS) + 1))}
+    {", ".join(f"count(*) FILTER (WHERE ratings.stars = {stars})" for stars in range(1, len(STARS) + 1))}
 FROM ratings {_WITH_REVIEWS}
 WHERE ratings.merchant_id = $1{{conditions}}
 GROUP BY 1, 2
 """  # noqa: S608 - built from the constants above
-
-FIND_TOTALS: Final = f"""
-SELECT product_id, state, {", ".join(_STARS)}
-FROM rating_totals
-WHERE merchant_id = $1 AND product_id = ANY($2::text[])
-"""  # noqa: S608 - built from the constant above
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +237,7 @@ class RatingStore:
         writing.add(SAVE_REVIEWS, (row for change in changes for row in _review_rows(change)))
         writing.add(SET_REVIEW_STATES, (row for change in changes for row in _state_rows(change)))
         await writing.run(self._driver, merchant_id)
-        counting = Writing()
-        counting.add(ADD_TO_TOTALS, _total_rows(changes))
-        await counting.run(self._driver, merchant_id)
+        await count(self._driver, merchant_id, ((change.stored, change.rating) for change in changes))
 
     async def count_stars(
         self, merchant_id: MerchantId, chosen: RatingFilter
@@ -288,25 +258,6 @@ class RatingStore:
     async def _list_shown(self, conditions: Conditions, *, ascending: bool) -> list[ShownRating]:
         statement = LIST_SHOWN.format(conditions=conditions, direction="ASC" if ascending else "DESC")
         return [_shown(row) for row in await self._driver.fetch(statement, *conditions.parameters)]
-
-    async def find_totals(
-        self, merchant_id: MerchantId, product_ids: Collection[str | None]
-    ) -> dict[str | None, dict[PublishState, StarCounts]]:
-        """Find the counters of products and, for None, of the service; what was never rated is left out."""
-        keys = {_key(product_id): product_id for product_id in product_ids}
-        found: dict[str | None, dict[PublishState, StarCounts]] = {}
-        for key, state, *stars in await self._driver.fetch(FIND_TOTALS, merchant_id, list(keys)):
-            found.setdefault(keys[key], {})[PublishState(state)] = StarCounts(*stars)
-        return found
-
-    async def find_service_and_products(
-        self, merchant_id: MerchantId
-    ) -> tuple[Mapping[PublishState, StarCounts], Mapping[PublishState, StarCounts]]:
-        """Find the counters of the service, and those over all products together, of one instant."""
-        found: dict[str, dict[PublishState, StarCounts]] = {SERVICE: {}, ALL_PRODUCTS: {}}
-        for key, state, *stars in await self._driver.fetch(FIND_TOTALS, merchant_id, list(found)):
-            found[key][PublishState(state)] = StarCounts(*stars)
-        return found[SERVICE], found[ALL_PRODUCTS]
 
 
 def _ratings_chosen(merchant_id: MerchantId, chosen: RatingFilter, part: Slice) -> Conditions:
@@ -439,23 +390,3 @@ def _is_review_changed(change: RatingChange) -> bool:
         rating.review_state,
         rating.is_review_fixed,
     )
-
-
-def _total_rows(changes: Iterable[RatingChange]) -> Iterable[tuple[object, ...]]:
-    """Add up what the changes take from the counters and bring to them; what changes nothing is left out."""
-    differences: dict[tuple[str, PublishState], list[int]] = {}
-    for change in changes:
-        for rating, sign in ((change.stored, -1), (change.rating, 1)):
-            if rating is None:
-                continue
-            keys = [_key(rating.product_id)] if rating.product_id is None else [_key(rating.product_id), ALL_PRODUCTS]
-            for key in keys:
-                differences.setdefault((key, rating.state), [0] * len(_STARS))[rating.stars - 1] += sign
-    return [(key, state, *stars) for (key, state), stars in differences.items() if any(stars)]
-
-
-def _key(product_id: str | None) -> str:
-    """Write a product's id as totals know it: one that begins like ALL_PRODUCTS is told apart by doubling the sign."""
-    if product_id is None:
-        return SERVICE
-    return ALL_PRODUCTS + product_id if product_id.startswith(ALL_PRODUCTS) else product_id

@@ -32,6 +32,7 @@ from invite_service.storage.orders import OrderStore
 from invite_service.storage.pages import PageStore
 from invite_service.storage.policies import PolicyStore
 from invite_service.storage.provider_events import ProviderEventStore
+from invite_service.storage.public_reviews import PublicReviewStore
 from invite_service.storage.publishing import PublishingStore
 from invite_service.storage.ratings import RatingStore
 from invite_service.storage.recorded_events import RecordedEventStore
@@ -41,6 +42,7 @@ from invite_service.storage.support_cases import SupportCaseStore
 from invite_service.storage.suppressions import SuppressionStore
 from invite_service.storage.texts import TextStore
 from invite_service.storage.timeline import TimelineStore
+from invite_service.storage.totals import TotalStore
 from invite_service.storage.webhooks import WebhookStore
 
 
@@ -197,8 +199,18 @@ class Stores:
 
     @cached_property
     def ratings(self) -> RatingStore:
-        """Ratings, reviews and their counters."""
+        """Ratings and reviews."""
         return RatingStore(self._driver)
+
+    @cached_property
+    def public_reviews(self) -> PublicReviewStore:
+        """Reviews as the public sees them."""
+        return PublicReviewStore(self._driver)
+
+    @cached_property
+    def totals(self) -> TotalStore:
+        """Counters of ratings and reviews."""
+        return TotalStore(self._driver)
 
     @cached_property
     def publishing(self) -> PublishingStore:

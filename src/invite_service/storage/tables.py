@@ -557,6 +557,9 @@ ratings = Table(
     Column("is_fixed", Boolean, nullable=True),
     _text("reject_reason", nullable=True),
     _text("moved_from", nullable=True),
+    # NULL where nobody found it helpful: such rows are in no index of it.
+    Column("helpful_count", Integer, nullable=True),
+    Column("unhelpful_count", Integer, nullable=True),
     _instant("created_at"),
     _instant("updated_at"),
     PrimaryKeyConstraint("merchant_id", "id"),
@@ -567,6 +570,25 @@ ratings = Table(
     Index(None, "merchant_id", "created_at", "id"),
     Index(None, "merchant_id", "state", "created_at", "id"),
     Index(None, "merchant_id", "publish_at", postgresql_where="publish_at IS NOT NULL"),
+    Index(None, "merchant_id", "reject_reason", postgresql_where="reject_reason IS NOT NULL"),
+    Index(
+        "ratings_shown_by_stars_idx",
+        "merchant_id",
+        "product_id",
+        "stars",
+        "created_at",
+        "id",
+        postgresql_where="state = 'published'",
+    ),
+    Index(
+        "ratings_helpful_idx",
+        "merchant_id",
+        "product_id",
+        "helpful_count",
+        "created_at",
+        "id",
+        postgresql_where="helpful_count IS NOT NULL",
+    ),
 )
 
 reviews = Table(
@@ -722,6 +744,79 @@ rating_totals = Table(
     PrimaryKeyConstraint("merchant_id", "product_id", "state"),
     _of_merchant(),
     comment="Counters kept in the rating's transaction; '*' as product_id sums all products.",
+)
+
+review_totals = Table(
+    "review_totals",
+    metadata,
+    _merchant(),
+    _text("product_id"),
+    _text("state"),
+    Column("stars_1", BigInteger, nullable=False),
+    Column("stars_2", BigInteger, nullable=False),
+    Column("stars_3", BigInteger, nullable=False),
+    Column("stars_4", BigInteger, nullable=False),
+    Column("stars_5", BigInteger, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "product_id", "state"),
+    _of_merchant(),
+    comment="Counters of texts by the stars that go with them, kept and keyed as rating_totals is.",
+)
+
+public_versions = Table(
+    "public_versions",
+    metadata,
+    _merchant(),
+    # As in rating_totals.
+    _text("product_id"),
+    Column("version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "product_id"),
+    _of_merchant(),
+    comment="Counts the changes of what the public may see of a product; ETags are made of it.",
+)
+
+review_votes = Table(
+    "review_votes",
+    metadata,
+    _merchant(),
+    Column("rating_id", Uuid, nullable=False),
+    Column("visitor_key", LargeBinary, nullable=False),
+    Column("is_helpful", Boolean, nullable=False),
+    _instant("voted_at"),
+    PrimaryKeyConstraint("merchant_id", "rating_id", "visitor_key"),
+    ForeignKeyConstraint(["merchant_id", "rating_id"], ["ratings.merchant_id", "ratings.id"]),
+    comment="Whether visitors of a shop found a review helpful: one word a visitor.",
+)
+
+review_reports = Table(
+    "review_reports",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    Column("rating_id", Uuid, nullable=False),
+    Column("visitor_key", LargeBinary, nullable=False),
+    _text("reason"),
+    _text("comment", nullable=True),
+    _instant("reported_at"),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    UniqueConstraint("merchant_id", "rating_id", "visitor_key"),
+    ForeignKeyConstraint(["merchant_id", "rating_id"], ["ratings.merchant_id", "ratings.id"]),
+    Index(None, "merchant_id", "reported_at", "id"),
+    comment="What visitors of a shop think is wrong with a review.",
+)
+
+address_counts = Table(
+    "address_counts",
+    metadata,
+    _merchant(),
+    # Real time, UTC.
+    Column("day", Date, nullable=False),
+    Column("rating_id", Uuid, nullable=False),
+    Column("address_key", LargeBinary, nullable=False),
+    Column("votes", Integer, nullable=False),
+    Column("reports", Integer, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "day", "rating_id", "address_key"),
+    _of_merchant(),
+    comment="How often one address voted on a review or reported it on a day (real time); kept until it is over.",
 )
 
 timeline_entries = Table(
