@@ -59,6 +59,7 @@ from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.previews import PreviewService
 from invite_service.services.provider_events import ProviderEventService
+from invite_service.services.public_reviews import PublicReviewService
 from invite_service.services.publishing import PublishingService
 from invite_service.services.rate_limits import RateLimiter
 from invite_service.services.ratings import RatingService
@@ -436,6 +437,10 @@ class Factory:
     def create_ratings(self) -> RatingService:
         """Make the service that reads ratings."""
         return RatingService(self._context.database)
+
+    def create_public_reviews(self) -> PublicReviewService:
+        """Make the service that reads what is published."""
+        return PublicReviewService(self._context.database)
 
     def create_publishing(self) -> PublishingService:
         """Make the service for publishing settings."""

@@ -43,6 +43,7 @@ async def test_a_taken_id_is_refused(api: Api) -> None:
         ({"id": "-nordic"}, "/id", "invalid_format"),
         ({"id": "n" * 21}, "/id", "invalid_format"),
         ({"id": "nordic\n"}, "/id", "invalid_format"),
+        ({"id": "invitations"}, "/id", "reserved"),
         ({"name": "  "}, "/name", "invalid_format"),
         ({"name": "x" * 201}, "/name", "too_long"),
         ({"time_zone": "Oslo"}, "/time_zone", "not_a_choice"),

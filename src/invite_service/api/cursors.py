@@ -15,6 +15,9 @@ from invite_service.domain.errors import Fault, InvalidInputError
 MAX_CURSOR_LENGTH: Final = 600
 """Longer than any cursor we make: an order's id of 100 characters may take four bytes each."""
 
+MAX_RANK: Final = 2**31 - 1
+"""The highest count that a list is sorted by: PostgreSQL's integer."""
+
 _FINGERPRINT_BYTES: Final = 6
 
 
@@ -28,11 +31,15 @@ class Cursor:
     """The item's id, which decides between equal instants."""
     backwards: bool
     """True for the page before the item."""
+    rank: int = 0
+    """What the list is sorted by before the instant, where it is."""
 
 
 def write_cursor(cursor: Cursor, *, listing: object) -> str:
     """Write a cursor for a list; `listing` is anything JSON can hold that says which list, sorting and filters."""
-    parts = [cursor.at, cursor.id, cursor.backwards, _fingerprint(listing)]
+    parts: list[object] = [cursor.at, cursor.id, cursor.backwards, _fingerprint(listing)]
+    if cursor.rank:
+        parts.append(cursor.rank)
     return urlsafe_b64encode(to_json(parts)).rstrip(b"=").decode()
 
 
@@ -44,15 +51,18 @@ def read_cursor(text: str | None, *, listing: object) -> Cursor | None:
     if text is None:
         return None
     try:
-        at, place, backwards, fingerprint = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        at, place, backwards, fingerprint, *rest = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         instant = datetime.fromisoformat(at)
+        (rank,) = rest or (0,)
     except (Base64Error, ValueError, TypeError):
         _refuse("Is not a cursor of this service.")
     if not isinstance(place, str) or "\0" in place or not isinstance(backwards, bool) or instant.tzinfo is None:
         _refuse("Is not a cursor of this service.")
+    if type(rank) is not int or not 0 <= rank <= MAX_RANK:
+        _refuse("Is not a cursor of this service.")
     if fingerprint != _fingerprint(listing):
         _refuse("Belongs to a list with another sorting or other filters.")
-    return Cursor(at=instant, id=place, backwards=backwards)
+    return Cursor(at=instant, id=place, backwards=backwards, rank=rank)
 
 
 def _fingerprint(listing: object) -> str:

@@ -72,6 +72,8 @@ CREATED: Final = HTTPStatus.CREATED.value
 """For routes that make something."""
 NO_CONTENT: Final = HTTPStatus.NO_CONTENT.value
 """For routes with nothing to tell."""
+NOT_MODIFIED: Final = HTTPStatus.NOT_MODIFIED.value
+"""For what the caller has already."""
 OK: Final = HTTPStatus.OK.value
 """For everything else that went well."""
 NOT_READY: Final = HTTPStatus.SERVICE_UNAVAILABLE.value

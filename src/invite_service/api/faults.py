@@ -56,6 +56,7 @@ OWN_CODES: Final = frozenset(
         "not_a_choice",
         "not_a_sandbox",
         "out_of_range",
+        "reserved",
         "unknown_scope",
     }
 )

@@ -41,9 +41,14 @@ def query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
         {
             "name": name,
             "in": "query",
-            "required": False,
+            "required": name in schema.get("required", ()),
             "schema": field,
             **({"description": field["description"]} if "description" in field else {}),
         }
         for name, field in schema["properties"].items()
     ]
+
+
+def path_parameters(*names: str) -> list[dict[str, Any]]:
+    """Describe parts of the path that a route reads itself."""
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]

@@ -25,6 +25,8 @@ class Place:
     at: datetime
     id: UUID | str
     backwards: bool = False
+    rank: int = 0
+    """What the list is sorted by before the instant, where it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -30,7 +30,20 @@ from invite_service.services.access import ALL_SCOPES, ApiKey, Scope
 from invite_service.services.merchants import NewMerchant, is_web_address
 from invite_service.services.paging import DEFAULT_PAGE, MAX_PAGE
 
-MerchantSlug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?$")]
+RESERVED_SLUGS: Final = frozenset({"invitations"})
+"""Parts of addresses that stand where a merchant's id does: `/public/v1/invitations/…`."""
+
+
+def check_not_reserved(slug: str) -> str:
+    """Check that no address of ours means something else by it."""
+    if slug in RESERVED_SLUGS:
+        raise PydanticCustomError("reserved", "Is part of an address of this service.")
+    return slug
+
+
+MerchantSlug = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?$"), AfterValidator(check_not_reserved)
+]
 """At most 20 characters of a-z, 0-9 and inner hyphens."""
 Name = Annotated[Text200, StringConstraints(min_length=1), AfterValidator(check_printable)]
 

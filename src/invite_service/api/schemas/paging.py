@@ -53,7 +53,7 @@ class PageParameters(BaseModel):
                 "The request has faults.",
                 faults=[Fault("?cursor", "invalid_cursor", NOT_OF_LIST)],
             ) from None
-        return Place(at=cursor.at, id=place_id, backwards=cursor.backwards)
+        return Place(at=cursor.at, id=place_id, backwards=cursor.backwards, rank=cursor.rank)
 
 
 class VersionListParameters(PageParameters):
@@ -74,12 +74,17 @@ class VersionListParameters(PageParameters):
 
 
 def write_cursors(
-    page: Page[T], place_of: Callable[[T], tuple[datetime, str]], *, listing: object
+    page: Page[T],
+    place_of: Callable[[T], tuple[datetime, str]],
+    *,
+    rank_of: Callable[[T], int] | None = None,
+    listing: object,
 ) -> tuple[str | None, str | None]:
     """Write the cursors to the next and to the previous page, None where there is none."""
     if not page.items:
         return None, None
     (first_at, first_id), (last_at, last_id) = place_of(page.items[0]), place_of(page.items[-1])
-    following = write_cursor(Cursor(at=last_at, id=last_id, backwards=False), listing=listing)
-    preceding = write_cursor(Cursor(at=first_at, id=first_id, backwards=True), listing=listing)
+    first_rank, last_rank = (rank_of(page.items[place]) if rank_of is not None else 0 for place in (0, -1))
+    following = write_cursor(Cursor(at=last_at, id=last_id, backwards=False, rank=last_rank), listing=listing)
+    preceding = write_cursor(Cursor(at=first_at, id=first_id, backwards=True, rank=first_rank), listing=listing)
     return following if page.has_next else None, preceding if page.has_previous else None
