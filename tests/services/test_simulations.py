@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from invite_service.api.simulations import read_recorded
+from invite_service.domain.decision import Reason
 from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.invitation import Channel, Kind
 from invite_service.domain.order import OrderOutcome
@@ -162,6 +163,17 @@ async def test_later_events_are_replayed_when_they_came(house: IngestHouse) -> N
     result, _ = await simulate(house, make_policy())
     assert result.before.outcomes[OrderOutcome.CANCELLED] == 1
     assert result.before.messages == {("product_1", Channel.EMAIL): 1, ("product_2", Channel.EMAIL): 1}
+
+
+async def test_categories_and_returned_lines_are_replayed(house: IngestHouse) -> None:
+    await record(house, body("cup", products=[{"id": "mug", "name": "Mug", "category": "kitchen"}]), at=NOON)
+    await record(house, body("sent back"), at=NOON)
+    returned = {"order_id": "sent back", "products": [{"id": "mug", "returned": True}]}
+    await record(house, returned, at=NOON + timedelta(days=1))
+    result, changes = await simulate(house, make_policy(excluded_categories=("kitchen",)))
+    assert [(change.order_id, change.after.reason) for change in changes] == [("cup", Reason.PRODUCTS_EXCLUDED)]
+    assert sum(result.before.messages.values()) == 2
+    assert result.after.messages == {}
 
 
 async def test_period_chooses_orders_by_when_they_first_came(house: IngestHouse) -> None:
