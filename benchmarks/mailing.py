@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from statistics import mean
 from typing import Self
 
@@ -15,8 +16,8 @@ from benchmarks.lab import COMMAND, MAIL, Lab
 from benchmarks.machine import Process, cpu_seconds, free_port, listens, resident_mib, run_to_end
 from benchmarks.yardsticks.smtp_sink import Sink
 
-POLL_INTERVAL = 0.05
-"""Seconds between two looks of the worker: what is made due for a round is found at once."""
+POLL_INTERVAL = 1.0
+"""Seconds between two looks of the worker, by default: one that was stopped for longer looks as soon as it goes on."""
 
 SESSIONS = 8
 """Connections of every sender."""
@@ -61,6 +62,7 @@ class Mailing:
     size_at_start: float
     """Resident MiB of the worker after its first messages."""
     sent: int = SAMPLE
+    stopped_at: float = 0.0
     rates: list[float] = field(default_factory=list)
     cpu_per_message: list[float] = field(default_factory=list)
 
@@ -75,7 +77,8 @@ class Mailing:
         }
         worker = lab.start([COMMAND, "worker"], "worker", lab.environment(**settings))
         database = await lab.connect()
-        await _send(database, worker, first=0, count=SAMPLE)
+        started_at = await _make_due(database, first=0, count=SAMPLE)
+        await _wait_until_sent(database, worker, started_at, count=SAMPLE)
         sample.close()
         message_size = sample.byte_count // sample.message_count
         if has_postfix():
@@ -95,14 +98,18 @@ class Mailing:
 
     async def send(self, count: int) -> float:
         """Make so many invitations due and wait until each is accepted; return messages a second."""
-        os.kill(self.worker.pid, signal.SIGCONT)
+        started_at = await _make_due(self.database, first=self.sent, count=count)
+        await asyncio.sleep(self.stopped_at + POLL_INTERVAL - time.perf_counter())
         used = cpu_seconds(self.worker.pid)
-        seconds = await _send(self.database, self.worker, first=self.sent, count=count)
+        started = time.perf_counter()
+        os.kill(self.worker.pid, signal.SIGCONT)
+        seconds = await _wait_until_sent(self.database, self.worker, started_at, count=count) - started
         self.cpu_per_message.append((cpu_seconds(self.worker.pid) - used) / count)
         self.sent += count
         self.rates.append(count / seconds)
         # While others are measured it does not even look for work.
         os.kill(self.worker.pid, signal.SIGSTOP)
+        self.stopped_at = time.perf_counter()
         return count / seconds
 
     async def send_by_source(self, count: int) -> float:
@@ -129,17 +136,23 @@ async def _start_sink(lab: Lab, command: list[str], port: int) -> Process:
     return await process.wait_until(lambda: listens(port))
 
 
-async def _send(database: asyncpg.Connection, worker: Process, *, first: int, count: int) -> float:
+async def _make_due(database: asyncpg.Connection, *, first: int, count: int) -> datetime:
+    """Make invitations due, and give the instant by which they are."""
     order_ids = [f"P-{number}" for number in range(first, first + count)]
-    started_at = await database.fetchval("SELECT clock_timestamp()")
+    started_at: datetime = await database.fetchval("SELECT clock_timestamp()")
     await database.execute(_MAKE_DUE, MAIL, started_at, order_ids)
-    started = time.perf_counter()
+    return started_at
+
+
+async def _wait_until_sent(database: asyncpg.Connection, worker: Process, started_at: datetime, *, count: int) -> float:
+    """Wait until nothing is left to send, and give the time of that on the clock of `time.perf_counter`."""
+    deadline = time.perf_counter() + _ROUND_SECONDS
     while await database.fetchval(_HAS_OPEN, MAIL, started_at):
-        if time.perf_counter() - started > _ROUND_SECONDS:
+        if time.perf_counter() > deadline:
             raise RuntimeError(f"the worker did not send {count} messages:\n{worker.log_end()}")
         await asyncio.sleep(0.05)
-    seconds = time.perf_counter() - started
+    ended_at = time.perf_counter()
     accepted = await database.fetchval(_COUNT_ACCEPTED, MAIL, started_at)
     if accepted != count:
         raise RuntimeError(f"of {count} messages {accepted} were accepted:\n{worker.log_end()}")
-    return seconds
+    return ended_at
