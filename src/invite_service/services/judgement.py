@@ -1,8 +1,10 @@
 """Asking may_send about everything that was claimed at once, each seeing what was said of the others."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -14,6 +16,9 @@ from invite_service.services.conclusions import Conclusion, conclude_failure, co
 from invite_service.storage.sending import SendContent
 
 log = structlog.get_logger()
+
+JUDGED_AT_ONCE: Final = 25
+"""Messages judged before whatever else waits in the process has its turn, above all answers to calls."""
 
 NOT_JUDGED = "not_judged"
 """Why a message waits that may_send failed on: a fault of ours, tried again like one of the provider's."""
@@ -41,7 +46,7 @@ class Judgement:
     concluded: list[Conclusion] = field(default_factory=list)
 
 
-def judge(
+async def judge(
     contents: Sequence[SendContent],
     *,
     others: Mapping[UUID, Invitation],
@@ -57,7 +62,10 @@ def judge(
     judgement = Judgement()
     invitations = {**others, **{content.invitation.id: content.invitation for content in contents}}
     verdicts: dict[UUID, Permitted] = {}
-    for content in sorted(contents, key=lambda content: (content.invitation.created_at, content.invitation.id)):
+    oldest_first = sorted(contents, key=lambda content: (content.invitation.created_at, content.invitation.id))
+    for number, content in enumerate(oldest_first, start=1):
+        if number % JUDGED_AT_ONCE == 0:
+            await asyncio.sleep(0)
         invitation = content.invitation
         now = now_for(invitation)
         facts = SendFacts(

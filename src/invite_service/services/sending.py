@@ -165,7 +165,7 @@ class SendingService:
 
     async def _send(self, batch: _Batch, outlets: Mapping[Channel, Outlet], *, turn: Turn) -> SendReport:
         fresh_until = asyncio.get_running_loop().time() + FRESH_SECONDS
-        judgement = judge(
+        judgement = await judge(
             batch.contents,
             others=batch.others,
             policy=batch.claim.account.policy,
