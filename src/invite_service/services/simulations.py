@@ -228,7 +228,7 @@ def _post_next(sides: _Sides, waiting: list[RecordedEvent], read_event: ReadEven
 
 
 def _without_texts(event: OrderEvent) -> OrderEvent:
-    """Leave of the products what rules look at; names, addresses and prices would be a fifth of a simulation's memory."""
+    """Leave of the products what rules look at; the rest would be a fifth of a simulation's memory."""
     if event.lines is UNSET:
         return event
     lines = [
