@@ -150,7 +150,9 @@ async def test_low_rating_waits_and_its_case_is_followed_up_and_closed(api: Api,
         review={"text": "Broken.", "state": "pending", "displayed_name": "Kari N.", "language": "nb"},
         publish_at="2026-03-09T12:00:00Z",
     )
-    assert (await merchant.get(f"/v1/ratings/{rating_id}")).json() == pending
+    history = [{"stars": 2, "text": "Broken.", "at": LEFT_AT, "by": "customer"}]
+    assert (await merchant.get(f"/v1/ratings/{rating_id}")).json() == pending | {"history": history}
+    assert (await merchant.get("/v1/ratings")).json()["items"] == [pending]
     summary = (await merchant.get("/v1/ratings/summary")).json()["product"]
     assert (summary["published"]["count"], summary["pending"]["average"]) == (0, 2.0)
 
@@ -304,3 +306,19 @@ async def test_sandbox_clock_passes_the_end_of_a_hold(api: Api) -> None:
     assert (found["state"], found["review"]["state"], found["publish_at"]) == ("published", "published", None)
     invitation = (await sandbox.get(f"/v1/invitations/{found['invitation_id']}")).json()
     assert (invitation["timeline"][-1]["event"], invitation["timeline"][-1]["at"]) == ("rating_published", publish_at)
+
+
+async def test_rating_tells_what_it_said_before(api: Api, merchant: MerchantClient) -> None:
+    [rating_id] = await rate(api, merchant, MUG)
+    later = MUG | {"stars": 4, "review": {"text": "Mended.", "consent": True}}
+    assert await rate(api, merchant, later) == [rating_id]
+    shown = (await merchant.get(f"/v1/ratings/{rating_id}")).json()
+    assert shown == make_shown(
+        rating_id,
+        stars=4,
+        review={"text": "Mended.", "state": "published", "displayed_name": "Kari N.", "language": "nb"},
+        history=[
+            {"stars": 2, "text": "Broken.", "at": LEFT_AT, "by": "customer"},
+            {"stars": 4, "text": "Mended.", "at": LEFT_AT, "by": "customer"},
+        ],
+    )

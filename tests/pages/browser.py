@@ -31,7 +31,7 @@ _PICTURE = (
 )
 
 PRESSABLE = """
-() => [...document.querySelectorAll("a, button, summary, .stars label")]
+() => [...document.querySelectorAll("a, button:not([aria-hidden]), summary, .stars label")]
     .map((element) => [element.getBoundingClientRect().height, element.textContent.trim()])
 """
 """Everything that a thumb may press: its height in pixels, and what it says."""

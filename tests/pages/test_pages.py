@@ -18,7 +18,7 @@ MAX_PAGE_BYTES = 60_000
 
 
 async def post(shop: PageShop, token: str, **fields: str) -> httpx.Response:
-    return await shop.client.post(f"/i/{token}", data=fields)
+    return await shop.client.post(f"/i/{token}", data={"consent": "yes", **fields})
 
 
 async def follow(shop: PageShop, response: httpx.Response) -> Document:
@@ -118,7 +118,7 @@ async def test_stars_in_the_address_are_chosen_and_recorded_nowhere(shop: PageSh
     invitation = await shop.invite()
     token = shop.token(invitation, step=Step.PRODUCT_2)
     page = Document.of(await shop.client.get(f"/i/{token}?stars=4"))
-    assert page.form.fields == {"product.0": "mug", "stars.0": "4", "text.0": ""}
+    assert page.form.fields == {"consent": "yes", "product.0": "mug", "stars.0": "4", "text.0": ""}
     assert await shop.recorded() == NOTHING
 
 
@@ -135,6 +135,7 @@ async def test_product_that_was_clicked_comes_first_with_its_stars(shop: PageSho
     token = shop.token(invitation, step=Step.PRODUCT_2)
     page = Document.of(await shop.client.get(f"/i/{token}?stars=2&product_id={quote('tents/2#a&b', safe='')}"))
     assert {name: value for name, value in page.form.fields.items() if not name.startswith("text")} == {
+        "consent": "yes",
         "product.0": "tents/2#a&b",
         "stars.0": "2",
         "product.1": "mug",
@@ -184,7 +185,7 @@ async def test_service_is_asked_about_as_a_whole(database_url: str) -> None:
         token = shop.token(invitation)
         page = Document.of(await shop.client.get(f"/i/{token}?stars=3"))
         assert page.headings == ["Hvordan var det å handle hos The Gift Shop?"]
-        assert page.form.fields == {"stars.0": "3", "text.0": ""}
+        assert page.form.fields == {"consent": "yes", "stars.0": "3", "text.0": ""}
         assert "Mangler det noe i bestillingen?" not in page.links
         thanks = await follow(shop, await post(shop, token, **page.form.fields))
         assert thanks.headings == ["Takk!"]
@@ -237,6 +238,7 @@ async def test_every_fault_is_named_and_what_was_typed_is_kept(shop: PageShop) -
     assert (page.form.action, page.form.fields) == (
         token,
         {
+            "consent": "yes",
             "product.0": "mug",
             "text.0": "Fin kopp.",
             "product.1": "tent",
@@ -279,7 +281,13 @@ async def test_form_that_says_nothing_is_answered_with_the_empty_page(
     assert response.status_code == 422
     page = Document.of(response)
     assert page.links["Gi stjerner til minst én vare."] == "#item-0"
-    assert page.form.fields == {"product.0": "mug", "text.0": "", "product.1": "tent", "text.1": ""}
+    assert page.form.fields == {
+        "consent": "yes",
+        "product.0": "mug",
+        "text.0": "",
+        "product.1": "tent",
+        "text.1": "",
+    }
 
 
 async def test_product_that_was_not_asked_about_is_refused(shop: PageShop) -> None:

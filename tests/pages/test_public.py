@@ -1,5 +1,6 @@
 """The page's twin in JSON, for a merchant's own page on a site of theirs."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -38,6 +39,7 @@ async def test_invitation_tells_what_a_page_needs(shop: PageShop) -> None:
         "step": "product_1",
         "language": "nb",
         "customer_name": "Kari Nordmann",
+        "displayed_name": "Kari N.",
         "merchant": {
             "name": "The Gift Shop",
             "homepage_url": "https://gifts.example",
@@ -57,6 +59,7 @@ async def test_invitation_tells_what_a_page_needs(shop: PageShop) -> None:
                 "url": "https://gifts.example/p/mug",
                 "image_url": "https://gifts.example/i/mug.jpg",
                 "rating": None,
+                "is_editable": True,
             },
             {
                 "id": "tent",
@@ -68,12 +71,15 @@ async def test_invitation_tells_what_a_page_needs(shop: PageShop) -> None:
                     "stars": 3,
                     "state": "published",
                     "review": None,
+                    "editable_until": None,
                     "created_at": now,
                     "updated_at": now,
                 },
+                "is_editable": True,
             },
         ],
         "service_rating": None,
+        "is_service_editable": False,
     }
 
 
@@ -100,12 +106,41 @@ async def test_stars_and_review_are_stored(shop: PageShop) -> None:
                 "stars": 5,
                 "state": "published",
                 "review": {"text": "Nydelig!", "state": "published"},
+                "editable_until": (shop.house.clock.now + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "created_at": now,
                 "updated_at": now,
             }
         ]
     }
     assert await shop.recorded() == {"ratings": 1, "reviews": 1, "suppressions": 0, "doings": 1}
+
+
+async def test_change_that_comes_too_late_is_a_conflict(shop: PageShop) -> None:
+    invitation = await shop.invite()
+    rating = {"product_id": "mug", "stars": 5, "review": {"text": "Nydelig!", "consent": True}}
+    await rate(shop, shop.token(invitation), rating)
+    shop.house.clock.advance(timedelta(days=30))
+    response = await rate(shop, shop.token(invitation), rating | {"stars": 1})
+    assert (response.status_code, response.json()) == (
+        409,
+        {
+            "type": "urn:invite-service:problem:too_old_to_change",
+            "title": "Too old to change",
+            "status": 409,
+            "code": "too_old_to_change",
+            "detail": "What was answered is too old to be changed.",
+            "request_id": "",
+            "errors": [
+                {
+                    "pointer": "/ratings/0",
+                    "code": "too_old_to_change",
+                    "detail": "The review is too old to be changed.",
+                }
+            ],
+        },
+    )
+    looked = (await shop.client.get(f"/public/v1/invitations/{shop.token(invitation)}")).json()
+    assert (looked["products"][0]["rating"]["stars"], looked["products"][0]["is_editable"]) == (5, False)
 
 
 async def test_no_product_id_means_the_service(database_url: str) -> None:

@@ -1,15 +1,25 @@
 """What is taken as feedback."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invite_service.domain.feedback import Feedback
+from invite_service.domain.feedback import Feedback, PublishState, Rating
 from invite_service.domain.invitation import InvitedProduct, Kind
-from invite_service.rules.feedback import MAX_RATINGS, check_feedback, tidy, tidy_text
-from tests.support.builders import make_invitation
+from invite_service.rules.feedback import (
+    EDITABLE_FOR,
+    MAX_RATINGS,
+    check_age,
+    check_feedback,
+    editable_until,
+    is_editable,
+    tidy,
+    tidy_text,
+)
+from tests.support.builders import NOON, make_invitation, new_id
 
 
 @pytest.mark.parametrize(
@@ -78,3 +88,53 @@ def test_plain_text_of_any_language_is_taken(text: str) -> None:
 def test_more_ratings_than_an_order_has_lines_are_refused() -> None:
     [fault] = check_feedback([Feedback(product_id="mug", stars=5)] * (MAX_RATINGS + 1), make_invitation())
     assert (fault.pointer, fault.code) == ("/ratings", "too_long")
+
+
+def test_text_needs_consent_and_stars_do_not() -> None:
+    feedback = [Feedback(product_id="mug", stars=5, text="Nice.", consent=False)]
+    [fault] = check_feedback(feedback, make_invitation())
+    assert (fault.pointer, fault.code) == ("/ratings/0/review/consent", "consent_missing")
+    assert check_feedback([replace(feedback[0], text=None)], make_invitation()) == []
+
+
+def make_rating(text: str | None = "Nice.") -> Rating:
+    return Rating(
+        id=new_id(),
+        invitation_id=new_id(),
+        product_id="mug",
+        stars=4,
+        state=PublishState.PUBLISHED,
+        review_text=text,
+        review_state=PublishState.PUBLISHED if text is not None else None,
+        reviewed_at=NOON if text is not None else None,
+        created_at=NOON - timedelta(days=90),
+        updated_at=NOON + timedelta(days=29),
+    )
+
+
+def test_rating_can_be_changed_until_its_text_is_thirty_days_old() -> None:
+    rating = make_rating()
+    assert editable_until(rating) == NOON + EDITABLE_FOR
+    assert is_editable(rating, now=NOON + EDITABLE_FOR - timedelta(microseconds=1))
+    assert not is_editable(rating, now=NOON + EDITABLE_FOR)
+
+
+def test_rating_without_a_text_stays_open() -> None:
+    assert editable_until(make_rating(text=None)) is None
+    assert is_editable(make_rating(text=None), now=NOON + timedelta(days=3650))
+
+
+@pytest.mark.parametrize(
+    ("given_", "is_change"),
+    [
+        (Feedback(product_id="mug", stars=4), False),
+        (Feedback(product_id="mug", stars=4, text="Nice."), False),
+        (Feedback(product_id="mug", stars=5), True),
+        (Feedback(product_id="mug", stars=4, text="No."), True),
+        (Feedback(product_id="tent", stars=1), False),
+    ],
+)
+def test_only_what_would_change_something_is_too_late(given_: Feedback, *, is_change: bool) -> None:
+    fresh = Feedback(product_id="lamp", stars=1)
+    faults = check_age([fresh, given_], {"mug": make_rating()}, now=NOON + EDITABLE_FOR)
+    assert [(fault.pointer, fault.code) for fault in faults] == [("/ratings/1", "too_old_to_change")] * is_change

@@ -258,6 +258,7 @@ async def test_feedback_is_stored_published_and_ends_the_asking(shop: FeedbackHo
             state=PublishState.PUBLISHED,
             review_text="Nice.\nVery.",
             review_state=PublishState.PUBLISHED,
+            reviewed_at=now,
             created_at=now,
             updated_at=now,
         ),

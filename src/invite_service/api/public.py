@@ -92,10 +92,10 @@ async def get_public_invitation(token: str, services: Services) -> Response:
         "post_public_ratings",
         "Leave stars and reviews",
         description="For what the invitation ever asked about, in whichever state it is. Rating a product again takes "
-        "the place of what was said before.",
+        "the place of what was said before, until the text is 30 days old: then it is 409 and nothing is stored.",
         takes=FeedbackRequest,
         answers={OK: FeedbackResponse},
-        problems=["token_not_found"],
+        problems=["token_not_found", "too_old_to_change"],
         security=None,
     ),
 )

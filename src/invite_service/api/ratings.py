@@ -17,6 +17,7 @@ from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.rating import (
     ListedRatingResponse,
     MoveRequest,
+    RatingDetailResponse,
     RatingListParameters,
     RatingListResponse,
     RatingPartsRequest,
@@ -90,14 +91,15 @@ async def get_rating_summary(
     "/v1/ratings/{rating_id}",
     **documented(
         "get_rating",
-        "Get a rating with its review",
-        answers={OK: ListedRatingResponse},
+        "Get a rating with its review and what both said before",
+        answers={OK: RatingDetailResponse},
         problems=["rating_not_found"],
         scope="ratings:read",
     ),
 )
 async def get_rating(rating_id: RatingId, caller: ReadsRatings, services: Services) -> Response:
-    return JsonAnswer(ListedRatingResponse.of(await services.create_ratings().get(caller.merchant.id, rating_id)))
+    history = await services.create_ratings().get_history(caller.merchant.id, rating_id)
+    return JsonAnswer(RatingDetailResponse.of_history(history))
 
 
 @router.get(

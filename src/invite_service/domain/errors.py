@@ -61,6 +61,12 @@ class RatingNotFoundError(DomainError):
     code = "rating_not_found"
 
 
+class FeedbackTooOldError(DomainError):
+    """The review is too old to be changed by its customer."""
+
+    code = "too_old_to_change"
+
+
 class SupportCaseNotFoundError(DomainError):
     """The merchant has no support case of that id."""
 

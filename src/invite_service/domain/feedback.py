@@ -1,7 +1,7 @@
 """What customers say: stars (a rating) and the text that goes with them (a review)."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -29,6 +29,8 @@ class Feedback:
     """1 to 5, 5 is best."""
     text: str | None = None
     """The review; None leaves a review that is there as it is."""
+    consent: bool = True
+    """The customer was told that a review is shown to others, and agreed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class Rating:
     state: PublishState
     review_text: str | None
     review_state: PublishState | None
+    reviewed_at: datetime | None = None
+    """When the text was first left: what may be changed goes by its age."""
     publish_at: datetime | None = None
     """When what is pending is published; None where nothing is, or a merchant holds it."""
     held_since: datetime | None = None
@@ -60,6 +64,17 @@ class Rating:
     """The product it was left for, where the merchant moved it to the service."""
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewVersion:
+    """Stars and text as they stood from an instant on."""
+
+    stars: int
+    text: str | None = field(repr=False)
+    at: datetime
+    """On the merchant's clock."""
+    by: str
 
 
 class RatedKind(StrEnum):

@@ -6,6 +6,7 @@ Addresses on a page are relative to the page's own, so that an installation may 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 
@@ -47,6 +48,8 @@ class PageFrame:
     address: str
     own_texts: OwnTexts = NO_OWN_TEXTS
     customer_name: str | None = None
+    displayed_name: str = ""
+    """The name that a review is shown with; "" for none."""
 
     @property
     def brand(self) -> Brand:
@@ -87,6 +90,12 @@ class RatedItem:
     text: str | None = None
     faults: tuple[str, ...] = ()
     """What is wrong with the fields, as sentences."""
+    notes: tuple[str, ...] = ()
+    """When it was answered, and how it stands, as sentences."""
+    reply: str | None = None
+    """What the merchant says to the review."""
+    is_saved: bool = False
+    """It was saved a moment ago, while the rest of the form was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +113,25 @@ def make_item(
     stars: int | None = None,
     text: str | None = None,
     faults: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    reply: str | None = None,
+    is_saved: bool = False,
 ) -> RatedItem:
     """Show a product, or the service where it is None, with what stands in its fields."""
-    if product is None:
-        name = frame.texts("rate_service_subject", merchant=frame.brand.name)
-        return RatedItem(product_id=None, name=name, picture=None, stars=stars, text=text, faults=tuple(faults))
+    name, picture = frame.texts("rate_service_subject", merchant=frame.brand.name), None
+    if product is not None:
+        name = one_line(product.name, limit=PRODUCT_NAME_LIMIT) or frame.texts("unnamed_product")
+        picture = picture_address(product.image_url)
     return RatedItem(
-        product_id=product.product_id,
-        name=one_line(product.name, limit=PRODUCT_NAME_LIMIT) or frame.texts("unnamed_product"),
-        picture=picture_address(product.image_url),
+        product_id=product.product_id if product is not None else None,
+        name=name,
+        picture=picture,
         stars=stars,
         text=text,
         faults=tuple(faults),
+        notes=tuple(notes),
+        reply=reply,
+        is_saved=is_saved,
     )
 
 
@@ -142,20 +158,24 @@ def rate_page(
     *,
     text_limit: int,
     faults: Sequence[ShownFault] = (),
+    notice: str | None = None,
     is_answered: bool = False,
+    settled: Sequence[RatedItem] = (),
     next_skip: int | None = None,
     can_report_missing: bool = False,
 ) -> Page:
     """Ask for stars, and words if the customer likes, about products or the service.
 
-    `faults` heads the page after a form that could not be taken; the items then hold what was typed. `next_skip` is
-    the number of products before those of the next page, None on the last.
+    `faults` heads the page after a form that could not be taken; the items then hold what was typed. `settled` are
+    answers too old to be changed. `next_skip` is the number of products before those of the next page, None on the
+    last.
     """
     texts, name = frame.texts, frame.brand.name
     if any(item.product_id is None for item in items):
         title, lead = texts("rate_service_title", merchant=name), texts("rate_service_lead")
     else:
         title, lead = texts("rate_title"), texts("rate_lead" if len(items) == 1 else "rate_lead_many")
+    shown = frame.displayed_name
     return _page(
         "page_rate.html",
         frame,
@@ -163,16 +183,37 @@ def rate_page(
         title=title,
         lead=lead,
         text_limit=text_limit,
+        name_line=texts("rate_name_shown", name=shown) if shown else texts("rate_name_hidden"),
         faults=faults,
+        notice=notice,
         is_answered=is_answered,
+        settled=settled,
         next_skip=next_skip,
         can_report_missing=can_report_missing,
     )
 
 
-def thanks_page(frame: PageFrame, items: Sequence[RatedItem], *, is_waiting: bool, remaining_count: int) -> Page:
+def answered_page(frame: PageFrame, items: Sequence[RatedItem], *, next_skip: int | None = None) -> Page:
+    """Show what was answered, too long ago to be changed."""
+    return _page("page_answered.html", frame, items=items, next_skip=next_skip)
+
+
+def thanks_page(
+    frame: PageFrame,
+    items: Sequence[RatedItem],
+    *,
+    is_waiting: bool,
+    waiting_until: date | None = None,
+    remaining_count: int,
+    can_change: bool = True,
+) -> Page:
     """Thank for what was given; `is_waiting` says that something of it is not published yet."""
-    return _page("page_thanks.html", frame, items=items, is_waiting=is_waiting, remaining_count=remaining_count)
+    lead = frame.texts("thanks_waiting" if is_waiting else "thanks_published")
+    if waiting_until is not None:
+        lead = frame.texts("thanks_waiting_until", date=frame.texts.day(waiting_until))
+    return _page(
+        "page_thanks.html", frame, items=items, lead=lead, remaining_count=remaining_count, can_change=can_change
+    )
 
 
 def unsubscribe_page(frame: PageFrame) -> Page:

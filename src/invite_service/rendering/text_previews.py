@@ -30,6 +30,7 @@ from invite_service.rendering.pages import (
 )
 from invite_service.rendering.text_fields import SMS_TEXTS
 from invite_service.rendering.text_samples import SampleCustomer
+from invite_service.rules.publishing import display_name
 
 NO_INVITATION: Final = UUID(int=0)
 """Whose links a preview has: they are as long as real ones and lead nowhere."""
@@ -153,6 +154,7 @@ def preview_page(name: TextName, view: PageView, scene: PreviewScene) -> str:
         "preview",
         scene.own_texts,
         customer_name=scene.customer.customer_name,
+        displayed_name=display_name(scene.customer.customer_name),
     )
     products = scene.customer.products
     if name is TextName.NOT_RECEIVED:

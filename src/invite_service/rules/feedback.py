@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from invite_service.domain.errors import Fault
-from invite_service.domain.feedback import Feedback
+from invite_service.domain.feedback import Feedback, Rating
 from invite_service.domain.invitation import Invitation, Kind
 
 LOWEST_STARS, HIGHEST_STARS = 1, 5
@@ -19,6 +20,9 @@ MAX_REPLY_LENGTH = 2000
 
 MAX_RATINGS = 200
 """Ratings taken at once."""
+
+EDITABLE_FOR = timedelta(days=30)
+"""After its text was first left, a rating is its customer's to change for so long; a later edit does not prolong it."""
 
 _LINE_END = re.compile(r"\r\n?|[\u2028\u2029]")
 
@@ -53,6 +57,36 @@ def check_feedback(feedback: Sequence[Feedback], invitation: Invitation) -> list
     return faults
 
 
+def editable_until(rating: Rating) -> datetime | None:
+    """Tell from which instant on a customer can no longer change a rating; None as long as it has no text."""
+    return rating.reviewed_at + EDITABLE_FOR if rating.reviewed_at is not None else None
+
+
+def is_editable(rating: Rating, *, now: datetime) -> bool:
+    """Say whether the customer may still change stars and text."""
+    until = editable_until(rating)
+    return until is None or now < until
+
+
+def check_age(feedback: Sequence[Feedback], stored: Mapping[str | None, Rating], *, now: datetime) -> list[Fault]:
+    """Name what would change a rating that is too old for it; `stored` has them by what was asked about.
+
+    Saying again what stands is no change.
+    """
+    return [
+        Fault(f"/ratings/{index}", "too_old_to_change", "The review is too old to be changed.")
+        for index, given in enumerate(feedback)
+        if given.product_id in stored
+        and is_change(given, stored[given.product_id])
+        and not is_editable(stored[given.product_id], now=now)
+    ]
+
+
+def is_change(given: Feedback, stored: Rating) -> bool:
+    """Say whether feedback says anything other than what stands; a text that is left out stays as it is."""
+    return (given.stars, given.text or stored.review_text) != (stored.stars, stored.review_text)
+
+
 def check_reply(text: str) -> list[Fault]:
     """Name every fault of a tidied reply to a review."""
     faults = []
@@ -72,6 +106,9 @@ def _faults(given: Feedback, pointer: str, *, asked: Collection[str | None], is_
         faults.append(Fault(f"{pointer}/product_id", "rated_twice", "Rate each product once at a time."))
     if not LOWEST_STARS <= given.stars <= HIGHEST_STARS:
         faults.append(Fault(f"{pointer}/stars", "stars_out_of_range", "Must be from 1 to 5."))
+    if given.text is not None and not given.consent:
+        detail = "The customer has to agree that the review is shown."
+        faults.append(Fault(f"{pointer}/review/consent", "consent_missing", detail))
     if given.text is not None and len(given.text) > MAX_TEXT_LENGTH:
         faults.append(Fault(f"{pointer}/review/text", "text_too_long", f"At most {MAX_TEXT_LENGTH} characters."))
     if given.text is not None and _NOT_PLAIN.search(given.text):

@@ -5,48 +5,42 @@ minute and step, so that a scanner cannot fill it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 from uuid import UUID
 
-from invite_service.domain.branding import Branding
 from invite_service.domain.decision import JsonFigure
-from invite_service.domain.errors import (
-    InvalidInputError,
-    InvitationNotFoundError,
-    MerchantNotFoundError,
-    TokenNotFoundError,
-)
+from invite_service.domain.errors import FeedbackTooOldError, InvalidInputError, MerchantNotFoundError
 from invite_service.domain.feedback import Feedback, Rating
-from invite_service.domain.invitation import Invitation, InvitationStatus, Step
-from invite_service.domain.merchant import Merchant
+from invite_service.domain.invitation import Invitation
 from invite_service.domain.message import Notice
 from invite_service.domain.publishing import PublishingSettings
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.domain.webhook import WebhookKind
-from invite_service.rendering.own_texts import OwnTexts
-from invite_service.rules.feedback import check_feedback, tidy
+from invite_service.rules.feedback import check_age, check_feedback, is_change, tidy
 from invite_service.rules.publishing import Publishing, decide_publishing, display_name
 from invite_service.rules.states import record_feedback, report_not_received
 from invite_service.services.approvals import open_case
+from invite_service.services.feedback_pages import (
+    FeedbackPage,
+    LastVisits,
+    UnsubscribePage,
+    as_left,
+    read_look,
+    read_page,
+)
 from invite_service.services.holidays import end_of_hold_by
 from invite_service.services.notices import queue_notice
 from invite_service.services.rating_news import rating_told
 from invite_service.services.suppressing import close_customer
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.tokens import TokenClaims, TokenPurpose, TokenSigner
+from invite_service.services.visits import CUSTOMER, Visit, find_visit, try_again, unknown_token
 from invite_service.services.webhooks import announce
 from invite_service.storage.database import Database
-from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.invitations import InvitationChange
 from invite_service.storage.ratings import RatingChange, ReviewSigning
-from invite_service.storage.sending import ProductCard
-from invite_service.storage.stores import Stores
-
-CUSTOMER: Final = "customer"
-"""The actor of everything here."""
 
 RULE: Final = "rule"
 """The actor of what follows from feedback by a rule."""
@@ -54,58 +48,7 @@ RULE: Final = "rule"
 VIEW_INTERVAL: Final = timedelta(minutes=1)
 """Views of one step's page within this after another are not noted."""
 
-MAX_CONFLICTS: Final = 5
-"""How often a change is begun again because somebody else changed the same customer's history."""
-
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedbackPage:
-    """What a link's page is about, and what was answered on it so far."""
-
-    merchant: Merchant
-    branding: Branding
-    own_texts: OwnTexts
-    invitation: Invitation
-    step: Step
-    """The message that brought the customer here."""
-    products: tuple[ProductCard, ...]
-    """Everything the invitation asks or ever asked about; empty for the service."""
-    ratings: tuple[Rating, ...]
-    is_delivery_confirmed: bool
-    """The customer said that the order has arrived, and has not said otherwise since."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnsubscribePage:
-    """Whose messages a link unsubscribes from, and the language to say so in."""
-
-    merchant: Merchant
-    branding: Branding
-    own_texts: OwnTexts
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Visit:
-    """What a token leads to, read in one transaction; `now` is the merchant's time."""
-
-    stores: Stores
-    merchant: Merchant
-    invitation: Invitation
-    step: Step
-    now: datetime
-
-    def entry(self, event: TimelineEvent, data: Mapping[str, JsonFigure] | None = None) -> TimelineEntry:
-        """Write a timeline entry of the customer's doing."""
-        return TimelineEntry(
-            at=self.now,
-            actor=CUSTOMER,
-            event=event,
-            invitation_id=self.invitation.id,
-            data={"step": self.step.value, **(data or {})},
-        )
 
 
 class FeedbackService:
@@ -130,44 +73,26 @@ class FeedbackService:
         """Read what the page of a link shows; `is_noted` is for a GET, whose view may be noted, and not for a HEAD."""
         claims = self._signer.read(token, TokenPurpose.PAGE)
         async with self._database.transaction() as stores:
-            visit = await self._find(stores, claims)
-            merchant, invitation = visit.merchant, visit.invitation
-            events = await stores.pages.find_last_events(merchant.id, invitation.id, visit.step)
-            viewed_at = events.get(TimelineEvent.PAGE_VIEWED)
-            if is_noted and (viewed_at is None or visit.now - viewed_at >= VIEW_INTERVAL):
-                await stores.timeline.add(merchant.id, [visit.entry(TimelineEvent.PAGE_VIEWED)])
-            asked = set(invitation.ever_asked_ids)
-            cards = await stores.pages.list_cards(merchant.id, invitation.id)
-            branding, own_texts = await self._look(stores, merchant)
-            return FeedbackPage(
-                merchant=merchant,
-                branding=branding,
-                own_texts=own_texts,
-                invitation=invitation,
-                step=visit.step,
-                products=tuple(card for card in cards if card.product_id in asked),
-                ratings=tuple(map(_as_left, await stores.ratings.list_of_invitation(merchant.id, invitation.id))),
-                is_delivery_confirmed=_is_confirmed(
-                    events.get(TimelineEvent.DELIVERY_CONFIRMED), events.get(TimelineEvent.NOT_RECEIVED)
-                ),
-            )
+            visit = await find_visit(stores, claims, real_now=self._clock())
+            last = await LastVisits.read(visit)
+            if is_noted and (last.viewed_at is None or visit.now - last.viewed_at >= VIEW_INTERVAL):
+                await stores.timeline.add(visit.merchant.id, [visit.entry(TimelineEvent.PAGE_VIEWED)])
+            return await read_page(visit, is_delivery_confirmed=last.is_delivery_confirmed, texts=self._texts)
 
     async def confirm_delivery(self, token: str) -> None:
         """Note that the order has arrived; confirming again changes nothing."""
 
-        async def confirm(visit: _Visit) -> None:
-            stores, merchant_id = visit.stores, visit.merchant.id
-            events = await stores.pages.find_last_events(merchant_id, visit.invitation.id, visit.step)
-            confirmed_at = events.get(TimelineEvent.DELIVERY_CONFIRMED)
-            if not _is_confirmed(confirmed_at, events.get(TimelineEvent.NOT_RECEIVED)):
-                await stores.timeline.add(merchant_id, [visit.entry(TimelineEvent.DELIVERY_CONFIRMED)])
+        async def confirm(visit: Visit) -> None:
+            if not (await LastVisits.read(visit)).is_delivery_confirmed:
+                entry = visit.entry(TimelineEvent.DELIVERY_CONFIRMED)
+                await visit.stores.timeline.add(visit.merchant.id, [entry])
 
         await self._change(token, confirm)
 
     async def report_not_received(self, token: str) -> None:
         """Take the report that not everything has arrived: a pending second step moves (RULES.md section 6)."""
 
-        async def report(visit: _Visit) -> None:
+        async def report(visit: Visit) -> None:
             stores, merchant, invitation = visit.stores, visit.merchant, visit.invitation
             versions = {merchant.policy_version, invitation.policy_version}
             policies = await stores.policies.find_versions(merchant.id, versions)
@@ -198,10 +123,11 @@ class FeedbackService:
 
         Raises:
             InvalidInputError: with every fault, pointers counting from `/ratings/0`; nothing was stored.
+            FeedbackTooOldError: likewise, where what would change is too old for that.
         """
         given = tidy(feedback)
 
-        async def leave(visit: _Visit) -> list[Rating]:
+        async def leave(visit: Visit) -> list[Rating]:
             faults = check_feedback(given, visit.invitation)
             if faults:
                 raise InvalidInputError("The feedback has faults.", faults=faults)
@@ -209,19 +135,22 @@ class FeedbackService:
 
         return await self._change(token, leave)
 
-    async def _leave(self, visit: _Visit, feedback: Sequence[Feedback]) -> list[Rating]:
+    async def _leave(self, visit: Visit, feedback: Sequence[Feedback]) -> list[Rating]:
         stores, merchant_id, invitation = visit.stores, visit.merchant.id, visit.invitation
         settings = await stores.publishing.get(merchant_id)
         end_of_hold = await end_of_hold_by(settings, zone=visit.merchant.time_zone)
         earlier = await stores.ratings.list_of_invitation(merchant_id, invitation.id, lock=True)
         stored = {_asked_as(rating): rating for rating in earlier}
+        faults = check_age(feedback, stored, now=visit.now)
+        if faults:
+            raise FeedbackTooOldError("What was answered is too old to be changed.", faults=faults)
         left = [
             self._rate(visit, given, stored.get(given.product_id), settings=settings, end_of_hold=end_of_hold)
             for given in feedback
         ]
         ratings = [rating for rating, _ in left]
         signing = ReviewSigning(
-            display_name(invitation.customer_name, settings.review_name_display), invitation.language
+            display_name(invitation.customer_name, settings.review_name_display), invitation.language, CUSTOMER
         )
         changes = [
             RatingChange(rating=rating, stored=stored.get(_asked_as(rating)), signing=signing)
@@ -241,9 +170,9 @@ class FeedbackService:
             if publishing.alerts_support and rating.id in changed_ids:
                 await self._alert_support(visit, rating, settings=settings)
         await self._give_voucher(visit, changes)
-        return [_as_left(rating) for rating in ratings]
+        return [as_left(rating) for rating in ratings]
 
-    async def _alert_support(self, visit: _Visit, rating: Rating, *, settings: PublishingSettings) -> None:
+    async def _alert_support(self, visit: Visit, rating: Rating, *, settings: PublishingSettings) -> None:
         """Open a case where none is open, and let support, and the customer where that is wanted, hear of it."""
         case = await open_case(visit.stores, visit.merchant, rating, new_id=self._new_id, actor=RULE, at=visit.now)
         if case is None:
@@ -252,7 +181,7 @@ class FeedbackService:
         if settings.support_notifies_customer:
             await self._queue(visit, Notice.SUPPORT_NOTICE, rating)
 
-    async def _give_voucher(self, visit: _Visit, changes: Sequence[RatingChange]) -> None:
+    async def _give_voucher(self, visit: Visit, changes: Sequence[RatingChange]) -> None:
         """Queue the voucher that an order brought, at the first review and whatever its stars."""
         first = next(
             (
@@ -266,17 +195,17 @@ class FeedbackService:
         if first is not None and await visit.stores.notices.find_voucher(visit.merchant.id, visit.invitation.id):
             await self._queue(visit, Notice.VOUCHER, first)
 
-    async def _announce(self, visit: _Visit, kind: WebhookKind, data: Mapping[str, JsonFigure]) -> None:
+    async def _announce(self, visit: Visit, kind: WebhookKind, data: Mapping[str, JsonFigure]) -> None:
         await announce(visit.stores, visit.merchant, kind, data, event_id=self._new_id(), real_now=self._clock())
 
-    async def _queue(self, visit: _Visit, notice: Notice, rating: Rating) -> None:
+    async def _queue(self, visit: Visit, notice: Notice, rating: Rating) -> None:
         await queue_notice(
             visit.stores, visit.merchant, notice, rating, notice_id=self._new_id(), real_now=self._clock()
         )
 
     def _rate(
         self,
-        visit: _Visit,
+        visit: Visit,
         given: Feedback,
         stored: Rating | None,
         *,
@@ -288,8 +217,9 @@ class FeedbackService:
         publishing = decide_publishing(
             given.stars, text, stored=stored, settings=settings, now=visit.now, end_of_hold=end_of_hold
         )
-        if stored is not None and (given.stars, text) == (stored.stars, stored.review_text):
+        if stored is not None and not is_change(given, stored):
             return stored, publishing
+        reviewed_at = stored.reviewed_at if stored is not None else None
         rating = Rating(
             id=stored.id if stored is not None else self._new_id(),
             invitation_id=visit.invitation.id,
@@ -298,6 +228,7 @@ class FeedbackService:
             state=publishing.stars,
             review_text=text,
             review_state=publishing.text,
+            reviewed_at=visit.now if text is not None and reviewed_at is None else reviewed_at,
             publish_at=publishing.publish_at,
             held_since=publishing.held_since,
             is_fixed=stored.is_fixed if stored is not None else False,
@@ -313,8 +244,8 @@ class FeedbackService:
         """Read what the unsubscribe page of a link shows; nothing is noted."""
         claims = self._signer.read(token, TokenPurpose.UNSUBSCRIBE)
         async with self._database.transaction() as stores:
-            visit = await self._find(stores, claims)
-            branding, own_texts = await self._look(stores, visit.merchant)
+            visit = await find_visit(stores, claims, real_now=self._clock())
+            branding, own_texts = await read_look(stores, visit.merchant, texts=self._texts)
         return UnsubscribePage(visit.merchant, branding, own_texts, visit.invitation.language)
 
     async def unsubscribe(self, token: str) -> UnsubscribePage:
@@ -324,13 +255,13 @@ class FeedbackService:
         again changes nothing.
         """
         claims = self._signer.read(token, TokenPurpose.UNSUBSCRIBE)
-        return await _again(lambda: self._unsubscribe(claims))
+        return await try_again(lambda: self._unsubscribe(claims))
 
     async def _unsubscribe(self, claims: TokenClaims) -> UnsubscribePage:
         async with self._database.transaction() as stores:
-            visit = await self._find(stores, claims)
+            visit = await find_visit(stores, claims, real_now=self._clock())
             merchant, invitation = visit.merchant, visit.invitation
-            branding, own_texts = await self._look(stores, merchant)
+            branding, own_texts = await read_look(stores, merchant, texts=self._texts)
             try:
                 is_news = await close_customer(
                     stores,
@@ -341,42 +272,23 @@ class FeedbackService:
                     told=visit.entry(TimelineEvent.UNSUBSCRIBED),
                 )
             except MerchantNotFoundError:
-                raise _unknown() from None
+                raise unknown_token() from None
             if is_news:
                 await self._announce(visit, WebhookKind.CUSTOMER_UNSUBSCRIBED, _ids_of(invitation))
         return UnsubscribePage(merchant, branding, own_texts, invitation.language)
 
-    async def _look(self, stores: Stores, merchant: Merchant) -> tuple[Branding, OwnTexts]:
-        look = await stores.branding.get_look(merchant.id)
-        return look.branding, await self._texts.get(stores, merchant.id, look.texts_version)
-
-    async def _change(self, token: str, change: Callable[[_Visit], Awaitable[T]]) -> T:
+    async def _change(self, token: str, change: Callable[[Visit], Awaitable[T]]) -> T:
         """Change the invitation of a page's token under its lock."""
         claims = self._signer.read(token, TokenPurpose.PAGE)
 
         async def change_once() -> T:
             async with self._database.transaction() as stores:
-                return await change(await self._find(stores, claims, lock=True))
+                return await change(await find_visit(stores, claims, real_now=self._clock(), lock=True))
 
-        return await _again(change_once)
-
-    async def _find(self, stores: Stores, claims: TokenClaims, *, lock: bool = False) -> _Visit:
-        """Find what a token leads to; raises TokenNotFoundError where that is nothing, or has expired or was erased."""
-        try:
-            merchant = await stores.merchants.get(claims.merchant_id)
-            invitation = await stores.invitations.get(merchant.id, claims.invitation_id)
-        except (MerchantNotFoundError, InvitationNotFoundError):
-            raise _unknown() from None
-        now = merchant.now(self._clock())
-        claims.check_expiry(now)
-        if lock:
-            (invitation,) = await stores.invitations.lock(merchant.id, [invitation.id])
-        if invitation.status is InvitationStatus.ERASED:
-            raise _unknown()
-        return _Visit(stores, merchant, invitation, claims.step, now)
+        return await try_again(change_once)
 
 
-def _feedback_entry(visit: _Visit, change: RatingChange) -> TimelineEntry:
+def _feedback_entry(visit: Visit, change: RatingChange) -> TimelineEntry:
     rating, stored = change.rating, change.stored
     data: dict[str, JsonFigure] = {"stars": rating.stars, "state": rating.state.value}
     if rating.product_id is not None:
@@ -393,11 +305,6 @@ def _asked_as(rating: Rating) -> str | None:
     return rating.moved_from or rating.product_id
 
 
-def _as_left(rating: Rating) -> Rating:
-    """Show a rating to its customer: under the product they rated, wherever the merchant counts it."""
-    return rating if rating.moved_from is None else replace(rating, product_id=rating.moved_from)
-
-
 def _ids_of(invitation: Invitation) -> dict[str, JsonFigure]:
     return {"invitation_id": str(invitation.id), "order_ids": list(invitation.order_ids)}
 
@@ -407,21 +314,3 @@ def _is_text_fixed(stored: Rating | None) -> bool:
     if stored is None:
         return False
     return stored.is_review_fixed or (stored.is_fixed and stored.review_state is None)
-
-
-def _is_confirmed(confirmed_at: datetime | None, denied_at: datetime | None) -> bool:
-    return confirmed_at is not None and (denied_at is None or confirmed_at >= denied_at)
-
-
-async def _again(change: Callable[[], Awaitable[T]]) -> T:
-    """Make a change, from the beginning where another transaction came in between."""
-    for _ in range(MAX_CONFLICTS - 1):
-        try:
-            return await change()
-        except TransactionConflictError:
-            continue
-    return await change()
-
-
-def _unknown() -> TokenNotFoundError:
-    return TokenNotFoundError("This link is not known, or no longer.")

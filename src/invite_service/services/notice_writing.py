@@ -1,8 +1,7 @@
 """Writing notices: what each is about is read when it is sent, so that it says what holds then."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.feedback import Rating
@@ -24,13 +23,11 @@ from invite_service.rendering.notices import (
 from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rendering.sms import render_sms_notice
 from invite_service.rendering.texts import FALLBACK_LANGUAGE, STORY_LANGUAGES
+from invite_service.rules.feedback import editable_until, is_editable
 from invite_service.rules.slots import local_day
 from invite_service.services.tokens import TokenPurpose, TokenSigner
 from invite_service.storage.sending import ProductCard
 from invite_service.storage.stores import Stores
-
-EDITABLE_FOR: Final = timedelta(days=30)
-"""How long a customer may change a review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +108,13 @@ class NoticeWriter:
                 replies = await stores.replies.find(merchant.id, [rating.id])
                 if rating.id not in replies:
                     return Unwanted("reply_withdrawn")
-                until = rating.created_at + EDITABLE_FOR
-                is_editable = merchant.now(about.real_now) < until
+                until = editable_until(rating)
                 return ReplyNotice(
                     answer=answer,
                     reply=replies[rating.id].text,
-                    editable_until=local_day(until, merchant.time_zone) if is_editable else None,
+                    editable_until=local_day(until, merchant.time_zone)
+                    if until is not None and is_editable(rating, now=merchant.now(about.real_now))
+                    else None,
                 )
             case _:
                 shown_by = rating.publish_at

@@ -2,14 +2,19 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
-from invite_service.domain.feedback import PublishState, RatedKind, RatingFilter, ShownRating
+from invite_service.domain.feedback import PublishState, RatedKind, RatingFilter, ReviewVersion, ShownRating
 from invite_service.domain.listing import ALWAYS, Span
 from invite_service.domain.merchant import MerchantId
 from invite_service.rules.averages import StarCounts, total
 from invite_service.services.paging import Page, PageRequest, page_of
+from invite_service.services.visits import CUSTOMER
 from invite_service.storage.database import Database
+
+MAX_VERSIONS: Final = 100
+"""Versions of a rating that are told, the newest of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,14 @@ class RatingSummary:
 
     product: Standing
     service: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class RatingHistory:
+    """A rating, and what it said from when on: the oldest first, what it says now last."""
+
+    shown: ShownRating
+    versions: tuple[ReviewVersion, ...]
 
 
 class RatingService:
@@ -48,6 +61,15 @@ class RatingService:
         """
         async with self._database.autocommit() as stores:
             return await stores.ratings.get_shown(merchant_id, rating_id)
+
+    async def get_history(self, merchant_id: MerchantId, rating_id: UUID) -> RatingHistory:
+        """Get a rating, and what it said before; raises like `get`."""
+        async with self._database.autocommit() as stores:
+            shown = await stores.ratings.get_shown(merchant_id, rating_id)
+            earlier = await stores.review_versions.list_newest(merchant_id, rating_id, limit=MAX_VERSIONS - 1)
+        rating = shown.rating
+        current = ReviewVersion(rating.stars, rating.review_text, rating.updated_at, CUSTOMER)
+        return RatingHistory(shown, (*reversed(earlier), current))
 
     async def summary(
         self, merchant_id: MerchantId, *, product_ids: Collection[str] | None = None, created: Span = ALWAYS

@@ -15,13 +15,14 @@ from invite_service.domain.publishing import RejectReason
 from invite_service.rules.averages import StarCounts
 from invite_service.storage.choosing import Conditions, Slice
 from invite_service.storage.driver import Driver, Row
+from invite_service.storage.review_versions import ADD_VERSIONS
 from invite_service.storage.statements import Given, Share, Writing, assignments, instant, text
 from invite_service.storage.totals import SERVICE, STARS, count
 
 _LEAST_ID: Final = UUID(int=0)
 
 _COLUMNS: Final = """ratings.id, ratings.invitation_id, ratings.product_id, ratings.stars, ratings.state, reviews.text,
-    reviews.state AS review_state, ratings.publish_at, ratings.held_since,
+    reviews.state AS review_state, reviews.created_at AS reviewed_at, ratings.publish_at, ratings.held_since,
     COALESCE(ratings.is_fixed, false) AS is_fixed, COALESCE(reviews.is_fixed, false) AS is_review_fixed,
     ratings.reject_reason, ratings.moved_from, ratings.created_at, ratings.updated_at"""
 
@@ -167,6 +168,8 @@ class ReviewSigning:
     """The name it is shown with."""
     language: str
     """The language it is taken to be in."""
+    by: str
+    """The actor who wrote it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +239,7 @@ class RatingStore:
         writing.add(SAVE_RATINGS, (_rating_row(change.rating) for change in changes))
         writing.add(SAVE_REVIEWS, (row for change in changes for row in _review_rows(change)))
         writing.add(SET_REVIEW_STATES, (row for change in changes for row in _state_rows(change)))
+        writing.add(ADD_VERSIONS, (row for change in changes for row in _version_rows(change)))
         await writing.run(self._driver, merchant_id)
         await count(self._driver, merchant_id, ((change.stored, change.rating) for change in changes))
 
@@ -298,6 +302,7 @@ def rating_from_row(row: Row) -> Rating:
         state,
         review_text,
         review_state,
+        reviewed_at,
         publish_at,
         held_since,
         is_fixed,
@@ -316,6 +321,7 @@ def rating_from_row(row: Row) -> Rating:
         state=PublishState(state),
         review_text=review_text,
         review_state=PublishState(review_state) if review_state is not None else None,
+        reviewed_at=reviewed_at,
         publish_at=publish_at,
         held_since=held_since,
         is_fixed=is_fixed,
@@ -371,7 +377,7 @@ def _review_rows(change: RatingChange) -> Iterable[tuple[object, ...]]:
         signing.language,
         rating.review_state,
         rating.is_review_fixed,
-        rating.updated_at,
+        rating.reviewed_at,
         rating.updated_at,
     )
 
@@ -381,6 +387,17 @@ def _state_rows(change: RatingChange) -> Iterable[tuple[object, ...]]:
     rating = change.rating
     if change.signing is None and rating.review_state is not None and _is_review_changed(change):
         yield rating.id, rating.review_state, rating.is_review_fixed
+
+
+def _version_rows(change: RatingChange) -> Iterable[tuple[object, ...]]:
+    """Keep what the customer is about to change as it stood."""
+    stored, rating = change.stored, change.rating
+    if (
+        change.signing is not None
+        and stored is not None
+        and (stored.stars, stored.review_text) != (rating.stars, rating.review_text)
+    ):
+        yield stored.id, stored.stars, stored.review_text, stored.updated_at, change.signing.by
 
 
 def _is_review_changed(change: RatingChange) -> bool:

@@ -37,6 +37,7 @@ from invite_service.storage.publishing import PublishingStore
 from invite_service.storage.ratings import RatingStore
 from invite_service.storage.recorded_events import RecordedEventStore
 from invite_service.storage.replies import ReplyStore
+from invite_service.storage.review_versions import ReviewVersionStore
 from invite_service.storage.sending import SendingStore
 from invite_service.storage.support_cases import SupportCaseStore
 from invite_service.storage.suppressions import SuppressionStore
@@ -211,6 +212,11 @@ class Stores:
     def totals(self) -> TotalStore:
         """Counters of ratings and reviews."""
         return TotalStore(self._driver)
+
+    @cached_property
+    def review_versions(self) -> ReviewVersionStore:
+        """What ratings said before they were changed."""
+        return ReviewVersionStore(self._driver)
 
     @cached_property
     def publishing(self) -> PublishingStore:

@@ -608,6 +608,22 @@ reviews = Table(
     Index(None, "merchant_id", "state", "rating_id"),
 )
 
+review_versions = Table(
+    "review_versions",
+    metadata,
+    _merchant(),
+    Column("rating_id", Uuid, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("stars", SmallInteger, nullable=False),
+    _text("text", nullable=True),
+    # When it was left, not when something else took its place.
+    _instant("at"),
+    _text("actor"),
+    PrimaryKeyConstraint("merchant_id", "rating_id", "version"),
+    ForeignKeyConstraint(["merchant_id", "rating_id"], ["ratings.merchant_id", "ratings.id"]),
+    comment="What ratings and their text said before the customer changed them; added to, never changed.",
+)
+
 support_cases = Table(
     "support_cases",
     metadata,

@@ -26,9 +26,13 @@ _NO_STARS: Final = 0
 class FormItem:
     """The fields of one product, or of the service (`product_id` None), as they were filled in."""
 
+    number: int
+    """Counts the products of the page."""
     product_id: str | None
     stars: str
     text: str
+    consent: bool
+    """The form says below which line of consent it stood."""
 
     @property
     def is_blank(self) -> bool:
@@ -42,7 +46,9 @@ class FormItem:
 
     def to_feedback(self) -> Feedback:
         """Translate to the domain; anything but stars becomes a number that the rules refuse."""
-        return Feedback(product_id=self.product_id, stars=self.shown_stars or _NO_STARS, text=self.text)
+        return Feedback(
+            product_id=self.product_id, stars=self.shown_stars or _NO_STARS, text=self.text, consent=self.consent
+        )
 
 
 async def read_form(request: Request) -> Mapping[str, str]:
@@ -71,14 +77,22 @@ def items_of(form: Mapping[str, str]) -> list[FormItem]:
     numbers = [number for number in range(MAX_RATINGS) if f"stars.{number}" in form or f"text.{number}" in form]
     return [
         FormItem(
+            number=number,
             product_id=form.get(f"product.{number}"),
             stars=form.get(f"stars.{number}", ""),
             text=form.get(f"text.{number}", ""),
+            consent=form.get("consent") == "yes",
         )
         for number in numbers
     ]
 
 
-def filled_in(items: Sequence[FormItem]) -> list[int]:
-    """Pick the items that say something, by their place; a single one counts even when it is blank."""
-    return [number for number, item in enumerate(items) if len(items) == 1 or not item.is_blank]
+def handed_in(form: Mapping[str, str], items: Sequence[FormItem]) -> list[int]:
+    """Pick the items that a form hands in, by their place.
+
+    That is the one whose own button was pressed, else those that say something; a single one counts even when it is
+    blank.
+    """
+    only = form.get("only")
+    chosen = [place for place, item in enumerate(items) if only == str(item.number)]
+    return chosen or [number for number, item in enumerate(items) if len(items) == 1 or not item.is_blank]

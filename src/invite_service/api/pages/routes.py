@@ -14,9 +14,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from invite_service.api.dependencies import Services
 from invite_service.api.errors import OK, STATUS_BY_CODE, BodyTooLargeError
-from invite_service.api.pages.forms import filled_in, items_of, read_form
-from invite_service.api.pages.views import language_of, view_faults, view_page
-from invite_service.domain.errors import DomainError, InvalidInputError
+from invite_service.api.pages.forms import handed_in, items_of, read_form
+from invite_service.api.pages.views import address_after, language_of, view_faults, view_page, view_saved
+from invite_service.domain.errors import DomainError, FeedbackTooOldError, InvalidInputError
 from invite_service.rendering.pages import (
     Page,
     PageFrame,
@@ -26,7 +26,7 @@ from invite_service.rendering.pages import (
     unsubscribe_page,
     unsubscribed_page,
 )
-from invite_service.services.feedback import UnsubscribePage
+from invite_service.services.feedback_pages import UnsubscribePage
 
 log = structlog.get_logger()
 
@@ -81,13 +81,18 @@ async def post_form(token: str, request: Request, services: Services) -> Respons
             await feedback.report_not_received(token)
             return _go_to(f"{token}?received=no")
     items = items_of(form)
-    asked = filled_in(items)
+    asked = handed_in(form, items)
     try:
-        await feedback.leave_feedback(token, [items[number].to_feedback() for number in asked])
-    except InvalidInputError as error:
+        await feedback.leave_feedback(token, [items[place].to_feedback() for place in asked])
+    except (InvalidInputError, FeedbackTooOldError) as error:
         page = await feedback.open_page(token, is_noted=False)
         return _answer(view_faults(page, token, items, asked, error.faults), code=error.code)
-    return _go_to(f"{token}?thanks=yes")
+    if "only" not in form:
+        return _go_to(f"{token}?thanks=yes")
+    page = await feedback.open_page(token, is_noted=False)
+    saved = items[asked[0]].product_id
+    kept = view_saved(page, token, items, saved)
+    return _answer(kept) if kept is not None else _go_to(token + address_after(page, saved))
 
 
 @router.api_route("/u/{token}", methods=["GET", "HEAD"])

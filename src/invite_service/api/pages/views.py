@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from invite_service.api.pages.answers import settled_beside, view_answered, view_thanks
 from invite_service.api.pages.forms import FormItem
 from invite_service.domain.errors import Fault
-from invite_service.domain.feedback import PublishState
 from invite_service.domain.invitation import Channel, Kind, Step
 from invite_service.domain.texts import TextName
 from invite_service.rendering.pages import (
@@ -19,25 +20,25 @@ from invite_service.rendering.pages import (
     make_item,
     not_received_page,
     rate_page,
-    thanks_page,
 )
 from invite_service.rendering.products import ShownProduct
 from invite_service.rendering.texts import FALLBACK_LANGUAGE, LANGUAGES, available_language
-from invite_service.rules.feedback import HIGHEST_STARS, LOWEST_STARS, MAX_TEXT_LENGTH
+from invite_service.rules.feedback import (
+    HIGHEST_STARS,
+    LOWEST_STARS,
+    MAX_TEXT_LENGTH,
+    editable_until,
+    tidy_text,
+)
 from invite_service.rules.languages import read_language
-from invite_service.services.feedback import FeedbackPage
+from invite_service.rules.slots import local_day
+from invite_service.services.feedback_pages import FeedbackPage
 
 ITEMS_PER_PAGE: Final = 10
 """Products on one page; the next ones follow on pages of their own."""
 
 MAX_PREFILLED: Final = 6_000
 """Characters of earlier reviews on one page, which keeps it small; one review always has room."""
-
-MAX_THANKED: Final = 12
-"""Ratings listed in the thanks for them."""
-
-MAX_QUOTED: Final = 500
-"""Characters of a review repeated in the thanks for it."""
 
 _KNOWN_FAULTS: Final = frozenset(
     {
@@ -47,6 +48,7 @@ _KNOWN_FAULTS: Final = frozenset(
         "stars_out_of_range",
         "text_not_plain",
         "text_too_long",
+        "too_old_to_change",
     }
 )
 """Faults that the pages have a sentence for; any other is told as `fault_other`."""
@@ -56,7 +58,13 @@ def frame_of(page: FeedbackPage, token: str) -> PageFrame:
     """Put the invitation's frame around what follows; the token is the page's address relative to itself."""
     invitation = page.invitation
     return PageFrame(
-        page.merchant, page.branding, invitation.language, token, page.own_texts, customer_name=invitation.customer_name
+        page.merchant,
+        page.branding,
+        invitation.language,
+        token,
+        page.own_texts,
+        customer_name=invitation.customer_name,
+        displayed_name=page.displayed_name,
     )
 
 
@@ -68,7 +76,9 @@ def view_page(page: FeedbackPage, token: str, query: QueryParams) -> Page:
         is_noted = page.invitation.not_received_on is not None and not page.is_delivery_confirmed
         return not_received_page(frame, page.invitation.customer_name, is_noted=is_noted)
     if query.get("thanks") == "yes" and page.ratings:
-        return _view_thanks(page, frame)
+        return view_thanks(page, frame)
+    if page.ratings and not _open_ones(page):
+        return view_answered(page, frame, skip=_number(query.get("skip")))
     if _asks_about_delivery(page) and query.get("received") != "yes" and "stars" not in query:
         return ask_page(frame, page.products)
     return _view_rating(page, frame, query)
@@ -94,26 +104,43 @@ def _view_rating(page: FeedbackPage, frame: PageFrame, query: QueryParams) -> Pa
         frame,
         items,
         text_limit=MAX_TEXT_LENGTH,
+        notice=_saved_notice(page, frame, query.get("saved")) or _answered_notice(page, frame, items),
         is_answered=bool(page.ratings),
+        settled=settled_beside(page, frame),
         next_skip=next_skip if next_skip < len(products) else None,
         can_report_missing=page.invitation.kind is Kind.PRODUCT and not page.ratings,
     )
 
 
-def _in_order(page: FeedbackPage, query: QueryParams) -> Sequence[ShownProduct | None]:
-    """Order what may be rated: the product that was clicked on, then what is not rated yet, or what is when changing.
+def _answered_notice(page: FeedbackPage, frame: PageFrame, items: Sequence[RatedItem]) -> str | None:
+    """Say that there are answers that can be changed; until when is the first day on which one of the shown can not."""
+    if not page.ratings:
+        return None
+    shown = {item.product_id for item in items}
+    untils = [editable_until(rating) for rating in page.ratings if rating.product_id in shown]
+    known = [until for until in untils if until is not None]
+    if not known:
+        return frame.texts("rate_already")
+    return frame.texts("rate_already_until", date=frame.texts.day(local_day(min(known), page.merchant.time_zone)))
 
-    None stands for the service.
-    """
+
+def _open_ones(page: FeedbackPage) -> Sequence[ShownProduct | None]:
+    """List what may be rated or changed; None stands for the service."""
     if page.invitation.kind is Kind.SERVICE:
-        return [None]
+        return [None] if page.is_open(None) else []
+    return [product for product in page.products if page.is_open(product.product_id)]
+
+
+def _in_order(page: FeedbackPage, query: QueryParams) -> Sequence[ShownProduct | None]:
+    """Order what may be rated: what was clicked on, then what is not rated yet, or what is when changing."""
     rated = {rating.product_id for rating in page.ratings}
     clicked, is_changing = query.get("product_id"), query.get("change") == "yes"
 
-    def place(product: ShownProduct) -> tuple[bool, bool]:
-        return product.product_id != clicked, (product.product_id in rated) is not is_changing
+    def place(product: ShownProduct | None) -> tuple[bool, bool]:
+        product_id = product.product_id if product is not None else None
+        return product_id != clicked, (product_id in rated) is not is_changing
 
-    return sorted(page.products, key=place)
+    return sorted(_open_ones(page), key=place)
 
 
 def _prefilled(
@@ -130,7 +157,16 @@ def _prefilled(
         if room < 0 and items:
             break
         given = rating.stars if rating is not None else None
-        items.append(make_item(product, frame, stars=given if items else stars or given, text=text))
+        reply = page.replies.get(rating.id) if rating is not None else None
+        items.append(
+            make_item(
+                product,
+                frame,
+                stars=given if items else stars or given,
+                text=text,
+                reply=reply.text if reply is not None else None,
+            )
+        )
     return items
 
 
@@ -144,30 +180,55 @@ def _number(text: str | None) -> int:
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 6 else 0
 
 
-def _view_thanks(page: FeedbackPage, frame: PageFrame) -> Page:
-    products = {product.product_id: product for product in page.products}
-    newest = sorted(page.ratings, key=lambda rating: rating.updated_at, reverse=True)
-    items = [
-        make_item(
-            products.get(rating.product_id) if rating.product_id is not None else None,
-            frame,
-            stars=rating.stars,
-            text=_quoted(rating.review_text),
-        )
-        for rating in newest[:MAX_THANKED]
-    ]
-    states = {state for rating in page.ratings for state in (rating.state, rating.review_state) if state is not None}
-    rated = {rating.product_id for rating in page.ratings}
-    return thanks_page(
+def view_saved(page: FeedbackPage, token: str, items: Sequence[FormItem], saved: str | None) -> Page | None:
+    """Show a form again of which one product was saved, with what else was typed; None where nothing else was."""
+    others = [item for item in items if item.product_id != saved and not _says_what_stands(item, page)]
+    if not others:
+        return None
+    frame = frame_of(page, token)
+    shown = [_as_typed(item, page, frame, is_saved=item.product_id == saved) for item in items]
+    return rate_page(
         frame,
-        items,
-        is_waiting=states != {PublishState.PUBLISHED},
-        remaining_count=sum(product.product_id not in rated for product in page.products),
+        shown,
+        text_limit=MAX_TEXT_LENGTH,
+        notice=_saved_notice(page, frame, saved),
+        is_answered=True,
+        can_report_missing=False,
     )
 
 
-def _quoted(text: str | None) -> str | None:
-    return text if text is None or len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED].rstrip()}…"
+def address_after(page: FeedbackPage, saved: str | None) -> str:
+    """Tell where the browser goes once one product was saved: to the others, or to the thanks after the last."""
+    rated = {rating.product_id for rating in page.ratings}
+    if all(product.product_id in rated for product in page.products):
+        return "?thanks=yes"
+    return f"?{urlencode({'saved': saved or ''})}"
+
+
+def _says_what_stands(item: FormItem, page: FeedbackPage) -> bool:
+    rating = page.find_rating(item.product_id)
+    if rating is None:
+        return item.is_blank
+    return (item.shown_stars, tidy_text(item.text)) == (rating.stars, rating.review_text)
+
+
+def _saved_notice(page: FeedbackPage, frame: PageFrame, saved: str | None) -> str | None:
+    """Say what was just saved and how far the customer has come; None where it is nothing that was rated."""
+    product = next((product for product in page.products if product.product_id == saved), None)
+    if product is None or page.find_rating(saved) is None:
+        return None
+    texts, count = frame.texts, len(page.products)
+    rated = {rating.product_id for rating in page.ratings}
+    done = sum(product.product_id in rated for product in page.products)
+    said = texts("rate_saved_product", product=make_item(product, frame).name)
+    return f"{said} \N{MIDDLE DOT} {texts('rate_progress', done=texts.number(done), count=count)}"
+
+
+def _as_typed(
+    item: FormItem, page: FeedbackPage, frame: PageFrame, *, faults: Sequence[str] = (), is_saved: bool = False
+) -> RatedItem:
+    product = next((product for product in page.products if product.product_id == item.product_id), None)
+    return make_item(product, frame, stars=item.shown_stars, text=item.text, faults=faults, is_saved=is_saved)
 
 
 def view_faults(
@@ -178,7 +239,6 @@ def view_faults(
     `asked` says which of the items were handed on: the pointers of the faults count these.
     """
     frame = frame_of(page, token)
-    products = {product.product_id: product for product in page.products}
     of_items: dict[int, list[str]] = {number: [] for number in range(len(items))}
     of_form: list[str] = []
     for fault in faults:
@@ -188,16 +248,7 @@ def view_faults(
             of_items[number].append(_sentence(fault, frame, is_blank=not items[number].stars))
         else:
             of_form.append(_sentence(fault, frame))
-    shown = [
-        make_item(
-            products.get(item.product_id) if item.product_id is not None else None,
-            frame,
-            stars=item.shown_stars,
-            text=item.text,
-            faults=of_items[number],
-        )
-        for number, item in enumerate(items)
-    ]
+    shown = [_as_typed(item, page, frame, faults=of_items[number]) for number, item in enumerate(items)]
     name = "{}: {}".format if len(shown) > 1 else "{1}".format
     listed = [ShownFault(sentence, "item-0") for sentence in of_form] + [
         ShownFault(name(item.name, sentence), f"item-{number}")

@@ -11,8 +11,9 @@ from pydantic_core import PydanticCustomError
 
 from invite_service.api.schemas.fields import STRICT, Id100
 from invite_service.domain.feedback import Feedback, Rating
-from invite_service.rules.feedback import MAX_RATINGS, MAX_TEXT_LENGTH
-from invite_service.services.feedback import FeedbackPage
+from invite_service.domain.invitation import Kind
+from invite_service.rules.feedback import MAX_RATINGS, MAX_TEXT_LENGTH, editable_until
+from invite_service.services.feedback_pages import FeedbackPage
 
 _ROOM_FOR_TRIMMING = 2 * MAX_TEXT_LENGTH
 """Characters of a review as posted; the limit itself counts after trimming, and names its own fault."""
@@ -85,6 +86,8 @@ class RatingResponse:
     state: str
     """published, pending, needs_attention or rejected."""
     review: ReviewResponse | None
+    editable_until: datetime | None
+    """From then on it can no longer be changed; null as long as it has no text."""
     created_at: datetime
     updated_at: datetime
 
@@ -99,6 +102,7 @@ class RatingResponse:
             stars=rating.stars,
             state=rating.state,
             review=review,
+            editable_until=editable_until(rating),
             created_at=rating.created_at,
             updated_at=rating.updated_at,
         )
@@ -120,6 +124,8 @@ class AskedProductResponse:
     url: str | None
     image_url: str | None
     rating: RatingResponse | None
+    is_editable: bool
+    """False: what was answered is too old to be changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,11 +153,15 @@ class PublicInvitationResponse:
     """The message that brought the customer: product_1, product_2 or service."""
     language: str
     customer_name: str | None
+    displayed_name: str
+    """The name a review left now is shown with; empty for none."""
     merchant: AskingMerchantResponse
     is_delivery_confirmed: bool
     products: Sequence[AskedProductResponse]
     """Everything that was ever asked about; empty for the service."""
     service_rating: RatingResponse | None
+    is_service_editable: bool
+    """False: likewise, and for an invitation that is not about the service."""
 
     @classmethod
     def of(cls, page: FeedbackPage) -> Self:
@@ -165,6 +175,7 @@ class PublicInvitationResponse:
             step=page.step,
             language=page.invitation.language,
             customer_name=page.invitation.customer_name,
+            displayed_name=page.displayed_name,
             merchant=AskingMerchantResponse(
                 name=page.merchant.name,
                 homepage_url=page.merchant.homepage_url,
@@ -184,10 +195,12 @@ class PublicInvitationResponse:
                     url=card.url,
                     image_url=card.image_url,
                     rating=ratings.get(card.product_id),
+                    is_editable=page.is_open(card.product_id),
                 )
                 for card in page.products
             ],
             service_rating=ratings.get(None),
+            is_service_editable=page.invitation.kind is Kind.SERVICE and page.is_open(None),
         )
 
 

@@ -1,7 +1,7 @@
 """Ratings on the wire: one by one, and what they add up to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -18,7 +18,7 @@ from invite_service.domain.publishing import RejectReason
 from invite_service.rules.averages import StarCounts
 from invite_service.rules.publishing import ALL_PARTS, RatingPart
 from invite_service.services.paging import Page, PageRequest
-from invite_service.services.ratings import RatingSummary, Standing
+from invite_service.services.ratings import RatingHistory, RatingSummary, Standing
 
 MAX_PRODUCTS = 200
 """Products whose ratings are asked for at once."""
@@ -219,6 +219,36 @@ class ListedRatingResponse(Answer):
             moved_from=rating.moved_from,
             created_at=rating.created_at,
             updated_at=rating.updated_at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewVersionResponse(Answer):
+    """Stars and text as they stood from an instant on, on the merchant's clock."""
+
+    stars: int
+    text: str | None
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatingDetailResponse(ListedRatingResponse):
+    """A rating, and what it said before."""
+
+    history: Sequence[ReviewVersionResponse]
+    """The oldest first, what it says now last; of more than 100, the newest."""
+
+    @classmethod
+    def of_history(cls, history: RatingHistory) -> Self:
+        """Shape what the service read."""
+        listed = ListedRatingResponse.of(history.shown)
+        return cls(
+            **{member.name: getattr(listed, member.name) for member in fields(listed)},
+            history=[
+                ReviewVersionResponse(stars=version.stars, text=version.text, at=version.at, by=version.by)
+                for version in history.versions
+            ],
         )
 
 
