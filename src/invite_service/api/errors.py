@@ -49,6 +49,7 @@ STATUS_BY_CODE: Final = {
     "not_found": HTTPStatus.NOT_FOUND,
     "order_not_found": HTTPStatus.NOT_FOUND,
     "overloaded": HTTPStatus.SERVICE_UNAVAILABLE,
+    "product_not_found": HTTPStatus.NOT_FOUND,
     "provider_settings_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
     "provider_unusable": HTTPStatus.CONFLICT,
     "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,

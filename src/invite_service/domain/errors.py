@@ -67,6 +67,12 @@ class FeedbackTooOldError(DomainError):
     code = "too_old_to_change"
 
 
+class ProductNotFoundError(DomainError):
+    """No order of the merchant's told of a product of that id."""
+
+    code = "product_not_found"
+
+
 class SupportCaseNotFoundError(DomainError):
     """The merchant has no support case of that id."""
 

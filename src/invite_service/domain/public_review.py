@@ -70,3 +70,18 @@ class PublicFilter:
     languages: Collection[str] = ()
     """Texts in any of these."""
     has_text: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductFacts:
+    """What orders told of a product: the newest of each, and the codes of what the last customer to rate it bought."""
+
+    product_id: str
+    name: str | None
+    url: str | None
+    image_url: str | None
+    brand: str | None
+    gtin: str | None
+    mpn: str | None
+    skus: Collection[str]
+    updated_at: datetime

@@ -3,8 +3,15 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from invite_service.domain.branding import Branding
 from invite_service.domain.merchant import MerchantId
-from invite_service.domain.public_review import PublicFilter, PublicReview, ReviewPlace, ReviewSorting
+from invite_service.domain.public_review import (
+    ProductFacts,
+    PublicFilter,
+    PublicReview,
+    ReviewPlace,
+    ReviewSorting,
+)
 from invite_service.rules.averages import PublicStanding
 from invite_service.services.paging import Page, PageRequest, page_of
 from invite_service.storage.database import Database
@@ -12,9 +19,10 @@ from invite_service.storage.public_reviews import ReviewSlice
 
 
 class PublicReviewService:
-    """Reads what is published. Every call but `list_` raises MerchantNotFoundError where there is no such merchant.
+    """Reads what is published. The standings raise MerchantNotFoundError where there is no such merchant.
 
-    Whoever answers from both asks for the standing first: then its version is never newer than what goes with it.
+    Whoever answers from them and from a list asks for the standing first: then its version is never newer than what
+    goes with it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -30,6 +38,20 @@ class PublicReviewService:
         """Tell how some products stand, at least one; of what nobody rated the counts are zero."""
         async with self._database.autocommit(by_key=True) as stores:
             return await stores.public_reviews.find_standings(merchant_id, product_ids)
+
+    async def product(self, merchant_id: MerchantId, product_id: str) -> ProductFacts:
+        """Tell what is known of a product.
+
+        Raises:
+            ProductNotFoundError: no order told of one of that id.
+        """
+        async with self._database.autocommit(by_key=True) as stores:
+            return await stores.public_products.get(merchant_id, product_id)
+
+    async def branding(self, merchant_id: MerchantId) -> Branding:
+        """Get the branding of a merchant, or the defaults."""
+        async with self._database.autocommit(by_key=True) as stores:
+            return await stores.branding.get(merchant_id)
 
     async def list_(
         self,

@@ -32,6 +32,7 @@ from invite_service.storage.orders import OrderStore
 from invite_service.storage.pages import PageStore
 from invite_service.storage.policies import PolicyStore
 from invite_service.storage.provider_events import ProviderEventStore
+from invite_service.storage.public_products import PublicProductStore
 from invite_service.storage.public_reviews import PublicReviewStore
 from invite_service.storage.publishing import PublishingStore
 from invite_service.storage.ratings import RatingStore
@@ -207,6 +208,11 @@ class Stores:
     def public_reviews(self) -> PublicReviewStore:
         """Reviews as the public sees them."""
         return PublicReviewStore(self._driver)
+
+    @cached_property
+    def public_products(self) -> PublicProductStore:
+        """Products as search engines are told of them."""
+        return PublicProductStore(self._driver)
 
     @cached_property
     def totals(self) -> TotalStore:

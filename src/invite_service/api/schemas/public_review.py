@@ -13,7 +13,10 @@ from invite_service.api.schemas.paging import PageParameters, write_cursors
 from invite_service.api.schemas.rating import ProductIds, Stars, StarsResponse
 from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.public_review import PublicFilter, PublicReview, ReviewSorting
+from invite_service.rendering.badges import BadgeTheme
+from invite_service.rendering.texts import FALLBACK_LANGUAGE
 from invite_service.rules.averages import PublicStanding, StarCounts
+from invite_service.rules.languages import read_language
 from invite_service.services.paging import Page, PageRequest
 
 MAX_LANGUAGES = 20
@@ -56,6 +59,34 @@ class SummariesParameters(BaseModel):
 
     product_id: Annotated[ProductIds, Field(min_length=1)]
     """Several may be given, up to 200."""
+
+
+class JsonLdParameters(BaseModel):
+    """How much of a product is described."""
+
+    model_config = PARAMETERS
+
+    reviews: Annotated[int, Field(ge=0, le=20)] = 5
+    """Of the newest with a text, how many at most."""
+
+
+class BadgeParameters(BaseModel):
+    """How a badge looks."""
+
+    model_config = PARAMETERS
+
+    theme: Literal["light", "dark"] = "light"
+    """What it stands on."""
+    language: LanguageTag = FALLBACK_LANGUAGE
+    """Of its title and figures; English for one that has no texts."""
+
+    def to_theme(self) -> BadgeTheme:
+        """Translate the theme."""
+        return BadgeTheme(self.theme)
+
+    def to_language(self) -> str:
+        """Translate the language."""
+        return read_language(self.language) or FALLBACK_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
