@@ -44,7 +44,7 @@ class AskedProducts:
 
     def figures(self) -> dict[str, str]:
         """Tell for each product what it was asked by: the invitation to come, or the instant it is free again."""
-        return {product_id: _figure(asked) for product_id, asked in self.by_id.items()}
+        return {product_id: _figure(asked) for product_id, asked in self.by_id.items()} if self.by_id else {}
 
 
 NOTHING_ASKED = AskedProducts()

@@ -260,8 +260,10 @@ class _Deciding:
         included = self._included(bought)
         if not included:
             return self._block(Reason.PRODUCTS_EXCLUDED, (trace.EXCLUSIONS, (bought,)))
-        excluded = () if included is bought else [product for product in bought if product not in included]
-        self._note((trace.EXCLUSIONS, (excluded,)))
+        if included is bought:
+            self._note((trace.NOTHING_EXCLUDED, ()))
+        else:
+            self._note((trace.EXCLUSIONS, ([product for product in bought if product not in included],)))
         asked = self._find_asked(included)
         purchased_at, days = self._order.purchased_at, self._policy.product_repeat_days
         remaining = included

@@ -5,7 +5,7 @@ Writing costs as much as deciding. Simulations, of which nobody asks why, leave 
 
 from collections.abc import Callable, Iterable
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 from invite_service.domain.decision import JsonFigure, TraceEntry, TraceOutcome
@@ -30,17 +30,23 @@ Note = tuple[Line, tuple[Any, ...]]
 
 def write_trace(passed: Iterable[Note], ended: Note, reason: str) -> tuple[TraceEntry, ...]:
     """Write what was noted of the rules that passed, and of the one that decided."""
-    entries = [_usual_entry(note) if note[0].is_usual else _passed_entry(note) for note in passed]
+    entries = [
+        _usual_entry(line, figures)
+        if line.is_usual
+        else _new_entry((line.rule, TraceOutcome.PASSED, None, line.write(*figures)))
+        for line, figures in passed
+    ]
     line, figures = ended
-    return (*entries, TraceEntry(line.rule, TraceOutcome.DECIDED, reason, line.write(*figures)))
+    return (*entries, _new_entry((line.rule, TraceOutcome.DECIDED, reason, line.write(*figures))))
 
 
-def _passed_entry(note: Note) -> TraceEntry:
-    line, figures = note
+_new_entry = partial(tuple.__new__, TraceEntry)
+"""Makes an entry of its four parts; the constructor of a named tuple is a function of Python, and half of the cost."""
+
+
+@lru_cache(maxsize=1024)
+def _usual_entry(line: Line, figures: tuple[Any, ...]) -> TraceEntry:
     return TraceEntry(line.rule, TraceOutcome.PASSED, None, line.write(*figures))
-
-
-_usual_entry = lru_cache(maxsize=1024)(_passed_entry)
 
 
 def _usual(rule: str, *names: str) -> Line:
@@ -128,6 +134,7 @@ SERVICE_ASKED: Final = Line(
 )
 PRODUCTS: Final = _usual("products", "products")
 NO_PRODUCTS: Final = _usual("products", "lines")
+NOTHING_EXCLUDED: Final = Line("exclusions", lambda: {"excluded": []}, is_usual=True)
 EXCLUSIONS: Final = Line("exclusions", lambda excluded: {"excluded": list(excluded)})
 PRODUCT_REPEAT: Final = Line(
     "product_repeat",
