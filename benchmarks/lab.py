@@ -54,7 +54,7 @@ class Scale:
     mails: int
     """Messages that can be sent."""
     singles: int
-    """Requests of a round at one client; sixteen and more clients share four times as many."""
+    """Requests of a round at one client; sixteen and more clients share twice as many, in twice as many rounds."""
     batches: int
     """Batches of a round."""
     mails_per_round: int
