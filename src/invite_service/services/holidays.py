@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import lru_cache
+from importlib import import_module
+from types import ModuleType
 from typing import Protocol
-
-import holidays
 
 from invite_service.domain.errors import Fault
 from invite_service.domain.publishing import PublishingSettings
@@ -21,15 +21,20 @@ class _Calendar(Protocol):
 
 @lru_cache(maxsize=256)
 def _load(country: str, region: str | None) -> _Calendar:
-    calendar: _Calendar = holidays.country_holidays(country, subdiv=region)
+    calendar: _Calendar = _package().country_holidays(country, subdiv=region)
     return calendar
+
+
+def _package() -> ModuleType:
+    """Import the package when it is first needed: several MiB that most processes never are asked for."""
+    return import_module("holidays")
 
 
 def check_holidays(settings: PublishingSettings) -> list[Fault]:
     """Name a country or region whose holidays are not known."""
     if settings.holiday_country is None:
         return []
-    regions = holidays.list_supported_countries().get(settings.holiday_country)
+    regions = _package().list_supported_countries().get(settings.holiday_country)
     if regions is None:
         detail = "Must be a country whose holidays are known, by its ISO 3166 alpha-2 code."
         return [Fault("/holiday_country", "unknown_country", detail)]
