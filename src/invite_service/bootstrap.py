@@ -65,6 +65,7 @@ from invite_service.services.rate_limits import RateLimiter
 from invite_service.services.ratings import RatingService
 from invite_service.services.replanning import ReplanningService
 from invite_service.services.replies import ReplyService
+from invite_service.services.reputation import ReputationService
 from invite_service.services.sandbox import SandboxService
 from invite_service.services.sealing import AnswerSeal, CredentialSeal, read_keys
 from invite_service.services.sending import SendingService
@@ -377,9 +378,15 @@ class Factory:
             context.database,
             readers=context.event_readers,
             effects=EventEffects(context.database, bell=context.bell, clock=context.clock),
+            reputation=self.create_reputation(),
             clock=context.clock,
             observe=self._observe_events,
         )
+
+    def create_reputation(self) -> ReputationService:
+        """Make the service that pauses merchants whose e-mails do harm."""
+        context = self._context
+        return ReputationService(context.database, bell=context.bell, clock=context.clock, new_id=new_id)
 
     def address_of(self, path: str, query: str = "") -> str:
         """Write the address that the world calls a path and query of ours by."""

@@ -5,6 +5,7 @@ from unittest.mock import ANY
 
 import pytest
 
+from invite_service.domain.merchant import MerchantId
 from invite_service.services.access import ALL_SCOPES
 from tests.api.conftest import Api, MerchantClient, make_problem
 
@@ -15,7 +16,7 @@ BODY = {
     "homepage_url": "https://nordic-gear.example",
 }
 
-MERCHANT = BODY | {"sandbox": False, "created_at": "2026-03-02T12:00:00Z", "paused_at": None}
+MERCHANT = BODY | {"sandbox": False, "created_at": "2026-03-02T12:00:00Z", "paused_at": None, "paused_reason": None}
 
 
 async def test_a_merchant_is_made_with_a_key_that_works(api: Api) -> None:
@@ -27,6 +28,26 @@ async def test_a_merchant_is_made_with_a_key_that_works(api: Api) -> None:
     assert (await api.call("GET", "/v1/policy", key=key)).status_code == 200
     found = await api.operate("GET", "/v1/merchants/nordic-gear")
     assert found.json() == MERCHANT
+
+
+async def test_a_paused_merchant_is_shown_and_resumed(api: Api) -> None:
+    shop = await api.make_merchant("nordic-gear", **{name: BODY[name] for name in ("name", "homepage_url")})
+    async with api.context.database.transaction() as stores:
+        await stores.reputation.pause(MerchantId("nordic-gear"), "too_many_complaints", real_now=api.clock.now)
+    paused = MERCHANT | {"paused_at": "2026-03-02T12:00:00Z", "paused_reason": "too_many_complaints"}
+    assert (await api.operate("GET", "/v1/merchants/nordic-gear")).json() == paused
+    checks = (await shop.get("/v1/insights/health")).json()["checks"]
+    [going_out] = [check for check in checks if check["id"] == "invitations_going_out"]
+    assert (going_out["status"], going_out["detail"]) == (
+        "fail",
+        "Nothing leaves: merchant paused (too_many_complaints).",
+    )
+
+    for _ in range(2):
+        resumed = await api.operate("POST", "/v1/merchants/nordic-gear/resume")
+        assert (resumed.status_code, resumed.json()) == (200, MERCHANT)
+    assert (await api.operate("POST", "/v1/merchants/nobody/resume")).status_code == 404
+    assert (await shop.post("/v1/merchants/nordic-gear/resume")).status_code == 401
 
 
 async def test_a_taken_id_is_refused(api: Api) -> None:

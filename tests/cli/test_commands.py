@@ -40,6 +40,14 @@ def test_merchants_are_made_and_listed(run: Command) -> None:
     assert again.stderr == "A merchant of that id exists already.\n"
 
 
+def test_a_merchant_is_resumed(run: Command) -> None:
+    make_merchant(run)
+    resumed = run("merchants", "resume", "nordic-gear")
+    assert (resumed.exit_code, resumed.output) == (0, "")
+    unknown = run("merchants", "resume", "nobody")
+    assert (unknown.exit_code, unknown.stderr) == (1, "No merchant of that id exists.\n")
+
+
 def test_a_sandbox_is_made_with_a_clock(run: Command) -> None:
     made = make_merchant(run, "--sandbox", "--clock", "2025-12-01T09:00:00+0100")
     assert made.exit_code == 0, made.output

@@ -19,7 +19,7 @@ FINE: dict[str, Any] = {
     "sent": 70,
     "failed": 0,
     "missed": 0,
-    "paused": [],
+    "paused": {},
     "published": (100, 470),
     "pending": (0, 0),
     "month_sent": 300,
@@ -49,6 +49,15 @@ def judged(**changes: Any) -> dict[str, HealthStatus]:
     return {check.id: check.status for check in checks if check.status is not OK}
 
 
+def test_pause_says_why() -> None:
+    figures = HealthFigures(**FINE | {"paused": {"merchant": "too_many_bounces", "sms": "no_provider"}})
+    check = next(check for check in judge_account(figures) if check.id == "invitations_going_out")
+    assert check.detail == "Nothing leaves: merchant paused (too_many_bounces), sms paused (no_provider)."
+    assert check.figures["paused"] == ["merchant", "sms"]
+    assert check.figures["paused_reasons"] == {"merchant": "too_many_bounces", "sms": "no_provider"}
+    assert check.see == "/v1/channels/sms"
+
+
 def test_nothing_is_wrong_with_a_fine_account() -> None:
     assert judged() == {}
 
@@ -59,7 +68,7 @@ def test_nothing_is_wrong_with_a_fine_account() -> None:
         ({"received": 101}, {"orders": FAIL}),
         ({"received": 0, "orders": {}}, {"orders": WARN}),
         ({"received": 5, "orders": {"blocked": 5}}, {"orders": WARN}),
-        ({"paused": ["email"]}, {"invitations_going_out": FAIL}),
+        ({"paused": {"email": "no_provider"}}, {"invitations_going_out": FAIL}),
         ({"late": 1}, {"invitations_going_out": FAIL}),
         ({"failed": 1}, {"invitations_going_out": WARN}),
         ({"missed": 1}, {"invitations_going_out": WARN}),

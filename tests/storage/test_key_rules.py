@@ -25,6 +25,7 @@ ACROSS_MERCHANTS = {
     "invite_service.storage.idempotency.LIST_MERCHANTS_WITH_EXPIRED_KEYS",
     "invite_service.storage.notices.LIST_MERCHANTS_WITH_DUE",
     "invite_service.storage.notices.LIST_MERCHANTS_WITH_EXPIRED",
+    "invite_service.storage.reputation.LIST_MERCHANTS_AT_RISK",
     "invite_service.storage.sending.LIST_DUE_MERCHANTS",
     "invite_service.storage.sending.LIST_DUE_MERCHANTS_BY_JOIN",
     "invite_service.storage.sending.LIST_MERCHANTS_WITH_EXPIRED_LEASES",

@@ -32,6 +32,7 @@ from invite_service.storage.provider_events import (
     TAKE_ONE,
     TAKE_PENDING,
 )
+from invite_service.storage.reputation import READ_REPUTATION
 from invite_service.storage.sending import (
     CLAIM_DUE,
     LOCK_EXPIRED,
@@ -156,6 +157,7 @@ SENDING_STATEMENTS = {
     "postpone provider events": POSTPONE,
     "set deliveries": SET_DELIVERIES,
     "count soft bounces": COUNT_SOFT_BOUNCES,
+    "read reputation": READ_REPUTATION,
     "claim what is due": CLAIM_DUE,
     "read contents": READ_CONTENTS,
     "read invitations": READ_INVITATIONS,

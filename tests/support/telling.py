@@ -12,6 +12,7 @@ from invite_service.domain.provider_event import EventKind, EventReading, EventV
 from invite_service.providers.base import EventRequest
 from invite_service.services.event_effects import EventEffects
 from invite_service.services.provider_events import EventSource, ProviderEventService
+from invite_service.services.reputation import ReputationService
 from tests.support.builders import new_id
 from tests.support.sending import SendingHouse
 
@@ -58,6 +59,7 @@ class TellingHouse:
             house.database,
             readers=self,
             effects=EventEffects(house.database, bell=self.bell, clock=house.clock),
+            reputation=ReputationService(house.database, bell=self.bell, clock=house.clock, new_id=new_id),
             clock=house.clock,
             observe=self.observe,
         )

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from invite_service.api.answers import JsonAnswer
-from invite_service.api.bodies import read_body
+from invite_service.api.bodies import read_body, read_nothing
 from invite_service.api.dependencies import Operator, Services
 from invite_service.api.errors import CREATED, NO_CONTENT, OK
 from invite_service.api.idempotency import answer_once
@@ -28,6 +28,7 @@ from invite_service.api.schemas.merchant import (
 from invite_service.bootstrap import Factory
 from invite_service.domain.merchant import MerchantId
 from invite_service.services.access import ALL_SCOPES
+from invite_service.services.merchants import OPERATOR
 
 router = APIRouter(tags=["operators"], route_class=StrictRoute)
 
@@ -90,6 +91,25 @@ async def list_merchants(
 )
 async def get_merchant(merchant_id: str, operator: Operator, services: Services) -> Response:
     return JsonAnswer(MerchantResponse.of(await services.create_merchants().get(MerchantId(merchant_id))))
+
+
+@router.post(
+    "/v1/merchants/{merchant_id}/resume",
+    **documented(
+        "resume_merchant",
+        "Resume a paused merchant",
+        description="A merchant above 5 % bounces or 0.1 % complaints of the last 24 hours, with at least 200 e-mails, "
+        "is paused by itself. What waited is due at once, within its window and deadline, and what was sent before "
+        "counts no more. Resuming one that is not paused does nothing.",
+        answers={OK: MerchantResponse},
+        problems=["merchant_not_found"],
+        security=OPERATOR_KEY,
+    ),
+)
+async def resume_merchant(merchant_id: str, request: Request, operator: Operator, services: Services) -> Response:
+    await read_nothing(request)
+    resumed = await services.create_reputation().resume(MerchantId(merchant_id), actor=OPERATOR)
+    return JsonAnswer(MerchantResponse.of(resumed))
 
 
 @router.post(

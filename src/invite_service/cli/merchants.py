@@ -8,8 +8,8 @@ import typer
 
 from invite_service.bootstrap import Factory
 from invite_service.cli.running import run_with_services
-from invite_service.domain.merchant import Merchant
-from invite_service.services.merchants import CreatedMerchant, NewMerchant
+from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.services.merchants import OPERATOR, CreatedMerchant, NewMerchant
 
 PAGE: Final = 200
 """Merchants read at once."""
@@ -41,6 +41,16 @@ def create(
         return await services.create_merchants().create(new)
 
     typer.echo(run_with_services(use).api_key)
+
+
+@app.command("resume")
+def resume(merchant_id: Annotated[str, typer.Argument(metavar="ID", help="A merchant that paused by itself.")]) -> None:
+    """Resume a merchant that was paused for its bounces or complaints; what was sent before counts no more."""
+
+    async def use(services: Factory) -> None:
+        await services.create_reputation().resume(MerchantId(merchant_id), actor=OPERATOR)
+
+    run_with_services(use)
 
 
 @app.command("list")

@@ -22,6 +22,8 @@ class Merchant:
     """What a sandbox's own clock is ahead of (or behind) real time; zero for a real merchant."""
     policy_version: int = 1
     paused_at: datetime | None = None
+    """Since when nothing leaves (real time)."""
+    paused_reason: str | None = None
     created_at: datetime
 
     def now(self, real_now: datetime) -> datetime:

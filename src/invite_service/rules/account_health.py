@@ -4,13 +4,14 @@ What the checks look at and 4.5 as a good average follow what merchants know fro
 bounces and complaints are those at which sending pauses by itself.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from invite_service.domain.decision import JsonFigure
+from invite_service.rules.reputation import ENOUGH_MESSAGES, MAX_BOUNCED, MAX_COMPLAINED
 
 GOOD_AVERAGE: Final = 4.5
 LOW_RESPONSE: Final = 0.05
@@ -24,10 +25,6 @@ REPLIED_SHARE: Final = 0.5
 FOLLOW_UP_WITHIN: Final = timedelta(days=2)
 LATE_AFTER: Final = timedelta(hours=1)
 """A message still waiting so long after it was due is late."""
-MAX_BOUNCED: Final = 0.05
-MAX_COMPLAINED: Final = 0.001
-ENOUGH_MESSAGES: Final = 200
-"""Messages in 24 hours before which bounces and complaints are no share of anything."""
 
 
 class HealthStatus(StrEnum):
@@ -68,8 +65,8 @@ class HealthFigures:
     """Invitations first sent recently."""
     failed: int
     missed: int
-    paused: Sequence[str]
-    """Channels from which nothing leaves, or `merchant`."""
+    paused: Mapping[str, str]
+    """Channels from which nothing leaves, or `merchant`, with why."""
     published: tuple[int, int]
     """Published ratings and their stars, of products and service."""
     pending: tuple[int, int]
@@ -86,7 +83,7 @@ class HealthFigures:
     overdue_cases: int
     """Those of them that are older than FOLLOW_UP_WITHIN."""
     day_messages: int
-    """Messages accepted in the last 24 hours."""
+    """E-mails accepted in the last 24 hours."""
     day_bounced: int
     day_complained: int
     in_doubt: int
@@ -138,8 +135,10 @@ def _orders(figures: HealthFigures) -> HealthCheck:
 
 def _going_out(figures: HealthFigures) -> HealthCheck:
     if figures.paused:
-        status, detail = HealthStatus.FAIL, f"Nothing leaves: {', '.join(figures.paused)} paused."
-        see = f"/v1/channels/{figures.paused[0]}" if figures.paused[0] != "merchant" else "/v1/channels/email"
+        paused = ", ".join(f"{name} paused ({reason})" for name, reason in figures.paused.items())
+        status, detail = HealthStatus.FAIL, f"Nothing leaves: {paused}."
+        channel = next((name for name in figures.paused if name != "merchant"), "email")
+        see = f"/v1/channels/{channel}"
     elif figures.late:
         status, detail = HealthStatus.FAIL, f"{figures.late} messages are more than an hour late."
         see = "/v1/invitations?status=scheduled&sort=send_at"
@@ -157,6 +156,7 @@ def _going_out(figures: HealthFigures) -> HealthCheck:
         "failed": figures.failed,
         "missed": figures.missed,
         "paused": list(figures.paused),
+        "paused_reasons": figures.paused,
     }
     return HealthCheck("invitations_going_out", status, counts, detail, see)
 

@@ -9,16 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final, Protocol
 
+import structlog
+
 from invite_service.domain.errors import DomainError, MerchantNotFoundError
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.providers.base import EventReader, EventRequest
 from invite_service.rules.contacts import normalise_contact
 from invite_service.rules.deliveries import ENGAGEMENT
+from invite_service.rules.reputation import HARMFUL
 from invite_service.rules.stop_words import means_stop
 from invite_service.services.event_effects import BATCH, EventEffects
+from invite_service.services.reputation import ReputationService
 from invite_service.storage.database import Database
 from invite_service.storage.provider_events import NewProviderEvent
+
+log = structlog.get_logger()
 
 AT_ONCE: Final = 20
 """Events that are acted on before the provider is answered; the rest of a larger request is the workers'."""
@@ -79,6 +85,7 @@ class ProviderEventService:
         *,
         readers: EventReaders,
         effects: EventEffects,
+        reputation: ReputationService,
         clock: Callable[[], datetime],
         observe: EventObserver,
     ) -> None:
@@ -86,6 +93,7 @@ class ProviderEventService:
         self._database = database
         self._readers = readers
         self._effects = effects
+        self._reputation = reputation
         self._clock = clock
         self._observe = observe
 
@@ -127,6 +135,8 @@ class ProviderEventService:
         if len(waiting) <= AT_ONCE:
             for event_id in waiting:
                 await self._effects.apply(merchant, event_id)
+            if not HARMFUL.isdisjoint(added.values()):
+                await self._watch(merchant.id)
 
     async def find_merchants(self) -> list[MerchantId]:
         """Find merchants with events that something is left to do about now."""
@@ -143,7 +153,15 @@ class ProviderEventService:
             count += taken
             if taken < BATCH:
                 break
+        await self._watch(merchant_id)
         return count
+
+    async def _watch(self, merchant_id: MerchantId) -> None:
+        """Look at what the events say of the merchant; where that fails, the worker's own look makes up for it."""
+        try:
+            await self._reputation.watch(merchant_id)
+        except Exception as error:
+            log.warning("Failed to look at a reputation", merchant_id=merchant_id, error=type(error).__name__)
 
     async def _find_source(self, merchant_id: MerchantId, provider: str) -> tuple[Merchant, EventSource]:
         try:

@@ -6,11 +6,11 @@ from typing import Final
 
 from invite_service.domain.merchant import MerchantId
 from invite_service.rules.account_health import FOLLOW_UP_WITHIN, LATE_AFTER, HealthFigures
-from invite_service.storage.driver import Driver
+from invite_service.storage.driver import Driver, Row
+from invite_service.storage.reputation import ReputationStore
 
 RECENT: Final = timedelta(days=7)
 MONTH: Final = timedelta(days=30)
-DAY: Final = timedelta(days=1)
 
 COUNT_RECENT_ORDERS: Final = """
 SELECT outcome, reason, count(*) FROM orders WHERE merchant_id = $1 AND received_at >= $2 GROUP BY outcome, reason
@@ -69,21 +69,17 @@ FROM support_cases
 WHERE merchant_id = $1 AND closed_at IS NULL
 """
 
-# Real time, as providers' events are.
-READ_DAY: Final = """
-SELECT
-    (SELECT count(*) FROM attempts AS a WHERE a.merchant_id = $1 AND a.outcome = 'accepted' AND a.started_at >= $2),
-    (SELECT count(*) FROM provider_events AS e WHERE e.merchant_id = $1 AND e.received_at >= $2
-        AND e.kind IN ('bounced_hard', 'bounced_soft')),
-    (SELECT count(*) FROM provider_events AS e WHERE e.merchant_id = $1 AND e.received_at >= $2
-        AND e.kind = 'complained'),
-    (SELECT count(*) FROM notices AS n WHERE n.merchant_id = $1 AND n.status = 'in_doubt')
+COUNT_NOTICES_IN_DOUBT: Final = """
+SELECT count(*) FROM notices AS n WHERE n.merchant_id = $1 AND n.status = 'in_doubt'
 """
 
 READ_APPEARANCE: Final = """
-SELECT m.paused_at IS NOT NULL AS is_paused,
+SELECT m.paused_at IS NOT NULL AS is_paused, m.paused_reason,
     ARRAY(
-        SELECT c.channel FROM channels AS c WHERE c.merchant_id = $1 AND c.paused_at IS NOT NULL ORDER BY 1
+        SELECT ARRAY[c.channel, c.paused_reason]
+        FROM channels AS c
+        WHERE c.merchant_id = $1 AND c.paused_at IS NOT NULL
+        ORDER BY 1
     ) AS paused,
     b.settings,
     (
@@ -117,7 +113,7 @@ class AccountHealthStore:
         [sent] = await driver.fetch(READ_SENT, merchant_id, recent, month, month - MONTH)
         [ratings] = await driver.fetch(READ_RATINGS, merchant_id, month, month - MONTH)
         [cases] = await driver.fetch(READ_CASES, merchant_id, now - FOLLOW_UP_WITHIN)
-        [day] = await driver.fetch(READ_DAY, merchant_id, real_now - DAY)
+        day = await ReputationStore(driver).read(merchant_id, real_now=real_now)
         [appearance] = await driver.fetch(READ_APPEARANCE, merchant_id)
         outcomes: Counter[str] = Counter()
         reasons: Counter[str] = Counter()
@@ -137,7 +133,7 @@ class AccountHealthStore:
             sent=sent["recent"],
             failed=invitations["failed"],
             missed=invitations["missed"],
-            paused=[*(["merchant"] if appearance["is_paused"] else []), *appearance["paused"]],
+            paused=_paused(appearance),
             published=totals.get(True, (0, 0)),
             pending=totals.get(False, (0, 0)),
             month_sent=sent["month"],
@@ -149,16 +145,21 @@ class AccountHealthStore:
             open_cases=cases["open"],
             waiting_cases=cases["waiting"],
             overdue_cases=cases["overdue"],
-            day_messages=day[0],
-            day_bounced=day[1],
-            day_complained=day[2],
+            day_messages=day.messages,
+            day_bounced=day.bounced,
+            day_complained=day.complained,
             in_doubt=invitations["in_doubt"],
-            notices_in_doubt=day[3],
+            notices_in_doubt=await driver.fetchval(COUNT_NOTICES_IN_DOUBT, merchant_id),
             has_branding=appearance["settings"] is not None,
             has_logo=bool(branding.get("logo_url")),
             has_support_contact=bool(branding.get("support_email") or branding.get("support_url")),
             own_texts=appearance["own_texts"],
         )
+
+
+def _paused(appearance: Row) -> dict[str, str]:
+    paused = {"merchant": appearance["paused_reason"] or "by_hand"} if appearance["is_paused"] else {}
+    return paused | dict(appearance["paused"])
 
 
 def _written(instant: datetime) -> str:

@@ -9,12 +9,12 @@ from invite_service.storage.driver import Driver, Row
 from invite_service.storage.errors import TransactionConflictError
 
 MERCHANT_COLUMNS: Final = (
-    "id, name, time_zone, homepage_url, sandbox, clock_offset, policy_version, paused_at, created_at"
+    "id, name, time_zone, homepage_url, sandbox, clock_offset, policy_version, paused_at, paused_reason, created_at"
 )
 """What a select takes of merchants; see `merchant_from_row`."""
 
 ADD_MERCHANT: Final = f"""
-INSERT INTO merchants ({MERCHANT_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO merchants ({MERCHANT_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (id) DO NOTHING
 RETURNING id
 """  # noqa: S608 - built from the constant above
@@ -57,6 +57,7 @@ class MerchantStore:
             merchant.clock_offset,
             merchant.policy_version,
             merchant.paused_at,
+            merchant.paused_reason,
             merchant.created_at,
         )
         if added is None:
@@ -109,8 +110,9 @@ class MerchantStore:
 
 def merchant_from_row(row: Row) -> Merchant:
     """Make a merchant of MERCHANT_COLUMNS."""
-    merchant_id, name, time_zone, homepage_url, sandbox, clock_offset, policy_version, paused_at, created_at = row
+    merchant_id, name, time_zone, homepage_url, sandbox, clock_offset, policy_version, *pause, created_at = row
     assert isinstance(created_at, datetime)
+    paused_at, paused_reason = pause
     return Merchant(
         id=MerchantId(merchant_id),
         name=name,
@@ -120,5 +122,6 @@ def merchant_from_row(row: Row) -> Merchant:
         clock_offset=clock_offset,
         policy_version=policy_version,
         paused_at=paused_at,
+        paused_reason=paused_reason,
         created_at=created_at,
     )

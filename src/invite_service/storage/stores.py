@@ -38,6 +38,7 @@ from invite_service.storage.publishing import PublishingStore
 from invite_service.storage.ratings import RatingStore
 from invite_service.storage.recorded_events import RecordedEventStore
 from invite_service.storage.replies import ReplyStore
+from invite_service.storage.reputation import ReputationStore
 from invite_service.storage.review_versions import ReviewVersionStore
 from invite_service.storage.sending import SendingStore
 from invite_service.storage.support_cases import SupportCaseStore
@@ -153,6 +154,11 @@ class Stores:
     def provider_events(self) -> ProviderEventStore:
         """What providers told later."""
         return ProviderEventStore(self._driver, self._contact_keys, new_id=self._new_id)
+
+    @cached_property
+    def reputation(self) -> ReputationStore:
+        """How merchants' e-mails are received."""
+        return ReputationStore(self._driver)
 
     @cached_property
     def listing(self) -> ListingStore:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -42,7 +43,7 @@ metadata = MetaData(
     }
 )
 
-REFERENCE_TABLES = frozenset({"merchants", "api_keys", "operator_keys"})
+REFERENCE_TABLES = frozenset({"merchants", "api_keys", "operator_keys", "provider_paces"})
 """Small tables that exist whole on every node."""
 
 
@@ -77,6 +78,8 @@ merchants = Table(
     Column("policy_version", Integer, nullable=False),
     _instant("paused_at", nullable=True),
     _text("paused_reason", nullable=True),
+    # Real time: what was sent before says nothing about the merchant any more.
+    _instant("resumed_at", nullable=True),
     _instant("created_at"),
     PrimaryKeyConstraint("id"),
 )
@@ -209,6 +212,9 @@ channel_settings = Table(
     _text("sms_currency", nullable=True),
     # NULL where settings were never saved: not wanted.
     Column("records_engagement", Boolean, nullable=True),
+    # NULL: as fast as the provider takes them.
+    Column("max_per_second", Double, nullable=True),
+    Column("max_per_hour", Integer, nullable=True),
     _instant("updated_at", nullable=True),
     _instant("checked_at", nullable=True),
     _text("check_outcome", nullable=True),
@@ -216,6 +222,52 @@ channel_settings = Table(
     PrimaryKeyConstraint("merchant_id", "channel"),
     _of_merchant(),
     comment="What a merchant set for a channel; without a provider its messages leave through the installation's.",
+)
+
+provider_circuits = Table(
+    "provider_circuits",
+    metadata,
+    _merchant(),
+    _text("channel"),
+    # Of which provider it was learned, and under which settings: it says nothing of others.
+    _text("provider"),
+    Column("settings_version", Integer, nullable=False),
+    # How often it opened in a row; 0 where the provider only asked to wait.
+    Column("openings", SmallInteger, nullable=False),
+    _text("reason", nullable=True),
+    # Real time. Until when nothing is tried, until when one message tries, and until when the provider asked to wait.
+    _instant("open_until", nullable=True),
+    _instant("trial_until", nullable=True),
+    _instant("rests_until", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "channel"),
+    _of_merchant(),
+    comment="What a merchant's provider of a channel did last that keeps messages from it; without a row all is well.",
+)
+
+send_paces = Table(
+    "send_paces",
+    metadata,
+    _merchant(),
+    _text("channel"),
+    Column("tokens", Double, nullable=False),
+    # Real time.
+    _instant("refilled_at"),
+    PrimaryKeyConstraint("merchant_id", "channel"),
+    _of_merchant(),
+    postgresql_with={"fillfactor": 50},
+    comment="The bucket of a merchant's channel that has a rate: how many messages may leave, as it was at an instant.",
+)
+
+provider_paces = Table(
+    "provider_paces",
+    metadata,
+    _text("channel"),
+    Column("tokens", Double, nullable=False),
+    # Real time.
+    _instant("refilled_at"),
+    PrimaryKeyConstraint("channel"),
+    postgresql_with={"fillfactor": 50},
+    comment="The bucket of the installation's own provider of a channel, where it has a rate; of all merchants.",
 )
 
 contacts = Table(
@@ -516,6 +568,12 @@ provider_events = Table(
         "contact_key",
         "occurred_at",
         postgresql_where="kind = 'bounced_soft'",
+    ),
+    Index(
+        "provider_events_harmful_idx",
+        "merchant_id",
+        "received_at",
+        postgresql_where="kind IN ('bounced_hard', 'bounced_soft', 'complained')",
     ),
     comment="Append-only but for what it was found to be about: what providers told later of messages.",
 )

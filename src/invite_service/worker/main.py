@@ -33,6 +33,9 @@ PUBLISH_SECONDS: Final = 5.0
 DOUBT_SECONDS: Final = 30.0
 """Between two looks for messages in doubt; each is asked about less and less often."""
 
+REPUTATION_SECONDS: Final = 60.0
+"""Between two looks at merchants whose e-mails bounce; what providers tell is looked at when it comes, too."""
+
 _Find = Callable[[], Awaitable[Sequence[MerchantId]]]
 _Work = Callable[[MerchantId], Awaitable[int]]
 
@@ -109,13 +112,14 @@ def _merchant_loops(factory: Factory, settings: Settings, *, on_failure: Callabl
     """Make the loops for what merchants have to do now and then: each looks for itself who has."""
     approvals, notices = factory.create_approvals(), factory.create_notices()
     events, doubts = factory.create_provider_events(), factory.create_doubts()
-    webhooks = factory.create_webhooks()
+    webhooks, reputation = factory.create_webhooks(), factory.create_reputation()
     turns: tuple[tuple[str, _Find, _Work, float], ...] = (
         ("publish", approvals.find_due, approvals.publish_due, PUBLISH_SECONDS),
         ("send_notices", notices.find_due, notices.send_due, settings.poll_interval),
         ("provider_events", events.find_merchants, events.work, settings.poll_interval),
         ("tell_webhooks", webhooks.find_due, webhooks.tell, settings.poll_interval),
         ("look_up_doubts", doubts.find_due, doubts.look_up, DOUBT_SECONDS),
+        ("watch_reputation", reputation.find_due, reputation.watch, REPUTATION_SECONDS),
     )
     return [
         MerchantLoop(kind, find_due=find_due, work=work, interval=interval, on_failure=on_failure)

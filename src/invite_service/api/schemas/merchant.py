@@ -124,6 +124,9 @@ class MerchantResponse(Answer):
     sandbox: bool
     created_at: datetime
     paused_at: datetime | None
+    """Since when nothing leaves; null: it is not paused."""
+    paused_reason: str | None
+    """too_many_bounces or too_many_complaints."""
 
     @classmethod
     def of(cls, merchant: Merchant) -> Self:
@@ -136,6 +139,7 @@ class MerchantResponse(Answer):
             sandbox=merchant.sandbox,
             created_at=merchant.created_at,
             paused_at=merchant.paused_at,
+            paused_reason=merchant.paused_reason,
         )
 
 
@@ -150,6 +154,7 @@ class CreatedMerchantResponse(Answer):
     sandbox: bool
     created_at: datetime
     paused_at: datetime | None
+    paused_reason: str | None
     api_key: str
     """A key with every scope, shown this once."""
 
@@ -164,6 +169,7 @@ class CreatedMerchantResponse(Answer):
             sandbox=merchant.sandbox,
             created_at=merchant.created_at,
             paused_at=merchant.paused_at,
+            paused_reason=merchant.paused_reason,
             api_key=api_key,
         )
 
