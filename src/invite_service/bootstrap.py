@@ -66,6 +66,7 @@ from invite_service.services.ratings import RatingService
 from invite_service.services.replanning import ReplanningService
 from invite_service.services.replies import ReplyService
 from invite_service.services.reputation import ReputationService
+from invite_service.services.review_policy import ReviewPolicyService
 from invite_service.services.sandbox import SandboxService
 from invite_service.services.sealing import AnswerSeal, CredentialSeal, read_keys
 from invite_service.services.sending import SendingService
@@ -448,6 +449,10 @@ class Factory:
     def create_public_reviews(self) -> PublicReviewService:
         """Make the service that reads what is published."""
         return PublicReviewService(self._context.database)
+
+    def create_review_policy(self) -> ReviewPolicyService:
+        """Make the service that tells how reviews are collected and checked."""
+        return ReviewPolicyService(self._context.database, policies=self._context.policy_versions)
 
     def create_publishing(self) -> PublishingService:
         """Make the service for publishing settings."""

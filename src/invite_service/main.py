@@ -40,6 +40,7 @@ from invite_service.api import (
 from invite_service.api.errors import answering, install_problems
 from invite_service.api.middleware import BodyLimitMiddleware, RequestMiddleware
 from invite_service.api.openapi import DocumentedApp
+from invite_service.api.pages import review_policy
 from invite_service.api.pages import routes as pages
 from invite_service.api.schemas.batch import BatchRequest
 from invite_service.api.schemas.batch_update import BatchUpdateRequest
@@ -100,6 +101,7 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     operations.router,
     documentation.router,
     pages.router,
+    review_policy.router,
 )
 
 _BODIES: Final = (

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from invite_service.api import public
 from invite_service.api.errors import install_problems
-from invite_service.api.pages import routes
+from invite_service.api.pages import review_policy, routes
 from invite_service.bootstrap import Factory, ProcessContext
 from invite_service.config import Settings
 from invite_service.domain.branding import Branding
@@ -95,6 +95,7 @@ def make_app(context: ProcessContext) -> FastAPI:
     app = FastAPI()
     app.state.factory = Factory(context)
     app.include_router(routes.router)
+    app.include_router(review_policy.router)
     app.include_router(public.router)
     install_problems(app)
     return app

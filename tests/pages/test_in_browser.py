@@ -43,6 +43,7 @@ async def addresses_of(shop: PageShop) -> list[str]:
         f"/i/{shop.token(answered)}?thanks=yes",
         f"/i/{shop.token(answered)}?change=yes",
         f"/u/{shop.unsubscribe_token(single)}",
+        f"/p/{shop.house.merchant.id}/review-policy",
         "/i/nonsense",
     ]
 

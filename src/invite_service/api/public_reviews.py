@@ -5,7 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from invite_service.api.answers import JsonAnswer
+from invite_service.api.answers import JSON_TYPE, JsonAnswer, to_json
 from invite_service.api.caching import OpenRoute, answer_known, is_known, kept_headers, write_etag
 from invite_service.api.dependencies import factory_of
 from invite_service.api.errors import NOT_MODIFIED, OK
@@ -17,6 +17,7 @@ from invite_service.api.schemas.public_review import (
     SummariesParameters,
     SummariesResponse,
 )
+from invite_service.api.schemas.review_policy import ReviewPolicyParameters, ReviewPolicyResponse
 from invite_service.domain.merchant import MerchantId
 
 router = APIRouter(tags=["public reviews"], route_class=OpenRoute)
@@ -95,6 +96,28 @@ async def get_public_summaries(request: Request) -> Response:
     if is_known(request, etag):
         return answer_known(etag)
     return JsonAnswer(SummariesResponse.of(standings, product_ids), headers=kept_headers(etag))
+
+
+@router.get(
+    f"{_MERCHANT}/review-policy",
+    **_shown(
+        "get_review_policy",
+        "Tell how reviews are collected and checked",
+        names=("merchant_id",),
+        description="Made of what is configured and counted, and nothing else; the page `/p/{merchant}/review-policy` "
+        "says the same to people.",
+        model=ReviewPolicyResponse,
+        query=ReviewPolicyParameters,
+    ),
+)
+async def get_review_policy(request: Request) -> Response:
+    language = read_query(request, ReviewPolicyParameters).to_language()
+    view = await factory_of(request).create_review_policy().get(_merchant_of(request))
+    policy = to_json(ReviewPolicyResponse.of(view, language))
+    etag = write_etag(policy.decode())
+    if is_known(request, etag):
+        return answer_known(etag)
+    return Response(policy, media_type=JSON_TYPE, headers=kept_headers(etag))
 
 
 async def _list(request: Request, product_id: str | None) -> Response:

@@ -226,6 +226,22 @@ def unsubscribed_page(frame: PageFrame) -> Page:
     return _page("page_unsubscribed.html", frame)
 
 
+@dataclass(frozen=True, slots=True)
+class FigureTable:
+    """What became of ratings, or of reviews: a row for each number of stars, the highest first."""
+
+    caption: str
+    rows: Sequence[tuple[int, str, str, str]]
+    """Stars, shown, not shown yet, kept back."""
+
+
+def policy_page(
+    frame: PageFrame, sentences: Sequence[str], *, reasons: Sequence[str], tables: Sequence[FigureTable]
+) -> Page:
+    """Tell how reviews are collected and checked, and what became of them."""
+    return _page("page_policy.html", frame, sentences=sentences, reasons=reasons, tables=tables)
+
+
 def unknown_page(language: str) -> Page:
     """Answer a link that is malformed, forged, expired or erased: the same page for all."""
     return _bare_page(language, "unknown")

@@ -107,6 +107,9 @@ class Voucher:
     description: str | None
 
 
+HAS_VOUCHER: Final = "SELECT 1 FROM notices WHERE merchant_id = $1 AND notice = 'voucher' LIMIT 1"
+
+
 class NoticeStore:
     """A merchant's notices."""
 
@@ -197,6 +200,10 @@ class NoticeStore:
     async def list_of_invitation(self, merchant_id: MerchantId, invitation_id: UUID) -> Sequence[QueuedNotice]:
         """List an invitation's notices, the oldest first."""
         return [_notice(row) for row in await self._driver.fetch(LIST_OF_INVITATION, merchant_id, invitation_id)]
+
+    async def has_voucher(self, merchant_id: MerchantId) -> bool:
+        """Say whether a voucher ever followed a review."""
+        return await self._driver.fetchval(HAS_VOUCHER, merchant_id) is not None
 
     async def find_voucher(self, merchant_id: MerchantId, invitation_id: UUID) -> Voucher | None:
         """Find the voucher that the first live order of an invitation brought; None where none did."""

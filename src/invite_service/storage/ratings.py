@@ -151,6 +151,13 @@ SET_REVIEW_STATES: Final = Share(
     """,
 )
 
+COUNT_REJECTED: Final = """
+SELECT reject_reason, count(*)
+FROM ratings
+WHERE merchant_id = $1 AND reject_reason IS NOT NULL
+GROUP BY reject_reason
+"""
+
 COUNT_STARS: Final = f"""
 SELECT ratings.product_id = '' AS of_service, ratings.state,
     {", ".join(f"count(*) FILTER (WHERE ratings.stars = {stars})" for stars in range(1, len(STARS) + 1))}
@@ -255,6 +262,11 @@ class RatingStore:
             kind = RatedKind.SERVICE if of_service else RatedKind.PRODUCT
             found.setdefault(kind, {})[PublishState(state)] = StarCounts(*stars)
         return found
+
+    async def count_rejected(self, merchant_id: MerchantId) -> dict[RejectReason, int]:
+        """Count the ratings of which stars or text were rejected, by why."""
+        rows = await self._driver.fetch(COUNT_REJECTED, merchant_id)
+        return {RejectReason(reason): count for reason, count in rows}
 
     async def _list_by_id(self, merchant_id: MerchantId, rating_ids: Sequence[UUID]) -> list[Rating]:
         return [rating_from_row(row) for row in await self._driver.fetch(LIST_BY_ID, merchant_id, rating_ids)]
