@@ -295,6 +295,8 @@ async def test_an_invitation_is_shown_with_all_that_belongs_to_it(api: Api) -> N
                 "provider_message_id": ANY,
                 "price": None,
                 "currency": None,
+                "delivery": None,
+                "delivery_at": None,
             }
         ],
         "timeline": [
@@ -407,8 +409,11 @@ async def test_a_failed_invitation_can_be_tried_again(api: Api, merchant: Mercha
     invitation = await invite(merchant)
     await execute(api, "UPDATE invitations SET status = 'failed', ended_reason = 'rejected', next_attempt_at = NULL")
     assert (await merchant.get(f"/v1/invitations/{invitation['id']}")).json()["allowed_actions"] == ["retry"]
-    suppress = "INSERT INTO suppressions (merchant_id, contact_key, reason, source, created_at) "
-    await execute(api, suppress + "SELECT merchant_id, contact_key, 'unsubscribed', 'customer', now() FROM invitations")
+    await execute(
+        api,
+        "INSERT INTO suppressions (merchant_id, id, kind, contact_key, reason, source, created_at) "
+        "SELECT merchant_id, id, 'email', contact_key, 'unsubscribed', 'unsubscribe', now() FROM invitations",
+    )
     assert (await merchant.get(f"/v1/invitations/{invitation['id']}")).json()["allowed_actions"] == []
     await execute(api, "DELETE FROM suppressions")
     retried = await merchant.post(f"/v1/invitations/{invitation['id']}/retry")
