@@ -144,6 +144,7 @@ STATEMENTS = {
     "list savings of policies": LIST_SAVINGS,
     "list timeline of order": LIST_OF_ORDER,
     "list timeline of invitation": LIST_OF_INVITATION,
+    "read reputation": READ_REPUTATION,
 }
 
 
@@ -157,7 +158,6 @@ SENDING_STATEMENTS = {
     "postpone provider events": POSTPONE,
     "set deliveries": SET_DELIVERIES,
     "count soft bounces": COUNT_SOFT_BOUNCES,
-    "read reputation": READ_REPUTATION,
     "claim what is due": CLAIM_DUE,
     "read contents": READ_CONTENTS,
     "read invitations": READ_INVITATIONS,

@@ -35,7 +35,7 @@ class ReputationService:
     async def find_due(self) -> list[MerchantId]:
         """Find merchants that are to be paused."""
         real_now = self._clock()
-        async with self._database.autocommit() as stores:
+        async with self._database.autocommit(by_key=True) as stores:
             at_risk = await stores.reputation.list_merchants_at_risk(real_now=real_now)
             return [
                 merchant_id
@@ -46,7 +46,7 @@ class ReputationService:
     async def watch(self, merchant_id: MerchantId) -> int:
         """Pause a merchant where too much of its mail bounced or brought complaints; 1 where that was done, else 0."""
         real_now = self._clock()
-        async with self._database.transaction() as stores:
+        async with self._database.transaction(by_key=True) as stores:
             merchant = await stores.merchants.lock(merchant_id)
             if merchant.paused_at is not None:
                 return 0

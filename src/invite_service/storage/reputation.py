@@ -28,14 +28,19 @@ ORDER BY e.merchant_id
 
 # Ids of attempts grow with time, so that no index has to follow each message only to find those of a day.
 READ_REPUTATION: Final = """
-WITH told AS MATERIALIZED (
-    SELECT e.kind, a.id AS attempt_id
+WITH news AS MATERIALIZED (
+    SELECT e.kind, e.attempt_id
     FROM provider_events AS e
-    JOIN attempts AS a ON a.merchant_id = $1 AND a.id = e.attempt_id
     WHERE e.merchant_id = $1
       AND e.kind IN ('bounced_hard', 'bounced_soft', 'complained')
       AND e.received_at >= $2
       AND e.invitation_id IS NOT NULL
+),
+told AS MATERIALIZED (
+    SELECT news.kind, a.id AS attempt_id
+    FROM attempts AS a
+    JOIN news ON news.attempt_id = a.id
+    WHERE a.merchant_id = $1 AND a.id = ANY(ARRAY(SELECT attempt_id FROM news))
       AND ($4::timestamptz IS NULL OR a.started_at >= $4::timestamptz)
 )
 SELECT
