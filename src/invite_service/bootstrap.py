@@ -76,6 +76,7 @@ from invite_service.services.suppressions import SuppressionService
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.texts import TextService
 from invite_service.services.tokens import TokenSigner
+from invite_service.services.visitors import VisitorKeys, VisitorService
 from invite_service.services.webhooks import WebhookService
 from invite_service.services.writing import MessageWriter
 from invite_service.storage.contacts import ContactKeys
@@ -87,6 +88,10 @@ TOKEN_KEY_ID: Final = 0
 
 UNSET_SENDER: Final = "invitations@reviews.invalid"
 """From address where none is set: then nothing leaves but into the mailbox (RFC 2606 keeps the name from anybody)."""
+
+
+MAX_ADDRESSES: Final = 50_000
+"""Addresses of visitors that a process counts in a minute; past it nobody new is taken until the next."""
 
 
 def utc_now() -> datetime:
@@ -129,6 +134,8 @@ class ProcessContext:
     text_versions: TextVersions
     access: AccessService
     rate_limiter: RateLimiter | None
+    visitor_limiter: RateLimiter | None
+    visitor_keys: VisitorKeys
     ingest_queue: IngestQueue
     clock: Callable[[], datetime]
     _resources: AsyncExitStack = field(repr=False)
@@ -198,6 +205,8 @@ class ProcessContext:
                 text_versions=TextVersions(),
                 access=AccessService(database, clock=clock),
                 rate_limiter=RateLimiter(settings.rate_limit, clock=clock) if settings.rate_limit else None,
+                visitor_limiter=_make_visitor_limiter(settings, clock=clock),
+                visitor_keys=VisitorKeys(secret),
                 ingest_queue=ingest_queue,
                 clock=clock,
                 _resources=resources.pop_all(),
@@ -206,6 +215,12 @@ class ProcessContext:
     async def close(self) -> None:
         """Store what the ingest queue has taken, then close every connection."""
         await self._resources.aclose()
+
+
+def _make_visitor_limiter(settings: Settings, *, clock: Callable[[], datetime]) -> RateLimiter | None:
+    if not settings.visitor_rate_limit:
+        return None
+    return RateLimiter(settings.visitor_rate_limit, clock=clock, max_keys=MAX_ADDRESSES)
 
 
 def _make_bell(settings: Settings, metrics: Metrics) -> ArqBell | SilentBell:
@@ -274,6 +289,16 @@ class Factory:
     def rate_limiter(self) -> RateLimiter | None:
         """The process's counts of requests; None where no limit is set."""
         return self._context.rate_limiter
+
+    @property
+    def visitor_limiter(self) -> RateLimiter | None:
+        """The process's counts of what visitors send; None where no limit is set."""
+        return self._context.visitor_limiter
+
+    @property
+    def visitor_keys(self) -> VisitorKeys:
+        """The process's hashes of visitors."""
+        return self._context.visitor_keys
 
     @property
     def metrics(self) -> Metrics:
@@ -453,6 +478,11 @@ class Factory:
     def create_review_policy(self) -> ReviewPolicyService:
         """Make the service that tells how reviews are collected and checked."""
         return ReviewPolicyService(self._context.database, policies=self._context.policy_versions)
+
+    def create_visitors(self) -> VisitorService:
+        """Make the service for what visitors say about reviews."""
+        context = self._context
+        return VisitorService(context.database, keys=context.visitor_keys, clock=context.clock, new_id=new_id)
 
     def create_publishing(self) -> PublishingService:
         """Make the service for publishing settings."""

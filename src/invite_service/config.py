@@ -179,6 +179,14 @@ class Settings(BaseSettings):
     rate_limit: int = Field(default=300_000, ge=0)
     """Requests that an API key may make of one process in a minute; 0 counts none."""
 
+    visitor_rate_limit: int = Field(default=30, ge=0)
+    """Votes and reports that one process takes from one address in a minute; 0 counts none."""
+
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = (
+        IPv4Network("127.0.0.1/32"),
+    )
+    """Networks, separated by commas, of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least severe log entries that are written."""
 

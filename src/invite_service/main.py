@@ -35,6 +35,7 @@ from invite_service.api import (
     support_cases,
     suppressions,
     texts,
+    visitors,
     webhooks,
 )
 from invite_service.api.errors import answering, install_problems
@@ -58,6 +59,7 @@ from invite_service.api.schemas.sandbox import ClockRequest
 from invite_service.api.schemas.simulation import SimulationRequest
 from invite_service.api.schemas.suppression import SubjectRequest, SuppressionsRequest
 from invite_service.api.schemas.text import TextRequest
+from invite_service.api.schemas.visitor import ReportRequest, VoteRequest
 from invite_service.api.schemas.webhook import WebhookEndpointRequest
 from invite_service.bootstrap import Factory, ProcessContext, new_id
 from invite_service.config import Settings, load_settings
@@ -74,7 +76,7 @@ BODY_LIMITS_BY_PATH: Final = {"/v1/orders/batch": 8 * MEBIBYTE, "/v1/suppression
 """Bytes of a body, where a path takes more than BODY_LIMIT."""
 
 CLEAN_SECONDS: Final = 3600.0
-"""Between two looks of each process for answers that need not be kept any more."""
+"""Between two looks of each process for what need not be kept any more."""
 
 _ROUTERS: Final[Sequence[APIRouter]] = (
     orders.router,
@@ -98,6 +100,8 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     public.router,
     public_reviews.router,
     public_products.router,
+    visitors.router,
+    visitors.merchant_router,
     operations.router,
     documentation.router,
     pages.router,
@@ -121,12 +125,14 @@ _BODIES: Final = (
     RatingPartsRequest,
     RejectRequest,
     ReplyRequest,
+    ReportRequest,
     RescheduleRequest,
     SendTestRequest,
     SimulationRequest,
     SubjectRequest,
     SuppressionsRequest,
     TextRequest,
+    VoteRequest,
     WebhookEndpointRequest,
 )
 """JSON bodies that routes read themselves, for the OpenAPI document."""
@@ -209,8 +215,9 @@ async def _clean_regularly(services: Factory) -> None:
 async def _clean(services: Factory) -> None:
     try:
         await services.create_idempotency().clean()
+        await services.create_visitors().clean()
     except Exception:
-        log.exception("Failed to delete expired idempotency keys")
+        log.exception("Failed to delete what need not be kept any more")
 
 
 def _metrics_of(app: FastAPI) -> Metrics:

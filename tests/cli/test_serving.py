@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_api(database_url: str, port: int) -> Iterator["subprocess.Popen[str]"]:
+def running_api(database_url: str, port: int, **further: str) -> Iterator["subprocess.Popen[str]"]:
     """Start the API and kill it at the end, if it still runs."""
     environment = {
         **os.environ,
@@ -33,6 +33,7 @@ def running_api(database_url: str, port: int) -> Iterator["subprocess.Popen[str]
         "INVITE_SECRET_KEY": SECRET,
         "INVITE_DATABASE_POOL_SIZE": "2",
         "INVITE_PORT": str(port),
+        **further,
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "invite_service.cli.main", "api"],
@@ -87,3 +88,14 @@ def test_the_api_refuses_a_database_without_a_schema(unmigrated_database_url: st
     assert (process.returncode, output) == (1, "")
     assert log.splitlines()[-1].endswith("run `invite-service migrate`.")
     assert "Traceback" not in log
+
+
+def test_a_proxy_is_believed_where_the_settings_trust_it(database_url: str) -> None:
+    port = free_port()
+    base_url = f"http://127.0.0.1:{port}"
+    told = {"X-Forwarded-For": "198.51.100.7"}
+    for trusted, status in (("127.0.0.0/8", 401), ("10.3.0.0/16", 200)):
+        with running_api(database_url, port, INVITE_TRUSTED_PROXIES=trusted) as process:
+            wait_until_ready(process, base_url)
+            # Answered without a key to the machine itself only.
+            assert httpx.get(f"{base_url}/metrics", headers=told, trust_env=False).status_code == status

@@ -55,6 +55,8 @@ def test_required_variables_alone_give_the_documented_defaults(load: type_of_loa
         "sender_email": None,
         "sender_name": None,
         "provider_networks": (),
+        "visitor_rate_limit": 30,
+        "trusted_proxies": (ip_network("127.0.0.1/32"),),
         "poll_interval": 1.0,
         "worker_name": "worker-1",
     }
@@ -79,6 +81,8 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         INVITE_SENDER_EMAIL="shop@example.com",
         INVITE_SENDER_NAME="The Shop",
         INVITE_PROVIDER_NETWORKS="10.2.0.0/16, fd00:2::/32",
+        INVITE_VISITOR_RATE_LIMIT="0",
+        INVITE_TRUSTED_PROXIES="10.3.0.0/16,::1",
         INVITE_POLL_INTERVAL="0.25",
         INVITE_WORKER_NAME="worker-2",
     )
@@ -101,6 +105,8 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         "sender_email": "shop@example.com",
         "sender_name": "The Shop",
         "provider_networks": (ip_network("10.2.0.0/16"), ip_network("fd00:2::/32")),
+        "visitor_rate_limit": 0,
+        "trusted_proxies": (ip_network("10.3.0.0/16"), ip_network("::1/128")),
         "poll_interval": 0.25,
         "worker_name": "worker-2",
     }

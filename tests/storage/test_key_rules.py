@@ -29,6 +29,7 @@ ACROSS_MERCHANTS = {
     "invite_service.storage.sending.LIST_DUE_MERCHANTS",
     "invite_service.storage.sending.LIST_DUE_MERCHANTS_BY_JOIN",
     "invite_service.storage.sending.LIST_MERCHANTS_WITH_EXPIRED_LEASES",
+    "invite_service.storage.visitors.LIST_MERCHANTS_WITH_PAST_COUNTS",
 }
 """Scans that name the merchants with something to do (DESIGN.md section 6); everything after is one merchant's."""
 

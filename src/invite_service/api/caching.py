@@ -9,10 +9,9 @@ from starlette.responses import Response
 
 from invite_service import __version__
 from invite_service.api.answers import to_json
-from invite_service.api.errors import NOT_MODIFIED, answer_problem, problem_of, request_id_of
+from invite_service.api.errors import NOT_MODIFIED
 from invite_service.api.headers import find_header
 from invite_service.api.routing import StrictRoute
-from invite_service.domain.errors import DomainError
 
 KEPT_FOR: Final = "public, max-age=60, stale-while-revalidate=600"
 """Cache-Control of what is published: a change is seen a minute later, and pages do not wait for it."""
@@ -20,6 +19,8 @@ KEPT_FOR: Final = "public, max-age=60, stale-while-revalidate=600"
 NOT_KEPT: Final = "no-store"
 
 OPEN_HEADERS: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "ETag, Retry-After"}
+
+_PROBLEM_HEADERS: Final = {**OPEN_HEADERS, "Cache-Control": NOT_KEPT}
 
 _ETAG_BYTES: Final = 12
 
@@ -34,14 +35,10 @@ class OpenRoute(StrictRoute):
         async def answer_any_site(request: Request) -> Response:
             try:
                 response = await answer(request)
-            except DomainError as error:
-                response = answer_problem(
-                    problem_of(error, request_id=request_id_of(request.scope)), headers={"Cache-Control": NOT_KEPT}
-                )
             except Exception:
-                # Answered above this route: what stands here goes with that answer too.
+                # Answered above this route: what stands here goes with that answer.
                 request.state.answer_headers = [
-                    (name.lower().encode(), text.encode()) for name, text in OPEN_HEADERS.items()
+                    (name.lower().encode(), text.encode()) for name, text in _PROBLEM_HEADERS.items()
                 ]
                 raise
             response.headers.update(OPEN_HEADERS)

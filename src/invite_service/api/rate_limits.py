@@ -34,6 +34,23 @@ def count_request(request: Request, services: Factory, key_id: str) -> None:
         )
 
 
+def count_visitor(request: Request, services: Factory) -> str:
+    """Count a request of somebody without a key by where it comes from, and tell where that is.
+
+    Raises:
+        QuotaExceededError: too many came from there within a minute.
+    """
+    address = request.client.host if request.client is not None else ""
+    limiter = services.visitor_limiter
+    if limiter is not None:
+        allowance = limiter.take(services.visitor_keys.of_minute(address))
+        if allowance.is_exceeded:
+            raise QuotaExceededError(
+                "Too much was sent from your address within a minute.", retry_after_seconds=allowance.resets_after
+            )
+    return address
+
+
 @cache
 def _policy(limit: int) -> bytes:
     return f'"default";q={limit};w={round(WINDOW.total_seconds())}'.encode()

@@ -41,6 +41,7 @@ def api() -> None:
             ws="none",
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )

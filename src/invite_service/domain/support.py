@@ -13,7 +13,7 @@ class SupportCase:
     rating_id: UUID
     opened_at: datetime
     opened_by: str
-    """`rule` for the support trigger, else whoever held the rating."""
+    """`rule` for the support trigger, `visitor` for a report, else whoever held the rating."""
     followed_up_at: datetime | None = None
     """When the merchant first got in touch with the customer."""
     followed_up_by: str | None = None

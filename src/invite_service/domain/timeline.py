@@ -81,6 +81,8 @@ class TimelineEvent(StrEnum):
     SUPPORT_CASE_CLOSED = "support_case_closed"
     REPLY_WRITTEN = "reply_written"
     REPLY_WITHDRAWN = "reply_withdrawn"
+    REVIEW_REPORTED = "review_reported"
+    """A visitor of the shop thinks that something is wrong with it; the reason is what."""
     NOTICE_SENT = "notice_sent"
     """A message that follows an answer left: a reply, a voucher, support's help or its alert."""
     NOTICE_SKIPPED = "notice_skipped"
@@ -94,7 +96,7 @@ class TimelineEntry:
 
     at: datetime
     actor: str
-    """rule, worker, customer, key:<name>, operator or sandbox."""
+    """rule, worker, customer, visitor, key:<name>, operator or sandbox."""
     event: TimelineEvent
     order_id: str | None = None
     invitation_id: UUID | None = None

@@ -46,6 +46,7 @@ from invite_service.storage.suppressions import SuppressionStore
 from invite_service.storage.texts import TextStore
 from invite_service.storage.timeline import TimelineStore
 from invite_service.storage.totals import TotalStore
+from invite_service.storage.visitors import VisitorStore
 from invite_service.storage.webhooks import WebhookStore
 
 
@@ -219,6 +220,11 @@ class Stores:
     def public_products(self) -> PublicProductStore:
         """Products as search engines are told of them."""
         return PublicProductStore(self._driver)
+
+    @cached_property
+    def visitors(self) -> VisitorStore:
+        """What visitors say about reviews."""
+        return VisitorStore(self._driver)
 
     @cached_property
     def totals(self) -> TotalStore:

@@ -38,7 +38,7 @@ class SupportCaseResponse(Answer):
     """`GET /v1/ratings/{id}` shows it."""
     opened_at: datetime
     opened_by: str
-    """rule for the support trigger, else whoever held the rating."""
+    """rule for the support trigger, visitor for a report (`GET /v1/review-reports`), else whoever held the rating."""
     followed_up_at: datetime | None
     followed_up_by: str | None
     closed_at: datetime | None
