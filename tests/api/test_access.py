@@ -66,6 +66,7 @@ CALLS = [
     ("POST", f"/v1/ratings/{uuid4()}/reply", Scope.RATINGS_WRITE),
     ("DELETE", f"/v1/ratings/{uuid4()}/reply", Scope.RATINGS_WRITE),
     ("GET", "/v1/products/p/summary", Scope.RATINGS_READ),
+    ("GET", "/v1/review-reports", Scope.RATINGS_READ),
     ("GET", "/v1/support-cases", Scope.RATINGS_READ),
     ("GET", "/v1/webhook-endpoints", Scope.WEBHOOKS_READ),
     ("POST", "/v1/webhook-endpoints", Scope.WEBHOOKS_WRITE),
