@@ -3,6 +3,7 @@
 API, worker and commands make one ProcessContext when they start and ask its Factory for services.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ from invite_service.providers.base import EventReader, Mailbox, Sender
 from invite_service.providers.event_addresses import EventAddresses
 from invite_service.providers.merchant_providers import MerchantProviders
 from invite_service.providers.reach import Reach
+from invite_service.providers.s3_shelf import S3Settings, S3Shelf
+from invite_service.providers.shelves import DirectoryShelf, Shelf
 from invite_service.providers.webhooks import WebhookCaller
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
@@ -55,6 +58,7 @@ from invite_service.services.merchants import MerchantService
 from invite_service.services.notice_writing import NoticeWriter
 from invite_service.services.notices import NoticeService
 from invite_service.services.orders import OrderService
+from invite_service.services.pictures import PICTURES_PER_MINUTE, PictureRoom, PictureService
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.previews import PreviewService
@@ -137,6 +141,7 @@ class ProcessContext:
     visitor_limiter: RateLimiter | None
     visitor_keys: VisitorKeys
     ingest_queue: IngestQueue
+    picture_room: PictureRoom
     clock: Callable[[], datetime]
     _resources: AsyncExitStack = field(repr=False)
 
@@ -181,6 +186,9 @@ class ProcessContext:
                 policy_versions=policy_versions,
                 on_accepted=_counting_outcomes(metrics),
             )
+            shelf = _make_shelf(settings, clock=clock)
+            if shelf is not None:
+                resources.push_async_callback(shelf.close)
             ingest_queue = IngestQueue(ingest, observe=metrics.ingest_seconds.observe)
             # Left first, so that what was taken is stored while everything is still there.
             resources.push_async_callback(ingest_queue.close)
@@ -208,6 +216,11 @@ class ProcessContext:
                 visitor_limiter=_make_visitor_limiter(settings, clock=clock),
                 visitor_keys=VisitorKeys(secret),
                 ingest_queue=ingest_queue,
+                picture_room=PictureRoom(
+                    shelf=shelf,
+                    drawing=asyncio.Semaphore(1),
+                    limiter=RateLimiter(PICTURES_PER_MINUTE, clock=clock),
+                ),
                 clock=clock,
                 _resources=resources.pop_all(),
             )
@@ -254,6 +267,22 @@ def _make_providers(settings: Settings, mailbox: Mailbox, *, clock: Callable[[],
     keys = settings.credential_keys
     given = read_keys(keys.get_secret_value()) if keys is not None else {}
     return StoredProviders(providers, CredentialSeal.create(settings.secret_key.get_secret_value(), given))
+
+
+def _make_shelf(settings: Settings, *, clock: Callable[[], datetime]) -> Shelf | None:
+    """Choose where pictures are kept; None where the settings name no place, and no pictures are taken."""
+    if settings.picture_dir is not None:
+        return DirectoryShelf(settings.picture_dir)
+    key_id, secret = settings.picture_s3_access_key_id, settings.picture_s3_secret_access_key
+    if settings.picture_s3_url is None or key_id is None or secret is None:
+        return None
+    bucket = S3Settings(
+        url=settings.picture_s3_url,
+        region=settings.picture_s3_region,
+        access_key_id=key_id.get_secret_value(),
+        secret_access_key=secret.get_secret_value(),
+    )
+    return S3Shelf(bucket, clock=clock)
 
 
 def _sender_defaults(settings: Settings) -> SenderDefaults:
@@ -516,7 +545,24 @@ class Factory:
         """Make the service for what customers answer."""
         context = self._context
         return FeedbackService(
-            context.database, texts=context.text_versions, signer=context.signer, clock=context.clock, new_id=new_id
+            context.database,
+            texts=context.text_versions,
+            signer=context.signer,
+            clock=context.clock,
+            new_id=new_id,
+            takes_pictures=context.picture_room.shelf is not None,
+        )
+
+    def create_pictures(self) -> PictureService:
+        """Make the service for pictures of reviews."""
+        context = self._context
+        return PictureService(
+            context.database,
+            room=context.picture_room,
+            feedback=self.create_feedback(),
+            signer=context.signer,
+            clock=context.clock,
+            new_id=new_id,
         )
 
     def create_sending(self) -> SendingService:

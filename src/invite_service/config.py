@@ -8,6 +8,7 @@ import re
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -24,6 +25,9 @@ ENVIRONMENT_PREFIX: Final = "INVITE_"
 SECRET_KEY_LENGTH: Final = 32
 """Characters a secret key has at least."""
 
+
+_BUCKET_URL: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._-]+)+", re.ASCII)
+"""Nothing in it may need encoding: it is part of what is signed."""
 
 Network = IPv4Network | IPv6Network
 
@@ -113,6 +117,12 @@ def _base_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.host or parts.username or "?" in url or "#" in url:
         raise ValueError("must look like https://reviews.example.com/path, without query or fragment")
     return url.rstrip("/")
+
+
+def _bucket_url(url: str) -> str:
+    if not _BUCKET_URL.fullmatch(_base_url(url)):
+        raise ValueError("must look like https://s3.eu-north-1.amazonaws.com/bucket")
+    return _base_url(url)
 
 
 def _email(address: str) -> str:
@@ -211,6 +221,21 @@ class Settings(BaseSettings):
     provider_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     """Networks, separated by commas, in which merchants' own providers may be besides the public internet."""
 
+    picture_dir: Path | None = None
+    """Directory that keeps the pictures of reviews; several machines that serve the API share it."""
+
+    picture_s3_url: Annotated[str, AfterValidator(_bucket_url)] | None = None
+    """Instead of `picture_dir`, a bucket, as `https://s3.eu-north-1.amazonaws.com/bucket`."""
+
+    picture_s3_region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]{1,40}$")
+    """The bucket's region; stores that are not Amazon's mostly know one alone."""
+
+    picture_s3_access_key_id: SecretStr | None = None
+    """Key that may read, write and delete in the bucket."""
+
+    picture_s3_secret_access_key: SecretStr | None = Field(default=None, validate_default=True)
+    """Secret of that key."""
+
     poll_interval: float = Field(default=1.0, ge=0.05, le=60)
     """Seconds between two looks of a worker for due invitations."""
 
@@ -223,6 +248,21 @@ class Settings(BaseSettings):
         if email_url is not None and info.data.get("smtp_url") is not None:
             raise ValueError("cannot be set beside INVITE_SMTP_URL: e-mails leave through one of them")
         return email_url
+
+    @field_validator("picture_s3_url")
+    @classmethod
+    def _is_the_only_shelf(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is not None and info.data.get("picture_dir") is not None:
+            raise ValueError("cannot be set beside INVITE_PICTURE_DIR: pictures are kept in one place")
+        return url
+
+    @field_validator("picture_s3_secret_access_key")
+    @classmethod
+    def _opens_the_bucket(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        has_bucket = info.data.get("picture_s3_url") is not None
+        if has_bucket and (secret is None or info.data.get("picture_s3_access_key_id") is None):
+            raise ValueError("and INVITE_PICTURE_S3_ACCESS_KEY_ID are required with INVITE_PICTURE_S3_URL")
+        return secret
 
     @field_validator("sender_email")
     @classmethod

@@ -1,6 +1,7 @@
 """The API as an ASGI application: lifespan, routers, middleware and problems."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
@@ -23,6 +24,7 @@ from invite_service.api import (
     operations,
     operators,
     orders,
+    pictures,
     policy,
     provider_events,
     public,
@@ -43,6 +45,7 @@ from invite_service.api.middleware import BodyLimitMiddleware, RequestMiddleware
 from invite_service.api.openapi import DocumentedApp
 from invite_service.api.pages import review_policy
 from invite_service.api.pages import routes as pages
+from invite_service.api.pages.forms import MAX_UPLOAD_BYTES
 from invite_service.api.schemas.batch import BatchRequest
 from invite_service.api.schemas.batch_update import BatchUpdateRequest
 from invite_service.api.schemas.branding import BrandingRequest
@@ -71,8 +74,15 @@ log = structlog.get_logger()
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 MEBIBYTE: Final = 1024 * 1024
+GIBIBYTE: Final = 1024 * MEBIBYTE
 BODY_LIMIT: Final = MEBIBYTE
-BODY_LIMITS_BY_PATH: Final = {"/v1/orders/batch": 8 * MEBIBYTE, "/v1/suppressions/import": 16 * MEBIBYTE}
+BODY_LIMITS_BY_PATH: Final = {
+    re.compile(r"/v1/orders/batch"): 8 * MEBIBYTE,
+    re.compile(r"/v1/suppressions/import"): 16 * MEBIBYTE,
+    re.compile(r"/public/v1/invitations/[^/]+/pictures"): MAX_UPLOAD_BYTES,
+    # It reads no more than MAX_UPLOAD_BYTES, and then answers with a page.
+    re.compile(r"/i/[^/]+"): GIBIBYTE,
+}
 """Bytes of a body, where a path takes more than BODY_LIMIT."""
 
 CLEAN_SECONDS: Final = 3600.0
@@ -91,6 +101,8 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     provider_events.router,
     publishing.router,
     ratings.router,
+    pictures.router,
+    pictures.open_router,
     support_cases.router,
     webhooks.router,
     insights.router,
@@ -218,6 +230,10 @@ async def _clean(services: Factory) -> None:
         await services.create_visitors().clean()
     except Exception:
         log.exception("Failed to delete what need not be kept any more")
+    try:
+        await services.create_pictures().clean()
+    except Exception:
+        log.exception("Failed to remove pictures that go with no review")
 
 
 def _metrics_of(app: FastAPI) -> Metrics:

@@ -59,6 +59,7 @@ CALLS = [
     ("GET", "/v1/ratings", Scope.RATINGS_READ),
     ("GET", "/v1/ratings/summary", Scope.RATINGS_READ),
     ("GET", f"/v1/ratings/{uuid4()}", Scope.RATINGS_READ),
+    ("GET", f"/v1/ratings/{uuid4()}/pictures/p", Scope.RATINGS_READ),
     ("POST", f"/v1/ratings/{uuid4()}/publish", Scope.RATINGS_WRITE),
     ("POST", f"/v1/ratings/{uuid4()}/hold", Scope.RATINGS_WRITE),
     ("POST", f"/v1/ratings/{uuid4()}/reject", Scope.RATINGS_WRITE),
@@ -116,6 +117,7 @@ NAMES = {
     "/events/e/": "/events/{event_id}/",
     "/page/en": "/{text}/{language}",
     "/products/p": "/products/{product_id}",
+    "/pictures/p": "/pictures/{picture_id}",
 }
 
 

@@ -1,6 +1,7 @@
 """What happens around every request, on a small application: problems, limits, ids, metrics and log entries."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from io import StringIO
 from typing import Annotated
@@ -51,7 +52,7 @@ async def client(metrics: Metrics) -> AsyncIterator[httpx.AsyncClient]:
     app.add_api_route("/crash/{token}", crash)
     app.add_api_route("/refuse", refuse)
     app.add_api_route("/count", count)
-    app.add_middleware(BodyLimitMiddleware, limit=10, limits_by_path={"/large": 20})
+    app.add_middleware(BodyLimitMiddleware, limit=10, limits_by_path={re.compile("/large"): 20})
     app.add_middleware(RequestMiddleware, find_metrics=lambda: metrics, new_id=lambda: UUID(REQUEST_ID))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as opened:

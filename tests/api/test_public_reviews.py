@@ -29,7 +29,7 @@ def make_shown(rating_id: str, **changes: Any) -> dict[str, Any]:
         "id": rating_id,
         "product_id": "mug",
         "stars": 2,
-        "review": {"text": "Broken.", "language": "nb", "displayed_name": "Kari N."},
+        "review": {"text": "Broken.", "language": "nb", "displayed_name": "Kari N.", "picture_ids": []},
         "reply": None,
         "is_verified_buyer": True,
         "votes": {"helpful": 0, "not_helpful": 0},

@@ -71,7 +71,13 @@ def make_shown(rating_id: str, **changes: Any) -> dict[str, Any]:
         "product_id": "mug",
         "stars": 2,
         "state": "published",
-        "review": {"text": "Broken.", "state": "published", "displayed_name": "Kari N.", "language": "nb"},
+        "review": {
+            "text": "Broken.",
+            "state": "published",
+            "displayed_name": "Kari N.",
+            "language": "nb",
+            "picture_ids": [],
+        },
         "reply": None,
         "publish_at": None,
         "reject_reason": None,
@@ -147,7 +153,13 @@ async def test_low_rating_waits_and_its_case_is_followed_up_and_closed(api: Api,
     pending = make_shown(
         rating_id,
         state="pending",
-        review={"text": "Broken.", "state": "pending", "displayed_name": "Kari N.", "language": "nb"},
+        review={
+            "text": "Broken.",
+            "state": "pending",
+            "displayed_name": "Kari N.",
+            "language": "nb",
+            "picture_ids": [],
+        },
         publish_at="2026-03-09T12:00:00Z",
     )
     history = [{"stars": 2, "text": "Broken.", "at": LEFT_AT, "by": "customer"}]
@@ -189,7 +201,7 @@ async def test_rating_is_held_rejected_published_and_moved(api: Api, merchant: M
     [rating_id] = await rate(api, merchant, MUG)
     path = f"/v1/ratings/{rating_id}"
     held = await merchant.post(f"{path}/hold", {"parts": ["review"]})
-    review = {"text": "Broken.", "state": "pending", "displayed_name": "Kari N.", "language": "nb"}
+    review = {"text": "Broken.", "state": "pending", "displayed_name": "Kari N.", "language": "nb", "picture_ids": []}
     assert (held.status_code, held.json()) == (200, make_shown(rating_id, review=review))
     rejected = await merchant.post(f"{path}/reject", {"reason": "personal_data"})
     review["state"] = "rejected"
@@ -316,7 +328,13 @@ async def test_rating_tells_what_it_said_before(api: Api, merchant: MerchantClie
     assert shown == make_shown(
         rating_id,
         stars=4,
-        review={"text": "Mended.", "state": "published", "displayed_name": "Kari N.", "language": "nb"},
+        review={
+            "text": "Mended.",
+            "state": "published",
+            "displayed_name": "Kari N.",
+            "language": "nb",
+            "picture_ids": [],
+        },
         history=[
             {"stars": 2, "text": "Broken.", "at": LEFT_AT, "by": "customer"},
             {"stars": 4, "text": "Mended.", "at": LEFT_AT, "by": "customer"},

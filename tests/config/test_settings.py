@@ -1,6 +1,7 @@
 import os
 from collections.abc import Callable
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -57,6 +58,11 @@ def test_required_variables_alone_give_the_documented_defaults(load: type_of_loa
         "provider_networks": (),
         "visitor_rate_limit": 30,
         "trusted_proxies": (ip_network("127.0.0.1/32"),),
+        "picture_dir": None,
+        "picture_s3_url": None,
+        "picture_s3_region": "us-east-1",
+        "picture_s3_access_key_id": None,
+        "picture_s3_secret_access_key": None,
         "poll_interval": 1.0,
         "worker_name": "worker-1",
     }
@@ -83,6 +89,10 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         INVITE_PROVIDER_NETWORKS="10.2.0.0/16, fd00:2::/32",
         INVITE_VISITOR_RATE_LIMIT="0",
         INVITE_TRUSTED_PROXIES="10.3.0.0/16,::1",
+        INVITE_PICTURE_S3_URL="https://s3.example.com/review-pictures/",
+        INVITE_PICTURE_S3_REGION="eu-north-1",
+        INVITE_PICTURE_S3_ACCESS_KEY_ID="AKID",
+        INVITE_PICTURE_S3_SECRET_ACCESS_KEY="secret",
         INVITE_POLL_INTERVAL="0.25",
         INVITE_WORKER_NAME="worker-2",
     )
@@ -107,6 +117,11 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         "provider_networks": (ip_network("10.2.0.0/16"), ip_network("fd00:2::/32")),
         "visitor_rate_limit": 0,
         "trusted_proxies": (ip_network("10.3.0.0/16"), ip_network("::1/128")),
+        "picture_dir": None,
+        "picture_s3_url": "https://s3.example.com/review-pictures",
+        "picture_s3_region": "eu-north-1",
+        "picture_s3_access_key_id": SecretStr("AKID"),
+        "picture_s3_secret_access_key": SecretStr("secret"),
         "poll_interval": 0.25,
         "worker_name": "worker-2",
     }
@@ -152,6 +167,32 @@ def test_faulty_variables_are_named_all_at_once_and_never_quoted(load: type_of_l
     ]
     assert refusal.value.__cause__ is None
     assert refusal.value.__suppress_context__
+
+
+def test_pictures_are_kept_in_one_place_that_can_be_opened(load: type_of_load) -> None:
+    assert load(**REQUIRED, INVITE_PICTURE_DIR="/srv/pictures").picture_dir == Path("/srv/pictures")
+    bucket = {"INVITE_PICTURE_S3_URL": "https://s3.example.com/pictures"}
+    key = {"INVITE_PICTURE_S3_ACCESS_KEY_ID": "AKID", "INVITE_PICTURE_S3_SECRET_ACCESS_KEY": "hunter2"}
+    for variables, said in (
+        (
+            bucket,
+            (
+                "INVITE_PICTURE_S3_SECRET_ACCESS_KEY and INVITE_PICTURE_S3_ACCESS_KEY_ID are required with "
+                "INVITE_PICTURE_S3_URL"
+            ),
+        ),
+        (
+            bucket | key | {"INVITE_PICTURE_DIR": "/srv/pictures"},
+            "INVITE_PICTURE_S3_URL cannot be set beside INVITE_PICTURE_DIR: pictures are kept in one place",
+        ),
+        (
+            key | {"INVITE_PICTURE_S3_URL": "https://s3.example.com/a%20b"},
+            "INVITE_PICTURE_S3_URL must look like https://s3.eu-north-1.amazonaws.com/bucket",
+        ),
+    ):
+        with pytest.raises(InvalidSettingsError) as refusal:
+            load(**REQUIRED, **variables)
+        assert str(refusal.value).splitlines()[1:] == [f"  {said}"]
 
 
 def test_empty_variables_count_as_not_set(load: type_of_load) -> None:

@@ -71,6 +71,8 @@ class Document(HTMLParser):
                 self._add_field(tag, attributes)
 
     def _add_field(self, tag: str, attributes: dict[str, str | None]) -> None:
+        if attributes.get("type") == "file":
+            return
         form, name = self.forms[-1], attributes.get("name") or ""
         value = attributes.get("value") or ""
         if tag == "button":

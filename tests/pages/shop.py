@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
 from fastapi import FastAPI
 
-from invite_service.api import public
+from invite_service.api import pictures, public
 from invite_service.api.errors import install_problems
 from invite_service.api.pages import review_policy, routes
 from invite_service.bootstrap import Factory, ProcessContext
@@ -33,9 +34,13 @@ class PageShop:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, database_url: str, *, policy: Policy | None = None) -> AsyncIterator[Self]:
+    async def open(
+        cls, database_url: str, *, policy: Policy | None = None, picture_dir: Path | None = None
+    ) -> AsyncIterator[Self]:
         clock = ManualClock()
-        settings = Settings.model_validate({"database_url": database_url, "secret_key": SECRET})
+        settings = Settings.model_validate(
+            {"database_url": database_url, "secret_key": SECRET, "picture_dir": picture_dir}
+        )
         context = await ProcessContext.create(settings, clock=clock)
         try:
             house = await SendingHouse.build(context.database, policy=policy or make_policy(), merchant=make_merchant())
@@ -97,5 +102,6 @@ def make_app(context: ProcessContext) -> FastAPI:
     app.include_router(routes.router)
     app.include_router(review_policy.router)
     app.include_router(public.router)
+    app.include_router(pictures.open_router)
     install_problems(app)
     return app

@@ -1,7 +1,7 @@
 """The hosted pages and the mails in a real browser: accessible, never wider than the screen, of use without scripts."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import FilePayload, expect
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Step
@@ -15,6 +15,7 @@ from tests.pages.browser import (
     violations_of,
 )
 from tests.pages.shop import NOTHING, PageShop
+from tests.pages.test_pictures import draw
 from tests.rendering.messages import MUG, TENT, render_message
 from tests.support.builders import make_branding, make_line, make_merchant
 
@@ -33,7 +34,15 @@ async def addresses_of(shop: PageShop) -> list[str]:
     single = await shop.house.invite(order_id="1002", email="ola@example.com")
     answered = await shop.house.invite(order_id="1003", email="per@example.com", products=("mug", "tent"))
     fields = {"consent": "yes", "product.0": "mug", "stars.0": "4", "text.0": "Nydelig kopp!"}
-    await shop.client.post(f"/i/{shop.token(answered)}", data=fields)
+    picture = {"picture.0": ("a.png", draw())}
+    await shop.client.post(f"/i/{shop.token(answered)}", data=fields, files=picture)
+    long_ago = await shop.house.invite(order_id="1004", email="eva@example.com", products=("mug",))
+    await shop.client.post(f"/i/{shop.token(long_ago)}", data=fields, files=picture)
+    await shop.house.rows(
+        "UPDATE reviews SET created_at = created_at - interval '40 days' "
+        "WHERE rating_id IN (SELECT id FROM ratings WHERE invitation_id = $1)",
+        long_ago.id,
+    )
     several_token, single_token = (shop.token(invitation, step=Step.PRODUCT_2) for invitation in (several, single))
     return [
         f"/i/{shop.token(several)}",
@@ -42,6 +51,8 @@ async def addresses_of(shop: PageShop) -> list[str]:
         f"/i/{single_token}?received=no",
         f"/i/{shop.token(answered)}?thanks=yes",
         f"/i/{shop.token(answered)}?change=yes",
+        f"/i/{shop.token(answered)}?saved=mug",
+        f"/i/{shop.token(long_ago)}",
         f"/u/{shop.unsubscribe_token(single)}",
         f"/p/{shop.house.merchant.id}/review-policy",
         "/i/nonsense",
@@ -114,6 +125,47 @@ async def test_customer_goes_the_whole_way(shop: PageShop, *, scripts: bool) -> 
     assert [tuple(row) for row in rows] == [("mug", 4)]
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_each_product_is_saved_on_its_own_with_its_picture(shop: PageShop, *, scripts: bool) -> None:
+    invitation = await shop.invite("mug", "tent")
+    token = shop.token(invitation, step=Step.PRODUCT_2)
+    picture: FilePayload = {"name": "a.png", "mimeType": "image/png", "buffer": draw()}
+    async with (
+        served(shop.app) as base,
+        started_browser() as browser,
+        opened(browser, width=360, scripts=scripts) as page,
+    ):
+        await page.goto(f"{base}/i/{token}")
+        mug, tent = page.get_by_role("group", name="The mug"), page.get_by_role("group", name="The tent")
+        await tent.get_by_text("2 stjerner").locator("..").click()
+        await mug.get_by_text("4 stjerner").locator("..").click()
+        await mug.get_by_text("Skriv en omtale").click()
+        await mug.get_by_label("Omtalen din").fill("Nydelig kopp!")
+        await mug.get_by_label("Bilder").set_input_files(picture)
+        await mug.get_by_role("button", name="Publiser denne").click()
+        await expect(page.get_by_text("Lagret: The mug")).to_be_visible()
+        await expect(mug.get_by_role("img", name="Bilde 1 i omtalen")).to_be_visible()
+        await expect(tent.get_by_label("2 stjerner")).to_be_checked()
+        rows = await shop.house.rows("SELECT product_id, stars FROM ratings")
+        assert [tuple(row) for row in rows] == [("mug", 4)]
+        await mug.get_by_role("button", name="Fjern bilde 1").click()
+        await expect(page.get_by_text("Bildet er fjernet.")).to_be_visible()
+        assert await shop.house.rows("SELECT FROM review_pictures") == []
+
+
+async def test_enter_publishes_all_that_is_filled_in(shop: PageShop) -> None:
+    invitation = await shop.invite("mug", "tent")
+    token = shop.token(invitation, step=Step.PRODUCT_2)
+    async with served(shop.app) as base, started_browser() as browser, opened(browser, width=360) as page:
+        await page.goto(f"{base}/i/{token}")
+        await page.get_by_role("group", name="The tent").get_by_label("1 stjerne").focus()
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Takk!")
+    rows = await shop.house.rows("SELECT product_id, stars FROM ratings")
+    assert [tuple(row) for row in rows] == [("tent", 2)]
+
+
 async def test_stars_can_be_given_by_keyboard_alone(shop: PageShop) -> None:
     invitation = await shop.invite()
     token = shop.token(invitation, step=Step.PRODUCT_2)
@@ -125,7 +177,8 @@ async def test_stars_can_be_given_by_keyboard_alone(shop: PageShop) -> None:
         await expect(page.get_by_label("3 stjerner")).to_be_checked()
         await page.keyboard.press("Tab")
         await page.keyboard.type("Grei nok.")
-        await page.keyboard.press("Tab")
+        for _ in range(2):
+            await page.keyboard.press("Tab")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", level=1)).to_have_text("Takk!")
     [row] = await shop.house.rows("SELECT stars FROM ratings")

@@ -455,7 +455,7 @@ async def test_every_page_is_small_closed_and_in_its_language(shop: PageShop) ->
 def check_headers(response: httpx.Response) -> None:
     policy = response.headers["Content-Security-Policy"]
     assert re.fullmatch(
-        r"default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; img-src https:; form-action 'self'; "
+        r"default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; img-src 'self' https:; form-action 'self'; "
         r"frame-ancestors 'none'; base-uri 'none'",
         policy,
     )

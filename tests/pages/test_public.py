@@ -78,6 +78,7 @@ async def test_invitation_tells_what_a_page_needs(shop: PageShop) -> None:
                 "is_editable": True,
             },
         ],
+        "takes_pictures": True,
         "service_rating": None,
         "is_service_editable": False,
     }
@@ -105,7 +106,7 @@ async def test_stars_and_review_are_stored(shop: PageShop) -> None:
                 "product_id": "mug",
                 "stars": 5,
                 "state": "published",
-                "review": {"text": "Nydelig!", "state": "published"},
+                "review": {"text": "Nydelig!", "state": "published", "picture_ids": []},
                 "editable_until": (shop.house.clock.now + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "created_at": now,
                 "updated_at": now,
@@ -228,7 +229,7 @@ async def test_page_of_any_site_may_read_every_answer(shop: PageShop) -> None:
     address = f"/public/v1/invitations/{shop.token(invitation)}"
     preflight = await shop.client.options(f"{address}/ratings", headers={"Origin": "https://gifts.example"})
     assert preflight.status_code == 204
-    assert preflight.headers["Access-Control-Allow-Methods"] == "GET, POST"
+    assert preflight.headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE"
     assert preflight.headers["Access-Control-Allow-Headers"] == "Content-Type"
     answers = [
         preflight,

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.aws_signature import AwsKey, sign
 from invite_service.providers.email.ses import parse_ses
-from invite_service.providers.email.ses_signature import AwsKey, sign
 from tests.providers.played import make_api_message, open_api
 from tests.providers.played_ses import Ses
 from tests.support.vendor_server import Said

@@ -14,6 +14,7 @@ from invite_service.bootstrap import Factory
 from invite_service.domain.errors import (
     ApiKeyInvalidError,
     InvitationNotFoundError,
+    PictureNotFoundError,
     RatingNotFoundError,
     SupportCaseNotFoundError,
     WebhookEndpointNotFoundError,
@@ -96,6 +97,14 @@ async def read_rating_id(rating_id: str) -> UUID:
         raise RatingNotFoundError("No rating of that id exists.") from None
 
 
+def read_picture_id(picture_id: str) -> UUID:
+    """Read a picture's id from the path; one that cannot be an id is that of no picture."""
+    try:
+        return UUID(picture_id)
+    except ValueError:
+        raise PictureNotFoundError("There is no such picture.") from None
+
+
 async def read_case_id(case_id: str) -> UUID:
     """Read a support case's id from the path; one that cannot be an id is that of no case."""
     try:
@@ -129,6 +138,7 @@ async def read_channel(channel: str) -> Channel:
 
 Operator = Annotated[str, Depends(authorised_operator)]
 ChannelName = Annotated[Channel, Depends(read_channel)]
+PictureId = Annotated[UUID, Depends(read_picture_id)]
 RatingId = Annotated[UUID, Depends(read_rating_id)]
 SupportCaseId = Annotated[UUID, Depends(read_case_id)]
 WebhookEndpointId = Annotated[UUID, Depends(read_endpoint_id)]

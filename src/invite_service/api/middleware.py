@@ -4,7 +4,7 @@ Pure ASGI: Starlette's BaseHTTPMiddleware puts a task and a queue between server
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Final
 
@@ -105,7 +105,7 @@ class RequestMiddleware:
 class BodyLimitMiddleware:
     """Stops reading a body that is larger than its path takes, whatever its Content-Length says."""
 
-    def __init__(self, app: ASGIApp, *, limit: int, limits_by_path: dict[str, int]) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int, limits_by_path: Mapping[re.Pattern[str], int]) -> None:
         self._app = app
         self._limit = limit
         self._limits_by_path = limits_by_path
@@ -115,12 +115,16 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._limits_by_path.get(scope["path"], self._limit)
+        limit = self._limit_of(scope["path"])
         announced = find_header(scope, b"content-length")
         if announced.isdecimal() and int(announced) > limit:
             await answer_too_large(limit, request_id_of(scope))(scope, receive, send)
             return
         await self._app(scope, _limited(receive, limit), send)
+
+    def _limit_of(self, path: str) -> int:
+        found = (limit for pattern, limit in self._limits_by_path.items() if pattern.fullmatch(path))
+        return next(found, self._limit)
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

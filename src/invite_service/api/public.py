@@ -3,6 +3,7 @@
 The token in the path is the whole of the caller's right, and no cookie is ever read; so any site may call.
 """
 
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -12,9 +13,11 @@ from starlette.responses import Response
 
 from invite_service.api.answers import JsonAnswer
 from invite_service.api.bodies import read_body
-from invite_service.api.dependencies import Services
+from invite_service.api.dependencies import PictureId, Services
 from invite_service.api.errors import NO_CONTENT, OK, answer_problem, problem_of, request_id_of
 from invite_service.api.openapi import documented
+from invite_service.api.pages.forms import read_form
+from invite_service.api.pages.uploads import PICTURE_TYPE, check_count
 from invite_service.api.pages.views import frame_of
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.public import (
@@ -35,7 +38,7 @@ _HEADERS: Final = {
 }
 
 _PREFLIGHT: Final = {
-    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Methods": "GET, POST, DELETE",
     "Access-Control-Allow-Headers": "Content-Type",
     "Access-Control-Max-Age": "86400",
 }
@@ -106,6 +109,65 @@ async def post_public_ratings(token: str, request: Request, services: Services) 
 
 
 @router.post(
+    "/public/v1/invitations/{token}/pictures",
+    **documented(
+        "post_public_pictures",
+        "Add pictures to a review that was left",
+        description="`multipart/form-data`: `product_id` (left out for the service) and up to five `picture` files, "
+        "JPEG, PNG or WebP of at most 8 MB each. They are drawn again without metadata, and the review waits until "
+        "somebody has looked at them.",
+        answers={OK: RatingResponse},
+        problems=[
+            "token_not_found",
+            "invalid_input",
+            "body_too_large",
+            "too_old_to_change",
+            "pictures_closed",
+            "pictures_unavailable",
+            "quota_exceeded",
+        ],
+        security=None,
+    ),
+)
+async def post_public_pictures(token: str, request: Request, services: Services) -> Response:
+    pictures = services.create_pictures()
+    await pictures.check_token(token)
+    with contextlib.closing(await read_form(request)) as form:
+        uploads = check_count(form.files.get("picture", ()))
+        rating = await pictures.add(token, form.fields.get("product_id"), uploads)
+    return JsonAnswer(RatingResponse.of(rating))
+
+
+@router.get(
+    "/public/v1/invitations/{token}/pictures/{picture_id}",
+    **documented(
+        "get_public_picture_of_customer",
+        "Get a picture of the customer's own",
+        description="Published or not, as JPEG.",
+        problems=["token_not_found", "picture_not_found", "pictures_closed", "pictures_unavailable"],
+        security=None,
+    ),
+)
+async def get_public_picture_of_customer(token: str, picture_id: PictureId, services: Services) -> Response:
+    return Response(await services.create_pictures().find_by_token(token, picture_id), media_type=PICTURE_TYPE)
+
+
+@router.delete(
+    "/public/v1/invitations/{token}/pictures/{picture_id}",
+    **documented(
+        "delete_public_picture",
+        "Take a picture away from a review",
+        description="However old the review is. What is left of it is judged anew.",
+        answers={OK: RatingResponse},
+        problems=["token_not_found", "picture_not_found", "pictures_closed"],
+        security=None,
+    ),
+)
+async def delete_public_picture(token: str, picture_id: PictureId, services: Services) -> Response:
+    return JsonAnswer(RatingResponse.of(await services.create_pictures().remove(token, picture_id)))
+
+
+@router.post(
     "/public/v1/invitations/{token}/not-received",
     **documented(
         "post_not_received",
@@ -132,5 +194,7 @@ async def post_not_received(token: str, services: Services) -> Response:
 @router.options("/public/v1/invitations/{token}", include_in_schema=False)
 @router.options("/public/v1/invitations/{token}/ratings", include_in_schema=False)
 @router.options("/public/v1/invitations/{token}/not-received", include_in_schema=False)
+@router.options("/public/v1/invitations/{token}/pictures", include_in_schema=False)
+@router.options("/public/v1/invitations/{token}/pictures/{picture_id}", include_in_schema=False)
 async def allow_any_site(token: str) -> Response:
     return Response(status_code=NO_CONTENT, headers=_PREFLIGHT)

@@ -101,7 +101,7 @@ async def _run(data_dir: Path, *, port: int | None, console: Console) -> None:
         facts_file.unlink(missing_ok=True)
         await migrate_to_head(servers.database_url)
         secret_key = _secret(data_dir / "secret.key")
-        settings = _settings(servers, base_url, secret_key)
+        settings = _settings(servers, data_dir, base_url, secret_key)
         keys_file = data_dir / "keys.json"
         keys = await _make_keys(settings, _known_keys(keys_file))
         _write_private(keys_file, json.dumps(asdict(keys)))
@@ -161,7 +161,7 @@ def _write_private(file: Path, text: str) -> None:
     draft.replace(file)
 
 
-def _settings(servers: EmbeddedServers, base_url: str, secret_key: str) -> Settings:
+def _settings(servers: EmbeddedServers, data_dir: Path, base_url: str, secret_key: str) -> Settings:
     return Settings.model_validate(
         {
             "database_url": servers.database_url,
@@ -175,6 +175,8 @@ def _settings(servers: EmbeddedServers, base_url: str, secret_key: str) -> Setti
             "email_url": None,
             "sms_url": None,
             "sender_email": None,
+            "picture_dir": data_dir / "pictures",
+            "picture_s3_url": None,
         }
     )
 
@@ -190,6 +192,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "INVITE_PUBLIC_BASE_URL": settings.public_base_url,
         "INVITE_HOST": settings.host,
         "INVITE_PORT": str(settings.port),
+        "INVITE_PICTURE_DIR": str(settings.picture_dir or ""),
     }
 
 

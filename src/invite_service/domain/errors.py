@@ -61,6 +61,24 @@ class RatingNotFoundError(DomainError):
     code = "rating_not_found"
 
 
+class PictureNotFoundError(DomainError):
+    """There is no picture of that id, or not for everybody to see."""
+
+    code = "picture_not_found"
+
+
+class PicturesClosedError(DomainError):
+    """This installation keeps no pictures."""
+
+    code = "pictures_closed"
+
+
+class PicturesUnavailableError(DomainError):
+    """Pictures can be neither kept nor found right now."""
+
+    code = "pictures_unavailable"
+
+
 class FeedbackTooOldError(DomainError):
     """The review is too old to be changed by its customer."""
 

@@ -31,6 +31,9 @@ class Feedback:
     """The review; None leaves a review that is there as it is."""
     consent: bool = True
     """The customer was told that a review is shown to others, and agreed."""
+    added_pictures: tuple[UUID, ...] = ()
+    """Pictures on the shelf that are to go with the review."""
+    removed_pictures: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,8 @@ class Rating:
     review_state: PublishState | None
     reviewed_at: datetime | None = None
     """When the text was first left: what may be changed goes by its age."""
+    picture_ids: tuple[UUID, ...] = ()
+    """Pictures that go with the text, in the order they were uploaded."""
     publish_at: datetime | None = None
     """When what is pending is published; None where nothing is, or a merchant holds it."""
     held_since: datetime | None = None

@@ -38,6 +38,8 @@ class PublicReview:
     """Of the text."""
     reply: Reply | None
     """What the merchant says to the text."""
+    picture_ids: tuple[UUID, ...] = ()
+    """Pictures that go with the text, where that is published."""
     helpful_count: int
     unhelpful_count: int
 

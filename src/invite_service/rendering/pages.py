@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from hashlib import sha256
+from uuid import UUID
 
 from markupsafe import Markup
 
@@ -23,6 +24,7 @@ from invite_service.rendering.own_texts import NO_OWN_TEXTS, OwnTexts, page_word
 from invite_service.rendering.products import PRODUCT_NAME_LIMIT, ShownProduct
 from invite_service.rendering.text_variables import customer_variables, merchant_variables
 from invite_service.rendering.texts import Texts, available_language, texts_of
+from invite_service.rules.feedback import MAX_PICTURE_BYTES, MAX_PICTURES
 
 MAX_LISTED_PRODUCTS = 12
 """Products shown where delivery is asked about; of the others their number is told."""
@@ -50,6 +52,8 @@ class PageFrame:
     customer_name: str | None = None
     displayed_name: str = ""
     """The name that a review is shown with; "" for none."""
+    takes_pictures: bool = False
+    """Pictures can be added to a review."""
 
     @property
     def brand(self) -> Brand:
@@ -94,6 +98,8 @@ class RatedItem:
     """When it was answered, and how it stands, as sentences."""
     reply: str | None = None
     """What the merchant says to the review."""
+    picture_ids: tuple[UUID, ...] = ()
+    """Pictures that go with the review."""
     is_saved: bool = False
     """It was saved a moment ago, while the rest of the form was not."""
 
@@ -115,6 +121,7 @@ def make_item(
     faults: Sequence[str] = (),
     notes: Sequence[str] = (),
     reply: str | None = None,
+    picture_ids: Sequence[UUID] = (),
     is_saved: bool = False,
 ) -> RatedItem:
     """Show a product, or the service where it is None, with what stands in its fields."""
@@ -131,6 +138,7 @@ def make_item(
         faults=tuple(faults),
         notes=tuple(notes),
         reply=reply,
+        picture_ids=tuple(picture_ids),
         is_saved=is_saved,
     )
 
@@ -183,6 +191,9 @@ def rate_page(
         title=title,
         lead=lead,
         text_limit=text_limit,
+        takes_pictures=frame.takes_pictures,
+        picture_limit=MAX_PICTURES,
+        picture_size=texts.megabytes(MAX_PICTURE_BYTES),
         name_line=texts("rate_name_shown", name=shown) if shown else texts("rate_name_hidden"),
         faults=faults,
         notice=notice,
@@ -252,6 +263,11 @@ def failed_page(language: str) -> Page:
     return _bare_page(language, "failed")
 
 
+def busy_page(language: str) -> Page:
+    """Say that this was too much in too short a time."""
+    return _bare_page(language, "busy")
+
+
 def too_large_page(language: str) -> Page:
     """Say that a form was larger than any form of ours can be."""
     texts = texts_of(available_language(language))
@@ -286,7 +302,7 @@ def _style(palette: Palette) -> _Style:
     css = colors + environment().get_template("page.css").render()
     digest = b64encode(sha256(css.encode()).digest()).decode("ascii")
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src https:; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' https:; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     )
     return _Style(Markup(css), policy)  # noqa: S704 - our own style sheet, with colours that were parsed

@@ -17,6 +17,7 @@ from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
+from babel.units import format_unit
 
 LANGUAGES = (
     "cs", "da", "de", "en", "es", "et", "fi", "fr", "it", "ja", "lv", "nb", "nl", "pl", "pt-BR", "ru", "sk", "sv",
@@ -52,6 +53,10 @@ class Texts:
     def day(self, day: date) -> str:
         """Write a day of the calendar."""
         return format_date(day, "long", locale=self.locale)
+
+    def megabytes(self, octets: int) -> str:
+        """Write a size in whole megabytes."""
+        return format_unit(octets // 1024 // 1024, "digital-megabyte", length="short", locale=self.locale)
 
     def number(self, number: float) -> str:
         """Write a number with the signs that the language sets in it; small whole ones, most of all, have none."""

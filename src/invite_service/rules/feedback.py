@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from invite_service.domain.errors import Fault
 from invite_service.domain.feedback import Feedback, Rating
@@ -20,6 +21,12 @@ MAX_REPLY_LENGTH = 2000
 
 MAX_RATINGS = 200
 """Ratings taken at once."""
+
+MAX_PICTURES = 5
+"""Pictures that go with one review."""
+
+MAX_PICTURE_BYTES = 8 * 1024 * 1024
+"""Of a picture as it is uploaded."""
 
 EDITABLE_FOR = timedelta(days=30)
 """After its text was first left, a rating is its customer's to change for so long; a later edit does not prolong it."""
@@ -83,8 +90,32 @@ def check_age(feedback: Sequence[Feedback], stored: Mapping[str | None, Rating],
 
 
 def is_change(given: Feedback, stored: Rating) -> bool:
-    """Say whether feedback says anything other than what stands; a text that is left out stays as it is."""
-    return (given.stars, given.text or stored.review_text) != (stored.stars, stored.review_text)
+    """Say whether feedback says anything other than what stands, or more; a text that is left out stays as it is.
+
+    To take a picture away is none: that may be asked for at any time.
+    """
+    says_else = (given.stars, given.text or stored.review_text) != (stored.stars, stored.review_text)
+    return says_else or bool(given.added_pictures)
+
+
+def pictures_after(given: Feedback, stored: Rating | None) -> tuple[UUID, ...]:
+    """List the pictures that go with a review once feedback is taken."""
+    before = stored.picture_ids if stored is not None else ()
+    return (*(picture for picture in before if picture not in given.removed_pictures), *given.added_pictures)
+
+
+def check_pictures(feedback: Sequence[Feedback], stored: Mapping[str | None, Rating]) -> list[Fault]:
+    """Name what is wrong with pictures that feedback adds; `stored` has ratings by what was asked about."""
+    faults = []
+    for index, given in enumerate(feedback):
+        if not given.added_pictures:
+            continue
+        rating, pointer = stored.get(given.product_id), f"/ratings/{index}/review/pictures"
+        if len(pictures_after(given, rating)) > MAX_PICTURES:
+            faults.append(Fault(pointer, "too_many_pictures", f"At most {MAX_PICTURES} pictures."))
+        if given.text is None and (rating is None or rating.review_text is None):
+            faults.append(Fault(pointer, "picture_without_text", "Pictures go with a text."))
+    return faults
 
 
 def check_reply(text: str) -> list[Fault]:

@@ -5,12 +5,19 @@ minute and step, so that a scanner cannot fill it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 from uuid import UUID
 
 from invite_service.domain.decision import JsonFigure
-from invite_service.domain.errors import FeedbackTooOldError, InvalidInputError, MerchantNotFoundError
+from invite_service.domain.errors import (
+    Fault,
+    FeedbackTooOldError,
+    InvalidInputError,
+    MerchantNotFoundError,
+    PictureNotFoundError,
+)
 from invite_service.domain.feedback import Feedback, Rating
 from invite_service.domain.invitation import Invitation
 from invite_service.domain.message import Notice
@@ -18,7 +25,15 @@ from invite_service.domain.publishing import PublishingSettings
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.domain.webhook import WebhookKind
-from invite_service.rules.feedback import check_age, check_feedback, is_change, tidy
+from invite_service.rules.feedback import (
+    HIGHEST_STARS,
+    check_age,
+    check_feedback,
+    check_pictures,
+    is_change,
+    pictures_after,
+    tidy,
+)
 from invite_service.rules.publishing import Publishing, decide_publishing, display_name
 from invite_service.rules.states import record_feedback, report_not_received
 from invite_service.services.approvals import open_case
@@ -62,7 +77,9 @@ class FeedbackService:
         signer: TokenSigner,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
+        takes_pictures: bool = False,
     ) -> None:
+        self._takes_pictures = takes_pictures
         self._database = database
         self._texts = texts
         self._signer = signer
@@ -77,7 +94,8 @@ class FeedbackService:
             last = await LastVisits.read(visit)
             if is_noted and (last.viewed_at is None or visit.now - last.viewed_at >= VIEW_INTERVAL):
                 await stores.timeline.add(visit.merchant.id, [visit.entry(TimelineEvent.PAGE_VIEWED)])
-            return await read_page(visit, is_delivery_confirmed=last.is_delivery_confirmed, texts=self._texts)
+            page = await read_page(visit, is_delivery_confirmed=last.is_delivery_confirmed, texts=self._texts)
+            return replace(page, takes_pictures=self._takes_pictures)
 
     async def confirm_delivery(self, token: str) -> None:
         """Note that the order has arrived; confirming again changes nothing."""
@@ -127,13 +145,48 @@ class FeedbackService:
         """
         given = tidy(feedback)
 
-        async def leave(visit: Visit) -> list[Rating]:
-            faults = check_feedback(given, visit.invitation)
-            if faults:
-                raise InvalidInputError("The feedback has faults.", faults=faults)
-            return await self._leave(visit, given)
+        return await self._change(token, lambda visit: self._leave(visit, given))
 
-        return await self._change(token, leave)
+    async def find_faults(self, token: str, feedback: Sequence[Feedback]) -> list[Fault]:
+        """Name what is wrong with feedback by itself, and store nothing."""
+        claims = self._signer.read(token, TokenPurpose.PAGE)
+        async with self._database.autocommit() as stores:
+            visit = await find_visit(stores, claims, real_now=self._clock())
+        return check_feedback(tidy(feedback), visit.invitation)
+
+    async def add_pictures(self, token: str, product_id: str | None, picture_ids: Sequence[UUID]) -> Rating:
+        """Let pictures from the shelf go with a review that was left before; raises as `leave_feedback` does."""
+
+        async def add(visit: Visit) -> Rating:
+            stored = await self._find_rating(visit, product_id)
+            stars = stored.stars if stored is not None else HIGHEST_STARS
+            added = Feedback(product_id=product_id, stars=stars, added_pictures=tuple(picture_ids))
+            [rating] = await self._leave(visit, [added])
+            return rating
+
+        return await self._change(token, add)
+
+    async def remove_picture(self, token: str, picture_id: UUID) -> Rating:
+        """Take a picture away from the customer's review, however old that is.
+
+        Raises:
+            PictureNotFoundError: none of the invitation's reviews has it.
+        """
+
+        async def remove(visit: Visit) -> Rating:
+            earlier = await visit.stores.ratings.list_of_invitation(visit.merchant.id, visit.invitation.id)
+            stored = next((rating for rating in earlier if picture_id in rating.picture_ids), None)
+            if stored is None:
+                raise PictureNotFoundError("There is no such picture.")
+            removed = Feedback(product_id=_asked_as(stored), stars=stored.stars, removed_pictures=(picture_id,))
+            [rating] = await self._leave(visit, [removed])
+            return rating
+
+        return await self._change(token, remove)
+
+    async def _find_rating(self, visit: Visit, product_id: str | None) -> Rating | None:
+        earlier = await visit.stores.ratings.list_of_invitation(visit.merchant.id, visit.invitation.id)
+        return next((rating for rating in earlier if _asked_as(rating) == product_id), None)
 
     async def _leave(self, visit: Visit, feedback: Sequence[Feedback]) -> list[Rating]:
         stores, merchant_id, invitation = visit.stores, visit.merchant.id, visit.invitation
@@ -141,6 +194,9 @@ class FeedbackService:
         end_of_hold = await end_of_hold_by(settings, zone=visit.merchant.time_zone)
         earlier = await stores.ratings.list_of_invitation(merchant_id, invitation.id, lock=True)
         stored = {_asked_as(rating): rating for rating in earlier}
+        faults = [*check_feedback(feedback, invitation), *check_pictures(feedback, stored)]
+        if faults:
+            raise InvalidInputError("The feedback has faults.", faults=faults)
         faults = check_age(feedback, stored, now=visit.now)
         if faults:
             raise FeedbackTooOldError("What was answered is too old to be changed.", faults=faults)
@@ -214,10 +270,17 @@ class FeedbackService:
     ) -> tuple[Rating, Publishing]:
         """Make the rating as it is to stand; the one that stands where the customer changed nothing of it."""
         text = given.text or (stored.review_text if stored is not None else None)
+        pictures = pictures_after(given, stored)
         publishing = decide_publishing(
-            given.stars, text, stored=stored, settings=settings, now=visit.now, end_of_hold=end_of_hold
+            given.stars,
+            text,
+            stored=stored,
+            settings=settings,
+            now=visit.now,
+            end_of_hold=end_of_hold,
+            has_pictures=bool(pictures),
         )
-        if stored is not None and not is_change(given, stored):
+        if stored is not None and pictures == stored.picture_ids and not is_change(given, stored):
             return stored, publishing
         reviewed_at = stored.reviewed_at if stored is not None else None
         rating = Rating(
@@ -229,6 +292,7 @@ class FeedbackService:
             review_text=text,
             review_state=publishing.text,
             reviewed_at=visit.now if text is not None and reviewed_at is None else reviewed_at,
+            picture_ids=pictures,
             publish_at=publishing.publish_at,
             held_since=publishing.held_since,
             is_fixed=stored.is_fixed if stored is not None else False,
@@ -297,6 +361,8 @@ def _feedback_entry(visit: Visit, change: RatingChange) -> TimelineEntry:
         data["earlier_stars"] = stored.stars
     if rating.review_state is not None and (stored is None or stored.review_text != rating.review_text):
         data["review_state"] = rating.review_state.value
+    if rating.picture_ids != (stored.picture_ids if stored is not None else ()):
+        data["pictures"] = len(rating.picture_ids)
     return visit.entry(TimelineEvent.FEEDBACK_LEFT, data)
 
 

@@ -41,6 +41,8 @@ class FeedbackPage:
     """The customer said that the order has arrived, and has not said otherwise since."""
     now: datetime
     """On the merchant's clock."""
+    takes_pictures: bool = False
+    """This installation keeps pictures."""
 
     def find_rating(self, product_id: str | None) -> Rating | None:
         """Find what was answered about a product, or about the service."""

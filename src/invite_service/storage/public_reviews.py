@@ -38,7 +38,10 @@ WHERE merchants.id = $1
 LIST_REVIEWS: Final = """
 SELECT r.id, r.stars, r.created_at, r.updated_at, v.text, v.displayed_name, v.language, r.helpful_count,
     r.unhelpful_count, replies.text AS reply_text, replies.created_at AS replied_at, replies.created_by AS replied_by,
-    replies.updated_at AS reply_updated_at
+    replies.updated_at AS reply_updated_at,
+    ARRAY(
+        SELECT p.id FROM review_pictures AS p WHERE p.merchant_id = $1 AND p.rating_id = v.rating_id ORDER BY p.id
+    ) AS picture_ids
 FROM ({parts}) AS r
 LEFT JOIN reviews AS v ON v.merchant_id = $1 AND v.rating_id = r.id AND v.state = 'published'
 LEFT JOIN replies ON replies.merchant_id = $1 AND replies.rating_id = v.rating_id
@@ -214,6 +217,7 @@ def _review(row: Row, product_id: str | None) -> PublicReview:
         displayed_name=displayed_name or "",
         language=language,
         reply=reply,
+        picture_ids=tuple(row["picture_ids"]),
         helpful_count=helpful or 0,
         unhelpful_count=unhelpful or 0,
     )

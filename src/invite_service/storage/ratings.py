@@ -15,6 +15,7 @@ from invite_service.domain.publishing import RejectReason
 from invite_service.rules.averages import StarCounts
 from invite_service.storage.choosing import Conditions, Slice
 from invite_service.storage.driver import Driver, Row
+from invite_service.storage.pictures import HANG_PICTURES
 from invite_service.storage.review_versions import ADD_VERSIONS
 from invite_service.storage.statements import Given, Share, Writing, assignments, instant, text
 from invite_service.storage.totals import SERVICE, STARS, count
@@ -23,6 +24,9 @@ _LEAST_ID: Final = UUID(int=0)
 
 _COLUMNS: Final = """ratings.id, ratings.invitation_id, ratings.product_id, ratings.stars, ratings.state, reviews.text,
     reviews.state AS review_state, reviews.created_at AS reviewed_at, ratings.publish_at, ratings.held_since,
+    ARRAY(
+        SELECT id FROM review_pictures WHERE merchant_id = $1 AND rating_id = ratings.id ORDER BY id
+    ) AS picture_ids,
     COALESCE(ratings.is_fixed, false) AS is_fixed, COALESCE(reviews.is_fixed, false) AS is_review_fixed,
     ratings.reject_reason, ratings.moved_from, ratings.created_at, ratings.updated_at"""
 
@@ -246,6 +250,7 @@ class RatingStore:
         writing.add(SAVE_RATINGS, (_rating_row(change.rating) for change in changes))
         writing.add(SAVE_REVIEWS, (row for change in changes for row in _review_rows(change)))
         writing.add(SET_REVIEW_STATES, (row for change in changes for row in _state_rows(change)))
+        writing.add(HANG_PICTURES, (row for change in changes for row in _picture_rows(change)))
         writing.add(ADD_VERSIONS, (row for change in changes for row in _version_rows(change)))
         await writing.run(self._driver, merchant_id)
         await count(self._driver, merchant_id, ((change.stored, change.rating) for change in changes))
@@ -317,6 +322,7 @@ def rating_from_row(row: Row) -> Rating:
         reviewed_at,
         publish_at,
         held_since,
+        picture_ids,
         is_fixed,
         is_review_fixed,
         reject_reason,
@@ -334,6 +340,7 @@ def rating_from_row(row: Row) -> Rating:
         review_text=review_text,
         review_state=PublishState(review_state) if review_state is not None else None,
         reviewed_at=reviewed_at,
+        picture_ids=tuple(picture_ids),
         publish_at=publish_at,
         held_since=held_since,
         is_fixed=is_fixed,
@@ -410,6 +417,14 @@ def _version_rows(change: RatingChange) -> Iterable[tuple[object, ...]]:
         and (stored.stars, stored.review_text) != (rating.stars, rating.review_text)
     ):
         yield stored.id, stored.stars, stored.review_text, stored.updated_at, change.signing.by
+
+
+def _picture_rows(change: RatingChange) -> Iterable[tuple[object, ...]]:
+    """Hang pictures to the review, and take others down from it."""
+    before = set(change.stored.picture_ids) if change.stored is not None else set()
+    after = set(change.rating.picture_ids)
+    yield from ((picture, change.rating.id) for picture in sorted(after - before))
+    yield from ((picture, None) for picture in sorted(before - after))
 
 
 def _is_review_changed(change: RatingChange) -> bool:

@@ -30,6 +30,7 @@ from invite_service.storage.merchants import MerchantStore
 from invite_service.storage.notices import NoticeStore
 from invite_service.storage.orders import OrderStore
 from invite_service.storage.pages import PageStore
+from invite_service.storage.pictures import PictureStore
 from invite_service.storage.policies import PolicyStore
 from invite_service.storage.provider_events import ProviderEventStore
 from invite_service.storage.public_products import PublicProductStore
@@ -230,6 +231,11 @@ class Stores:
     def totals(self) -> TotalStore:
         """Counters of ratings and reviews."""
         return TotalStore(self._driver)
+
+    @cached_property
+    def pictures(self) -> PictureStore:
+        """Pictures of reviews."""
+        return PictureStore(self._driver)
 
     @cached_property
     def review_versions(self) -> ReviewVersionStore:

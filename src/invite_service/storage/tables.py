@@ -682,6 +682,23 @@ review_versions = Table(
     comment="What ratings and their text said before the customer changed them; added to, never changed.",
 )
 
+review_pictures = Table(
+    "review_pictures",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    # NULL on the way to a review, and once taken down.
+    Column("rating_id", Uuid, nullable=True),
+    # Real time, by which what is loose is removed.
+    _instant("stored_at"),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    _of_merchant(),
+    ForeignKeyConstraint(["merchant_id", "rating_id"], ["ratings.merchant_id", "ratings.id"]),
+    Index(None, "merchant_id", "rating_id", "id", postgresql_where="rating_id IS NOT NULL"),
+    Index("review_pictures_loose_idx", "merchant_id", "stored_at", postgresql_where="rating_id IS NULL"),
+    comment="Pictures that lie on the shelf of pictures, by the review they go with.",
+)
+
 support_cases = Table(
     "support_cases",
     metadata,

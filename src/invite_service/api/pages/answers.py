@@ -107,6 +107,7 @@ def _item(
         stars=rating.stars,
         text=text,
         notes=notes,
+        picture_ids=rating.picture_ids,
         reply=reply.text if reply is not None and notes else None,
     )
 

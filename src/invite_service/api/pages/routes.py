@@ -3,23 +3,35 @@
 A GET or HEAD decides nothing; only a posted form records (DESIGN.md section 7).
 """
 
+import contextlib
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from invite_service.api.dependencies import Services
-from invite_service.api.errors import OK, STATUS_BY_CODE, BodyTooLargeError
+from invite_service.api.dependencies import PictureId, Services
+from invite_service.api.errors import OK, STATUS_BY_CODE, BodyTooLargeError, is_server_fault
+from invite_service.api.multipart import MultipartForm
 from invite_service.api.pages.forms import handed_in, items_of, read_form
+from invite_service.api.pages.uploads import PICTURE_TYPE, with_pictures
 from invite_service.api.pages.views import address_after, language_of, view_faults, view_page, view_saved
-from invite_service.domain.errors import DomainError, FeedbackTooOldError, InvalidInputError
+from invite_service.bootstrap import Factory
+from invite_service.domain.errors import (
+    DomainError,
+    FeedbackTooOldError,
+    InvalidInputError,
+    PictureNotFoundError,
+    QuotaExceededError,
+)
 from invite_service.rendering.pages import (
     Page,
     PageFrame,
+    busy_page,
     failed_page,
     too_large_page,
     unknown_page,
@@ -51,8 +63,11 @@ class PageRoute(APIRoute):
                 return await answer(request)
             except BodyTooLargeError:
                 return _answer(too_large_page(language), code="body_too_large")
+            except QuotaExceededError as error:
+                return _answer(busy_page(language), code=error.code)
             except DomainError as error:
-                return _answer(unknown_page(language), code=error.code)
+                page = failed_page if is_server_fault(STATUS_BY_CODE[error.code]) else unknown_page
+                return _answer(page(language), code=error.code)
             except Exception:
                 log.exception("Failed to answer with a page", route=self.path)
                 return _answer(failed_page(language), code="internal_error")
@@ -71,28 +86,52 @@ async def open_page(token: str, request: Request, services: Services) -> Respons
 
 @router.post("/i/{token}")
 async def post_form(token: str, request: Request, services: Services) -> Response:
-    feedback = services.create_feedback()
-    form = await read_form(request)
-    match form.get("received"):
-        case "yes":
-            await feedback.confirm_delivery(token)
-            return _go_to(token)
-        case "no":
-            await feedback.report_not_received(token)
-            return _go_to(f"{token}?received=no")
-    items = items_of(form)
+    # Nothing is read for a link that leads nowhere.
+    await services.create_pictures().check_token(token)
+    with contextlib.closing(await read_form(request)) as form:
+        feedback = services.create_feedback()
+        match form.fields.get("received"):
+            case "yes":
+                await feedback.confirm_delivery(token)
+                return _go_to(token)
+            case "no":
+                await feedback.report_not_received(token)
+                return _go_to(f"{token}?received=no")
+        if "remove" in form.fields:
+            return await _remove_picture(token, form, services)
+        return await _take_feedback(token, form, services)
+
+
+async def _take_feedback(token: str, form: MultipartForm, services: Factory) -> Response:
+    feedback, items = services.create_feedback(), items_of(form)
     asked = handed_in(form, items)
     try:
-        await feedback.leave_feedback(token, [items[place].to_feedback() for place in asked])
+        given = await with_pictures(token, [items[place] for place in asked], services)
+        await feedback.leave_feedback(token, given)
     except (InvalidInputError, FeedbackTooOldError) as error:
         page = await feedback.open_page(token, is_noted=False)
         return _answer(view_faults(page, token, items, asked, error.faults), code=error.code)
-    if "only" not in form:
+    if "only" not in form.fields:
         return _go_to(f"{token}?thanks=yes")
     page = await feedback.open_page(token, is_noted=False)
-    saved = items[asked[0]].product_id
+    saved = items[asked[0]].product_id if asked else None
     kept = view_saved(page, token, items, saved)
     return _answer(kept) if kept is not None else _go_to(token + address_after(page, saved))
+
+
+async def _remove_picture(token: str, form: MultipartForm, services: Factory) -> Response:
+    # A page that is loaded again asks for what is removed already.
+    with contextlib.suppress(PictureNotFoundError, ValueError):
+        await services.create_pictures().remove(token, UUID(form.fields["remove"]))
+    page = await services.create_feedback().open_page(token, is_noted=False)
+    kept = view_saved(page, token, items_of(form), None, is_removal=True)
+    return _answer(kept) if kept is not None else _go_to(f"{token}?change=yes&removed=yes")
+
+
+@router.api_route("/i/{token}/pictures/{picture_id}", methods=["GET", "HEAD"])
+async def open_picture(token: str, picture_id: PictureId, services: Services) -> Response:
+    content = await services.create_pictures().find_by_token(token, picture_id)
+    return Response(content, media_type=PICTURE_TYPE, headers=_HEADERS)
 
 
 @router.api_route("/u/{token}", methods=["GET", "HEAD"])

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from starlette.datastructures import QueryParams
 
 from invite_service.api.pages.answers import settled_beside, view_answered, view_thanks
 from invite_service.api.pages.forms import FormItem
 from invite_service.domain.errors import Fault
+from invite_service.domain.feedback import Rating
 from invite_service.domain.invitation import Channel, Kind, Step
 from invite_service.domain.texts import TextName
 from invite_service.rendering.pages import (
@@ -26,6 +28,8 @@ from invite_service.rendering.texts import FALLBACK_LANGUAGE, LANGUAGES, availab
 from invite_service.rules.feedback import (
     HIGHEST_STARS,
     LOWEST_STARS,
+    MAX_PICTURE_BYTES,
+    MAX_PICTURES,
     MAX_TEXT_LENGTH,
     editable_until,
     tidy_text,
@@ -43,6 +47,10 @@ MAX_PREFILLED: Final = 6_000
 _KNOWN_FAULTS: Final = frozenset(
     {
         "nothing_rated",
+        "picture_too_large",
+        "picture_unreadable",
+        "picture_without_text",
+        "picture_wrong_kind",
         "product_unknown",
         "stars_missing",
         "stars_out_of_range",
@@ -65,6 +73,7 @@ def frame_of(page: FeedbackPage, token: str) -> PageFrame:
         page.own_texts,
         customer_name=invitation.customer_name,
         displayed_name=page.displayed_name,
+        takes_pictures=page.takes_pictures,
     )
 
 
@@ -104,7 +113,9 @@ def _view_rating(page: FeedbackPage, frame: PageFrame, query: QueryParams) -> Pa
         frame,
         items,
         text_limit=MAX_TEXT_LENGTH,
-        notice=_saved_notice(page, frame, query.get("saved")) or _answered_notice(page, frame, items),
+        notice=_saved_notice(page, frame, query.get("saved"))
+        or (frame.texts("picture_removed") if query.get("removed") == "yes" and page.ratings else None)
+        or _answered_notice(page, frame, items),
         is_answered=bool(page.ratings),
         settled=settled_beside(page, frame),
         next_skip=next_skip if next_skip < len(products) else None,
@@ -165,6 +176,7 @@ def _prefilled(
                 stars=given if items else stars or given,
                 text=text,
                 reply=reply.text if reply is not None else None,
+                picture_ids=_picture_ids(rating),
             )
         )
     return items
@@ -180,18 +192,23 @@ def _number(text: str | None) -> int:
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 6 else 0
 
 
-def view_saved(page: FeedbackPage, token: str, items: Sequence[FormItem], saved: str | None) -> Page | None:
-    """Show a form again of which one product was saved, with what else was typed; None where nothing else was."""
-    others = [item for item in items if item.product_id != saved and not _says_what_stands(item, page)]
+def view_saved(
+    page: FeedbackPage, token: str, items: Sequence[FormItem], saved: str | None, *, is_removal: bool = False
+) -> Page | None:
+    """Show a form again of which one product was saved, with what else was typed; None where nothing else was.
+
+    With `is_removal` a picture was removed, and nothing saved.
+    """
+    others = [item for item in items if (is_removal or item.product_id != saved) and not _says_what_stands(item, page)]
     if not others:
         return None
     frame = frame_of(page, token)
-    shown = [_as_typed(item, page, frame, is_saved=item.product_id == saved) for item in items]
+    shown = [_as_typed(item, page, frame, is_saved=not is_removal and item.product_id == saved) for item in items]
     return rate_page(
         frame,
         shown,
         text_limit=MAX_TEXT_LENGTH,
-        notice=_saved_notice(page, frame, saved),
+        notice=frame.texts("picture_removed") if is_removal else _saved_notice(page, frame, saved),
         is_answered=True,
         can_report_missing=False,
     )
@@ -228,7 +245,19 @@ def _as_typed(
     item: FormItem, page: FeedbackPage, frame: PageFrame, *, faults: Sequence[str] = (), is_saved: bool = False
 ) -> RatedItem:
     product = next((product for product in page.products if product.product_id == item.product_id), None)
-    return make_item(product, frame, stars=item.shown_stars, text=item.text, faults=faults, is_saved=is_saved)
+    return make_item(
+        product,
+        frame,
+        stars=item.shown_stars,
+        text=item.text,
+        faults=faults,
+        is_saved=is_saved,
+        picture_ids=_picture_ids(page.find_rating(item.product_id)),
+    )
+
+
+def _picture_ids(rating: Rating | None) -> Sequence[UUID]:
+    return rating.picture_ids if rating is not None else ()
 
 
 def view_faults(
@@ -266,7 +295,10 @@ def view_faults(
 
 def _sentence(fault: Fault, frame: PageFrame, *, is_blank: bool = False) -> str:
     code = "stars_missing" if fault.code == "stars_out_of_range" and is_blank else fault.code
-    return frame.texts(f"fault_{code if code in _KNOWN_FAULTS else 'other'}", limit=MAX_TEXT_LENGTH)
+    if code == "too_many_pictures":
+        return frame.texts("fault_too_many_pictures", count=MAX_PICTURES)
+    known = code if code in _KNOWN_FAULTS else "other"
+    return frame.texts(f"fault_{known}", limit=MAX_TEXT_LENGTH, size=frame.texts.megabytes(MAX_PICTURE_BYTES))
 
 
 def language_of(accepted: str | None) -> str:

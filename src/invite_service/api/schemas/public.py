@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 from pydantic.functional_validators import AfterValidator
@@ -75,6 +76,8 @@ class ReviewResponse:
     text: str
     state: str
     """published, pending, needs_attention or rejected."""
+    picture_ids: Sequence[UUID]
+    """Each is at `/public/v1/invitations/{token}/pictures/{picture_id}`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,7 @@ class RatingResponse:
         """Shape a rating of the domain."""
         review = None
         if rating.review_text is not None and rating.review_state is not None:
-            review = ReviewResponse(rating.review_text, rating.review_state)
+            review = ReviewResponse(rating.review_text, rating.review_state, rating.picture_ids)
         return cls(
             product_id=rating.product_id,
             stars=rating.stars,
@@ -159,6 +162,8 @@ class PublicInvitationResponse:
     is_delivery_confirmed: bool
     products: Sequence[AskedProductResponse]
     """Everything that was ever asked about; empty for the service."""
+    takes_pictures: bool
+    """Pictures can be added to a review."""
     service_rating: RatingResponse | None
     is_service_editable: bool
     """False: likewise, and for an invitation that is not about the service."""
@@ -199,6 +204,7 @@ class PublicInvitationResponse:
                 )
                 for card in page.products
             ],
+            takes_pictures=page.takes_pictures,
             service_rating=ratings.get(None),
             is_service_editable=page.invitation.kind is Kind.SERVICE and page.is_open(None),
         )

@@ -119,6 +119,8 @@ class PublicTextResponse(Answer):
     language: str
     displayed_name: str
     """Empty for somebody who is not named."""
+    picture_ids: Sequence[UUID]
+    """Each is at `/public/v1/{merchant_id}/pictures/{picture_id}`."""
 
 
 @dataclass(kw_only=True)
@@ -164,7 +166,10 @@ class PublicReviewResponse(Answer):
             product_id=review.product_id,
             stars=review.stars,
             review=PublicTextResponse(
-                text=review.text, language=review.language or "", displayed_name=review.displayed_name
+                text=review.text,
+                language=review.language or "",
+                displayed_name=review.displayed_name,
+                picture_ids=review.picture_ids,
             )
             if review.text is not None
             else None,

@@ -152,6 +152,8 @@ class ReviewResponse(Answer):
     """The name it is shown with; empty for none."""
     language: str
     """The language it is taken to be in."""
+    picture_ids: Sequence[UUID]
+    """Each is at `/v1/ratings/{rating_id}/pictures/{picture_id}`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +199,7 @@ class ListedRatingResponse(Answer):
                 state=rating.review_state,
                 displayed_name=shown.displayed_name or "",
                 language=shown.language or "",
+                picture_ids=rating.picture_ids,
             )
         return cls(
             id=rating.id,
