@@ -37,7 +37,7 @@ open_router = APIRouter(tags=["public reviews"], route_class=OpenRoute)
     ),
 )
 async def get_rating_picture(
-    rating_id: RatingId, picture_id: PictureId, caller: ReadsRatings, services: Services
+    caller: ReadsRatings, rating_id: RatingId, picture_id: PictureId, services: Services
 ) -> Response:
     content = await services.create_pictures().find_of_rating(caller.merchant.id, rating_id, picture_id)
     return Response(content, media_type=PICTURE_TYPE, headers=_PRIVATE)
