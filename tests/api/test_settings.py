@@ -15,6 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "sender_email": None,
     "reply_to": None,
     "homepage_url": None,
+    "sites": None,
     "support_email": None,
     "support_phone": None,
     "support_url": None,
@@ -32,6 +33,7 @@ OURS = {
     "sender_email": "hei@gifts.example",
     "reply_to": "svar@gifts.example",
     "homepage_url": "https://gifts.example/no",
+    "sites": ["https://gifts.example", "http://127.0.0.1:8080"],
     "support_email": "help@gifts.example",
     "support_phone": "+47 22 00 00 00",
     "support_url": "https://gifts.example/help?from=mail",
@@ -65,6 +67,16 @@ async def test_branding_is_replaced_as_a_whole(merchant: MerchantClient) -> None
     assert (await merchant.get("/v1/branding")).json() == first.json()
     second = await put(merchant, {"sender_name": "Gaver", "logo_url": None}, if_match='"1"')
     assert second.json() == DEFAULTS | {"version": 2, "sender_name": "Gaver"}
+
+
+async def test_sites_are_kept_as_browsers_write_them(merchant: MerchantClient) -> None:
+    given = ["HTTPS://Gifts.Example:443/", "https://gifts.example", "https://m.gifts.example:8443"]
+    saved = (await put(merchant, {"sites": given})).json()
+    assert saved["sites"] == ["https://gifts.example", "https://m.gifts.example:8443"]
+    assert (await put(merchant, {"sites": []})).json()["sites"] == []
+    wrong = ["gifts.example", "https://gifts.example/shop", "https://a@gifts.example", "ftp://gifts.example", "null"]
+    refused = await put(merchant, {"sites": wrong})
+    assert [error["pointer"] for error in refused.json()["errors"]] == [f"/sites/{number}" for number in range(5)]
 
 
 async def test_branding_is_not_replaced_unseen(merchant: MerchantClient) -> None:

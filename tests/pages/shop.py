@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 from fastapi import FastAPI
 
-from invite_service.api import pictures, public
+from invite_service.api import pictures, public, scripts
 from invite_service.api.errors import install_problems
 from invite_service.api.pages import review_policy, routes
 from invite_service.bootstrap import Factory, ProcessContext
@@ -103,5 +103,6 @@ def make_app(context: ProcessContext) -> FastAPI:
     app.include_router(review_policy.router)
     app.include_router(public.router)
     app.include_router(pictures.open_router)
+    app.include_router(scripts.router)
     install_problems(app)
     return app

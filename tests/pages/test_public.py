@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Step
 from tests.pages.shop import NOTHING, PageShop
-from tests.support.builders import make_policy
+from tests.support.builders import make_branding, make_policy
 
 UNKNOWN = {
     "type": "urn:invite-service:problem:token_not_found",
@@ -50,8 +51,10 @@ async def test_invitation_tells_what_a_page_needs(shop: PageShop) -> None:
             "support_email": "help@gifts.example",
             "support_phone": None,
             "support_url": None,
+            "contact_url": "mailto:help@gifts.example",
         },
         "is_delivery_confirmed": False,
+        "asks_about_delivery": False,
         "products": [
             {
                 "id": "mug",
@@ -81,7 +84,28 @@ async def test_invitation_tells_what_a_page_needs(shop: PageShop) -> None:
         "takes_pictures": True,
         "service_rating": None,
         "is_service_editable": False,
+        "texts": ANY,
     }
+
+
+async def test_texts_are_in_the_customers_language_and_the_merchants_words(shop: PageShop) -> None:
+    invitation = await shop.invite("mug", "tent")
+    looked = (await shop.client.get(f"/public/v1/invitations/{shop.token(invitation)}")).json()
+    texts = looked["texts"]
+    assert looked["asks_about_delivery"] is True
+    assert {
+        name: texts[name] for name in ("direction", "stars", "ask_title", "yes", "consent", "contact", "close")
+    } == {
+        "direction": "ltr",
+        "stars": ["1 stjerne", "2 stjerner", "3 stjerner", "4 stjerner", "5 stjerner"],
+        "ask_title": "Har bestillingen kommet frem?",
+        "yes": "Ja, jeg har fått alt",
+        "consent": "Når du publiserer, kan The Gift Shop vise stjernene og omtalen din til andre. "
+        "Navnet ditt vises slik: Kari N.",
+        "contact": "Kontakt The Gift Shop",
+        "close": "Lukk",
+    }
+    assert all(texts.values())
 
 
 async def test_looking_records_a_view_and_nothing_else(shop: PageShop) -> None:
@@ -224,23 +248,40 @@ async def test_unknown_token_is_one_answer(shop: PageShop, method: str, path: st
         assert response.headers["Content-Type"] == "application/problem+json"
 
 
-async def test_page_of_any_site_may_read_every_answer(shop: PageShop) -> None:
+async def test_pages_of_the_merchants_sites_may_read_every_answer_and_no_others(shop: PageShop) -> None:
     invitation = await shop.invite()
     address = f"/public/v1/invitations/{shop.token(invitation)}"
-    preflight = await shop.client.options(f"{address}/ratings", headers={"Origin": "https://gifts.example"})
-    assert preflight.status_code == 204
-    assert preflight.headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE"
-    assert preflight.headers["Access-Control-Allow-Headers"] == "Content-Type"
-    answers = [
-        preflight,
-        await shop.client.get(address),
-        await shop.client.post(f"{address}/ratings", json={"ratings": []}),
-        await shop.client.post(f"{address}/ratings", content=b"{"),
-        await shop.client.get("/public/v1/invitations/nonsense"),
-    ]
-    assert [answer.status_code for answer in answers] == [204, 200, 422, 400, 404]
-    for answer in answers:
-        assert answer.headers["Access-Control-Allow-Origin"] == "*"
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
-        assert "Access-Control-Allow-Credentials" not in answer.headers
+    expired = shop.token(invitation)
+    for origin, allowed in (("https://gifts.example", "https://gifts.example"), ("https://evil.example", None)):
+        headers = {"Origin": origin}
+        answers = [
+            await shop.client.options(f"{address}/ratings", headers=headers),
+            await shop.client.get(address, headers=headers),
+            await shop.client.post(f"{address}/ratings", json={"ratings": []}, headers=headers),
+            await shop.client.post(f"{address}/ratings", content=b"{", headers=headers),
+        ]
+        assert [answer.status_code for answer in answers] == [204, 200, 422, 400]
+        for answer in answers:
+            assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+            assert answer.headers["Vary"] == "Origin"
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert answer.headers["Referrer-Policy"] == "no-referrer"
+            assert "Access-Control-Allow-Credentials" not in answer.headers
+        assert answers[0].headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE"
+        assert answers[0].headers["Access-Control-Allow-Headers"] == "Content-Type"
+    headers = {"Origin": "https://gifts.example"}
+    forged = await shop.client.get("/public/v1/invitations/nonsense", headers=headers)
+    assert (forged.status_code, forged.headers.get("Access-Control-Allow-Origin")) == (404, None)
+    shop.house.clock.advance(timedelta(days=1000))
+    late = await shop.client.get(f"/public/v1/invitations/{expired}", headers=headers)
+    assert (late.status_code, late.headers.get("Access-Control-Allow-Origin")) == (404, "https://gifts.example")
+
+
+async def test_sites_of_the_branding_take_the_place_of_the_homepage(shop: PageShop) -> None:
+    await shop.brand(make_branding(sites=("https://www.gifts.example", "https://m.gifts.example")))
+    address = f"/public/v1/invitations/{shop.token(await shop.invite())}"
+    found = {
+        origin: (await shop.client.get(address, headers={"Origin": origin})).headers.get("Access-Control-Allow-Origin")
+        for origin in ("https://m.gifts.example", "https://gifts.example", "null")
+    }
+    assert found == {"https://m.gifts.example": "https://m.gifts.example", "https://gifts.example": None, "null": None}

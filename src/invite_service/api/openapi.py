@@ -71,7 +71,10 @@ _TAGS: Final = (
     {"name": "insights", "description": "Figures that add up."},
     {"name": "sandbox", "description": "Time and mailbox of a sandbox merchant."},
     {"name": "operators", "description": "Merchants and their keys; needs an operator key."},
-    {"name": "public", "description": "For a merchant's own page: by the token of a message's link, from any site."},
+    {
+        "name": "public",
+        "description": "For a merchant's own page: by the token of a message's link, from the merchant's sites.",
+    },
     {"name": "public reviews", "description": "What is published, for the shop's pages: without a key, from any site."},
     {"name": "operations", "description": "For load balancers and monitoring."},
 )

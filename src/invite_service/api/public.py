@@ -1,6 +1,7 @@
-"""The hosted page's twin for a merchant's own page: by token, without a key, from any site.
+"""The hosted page's twin for a merchant's own page: by token, without a key, from the merchant's own sites.
 
-The token in the path is the whole of the caller's right, and no cookie is ever read; so any site may call.
+The token in the path is the whole of the caller's right, and no cookie is ever read. Pages of other sites get no header
+that would let them read the answers: a token that leaks to one is worth less there.
 """
 
 import contextlib
@@ -13,12 +14,12 @@ from starlette.responses import Response
 
 from invite_service.api.answers import JsonAnswer
 from invite_service.api.bodies import read_body
-from invite_service.api.dependencies import PictureId, Services
+from invite_service.api.dependencies import PictureId, Services, factory_of
 from invite_service.api.errors import NO_CONTENT, OK, answer_problem, problem_of, request_id_of
 from invite_service.api.openapi import documented
 from invite_service.api.pages.forms import read_form
 from invite_service.api.pages.uploads import PICTURE_TYPE, check_count
-from invite_service.api.pages.views import frame_of
+from invite_service.api.pages.views import asks_about_delivery, frame_of
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.public import (
     FeedbackRequest,
@@ -28,44 +29,59 @@ from invite_service.api.schemas.public import (
     RatingResponse,
 )
 from invite_service.domain.errors import DomainError
+from invite_service.domain.invitation import Kind
+from invite_service.rendering.own_page import own_page_texts
 from invite_service.rendering.pages import not_received_notice
 
 _HEADERS: Final = {
-    "Access-Control-Allow-Origin": "*",
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
+    "Vary": "Origin",
     "X-Robots-Tag": "noindex",
 }
 
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE",
     "Access-Control-Allow-Headers": "Content-Type",
-    "Access-Control-Max-Age": "86400",
+    "Access-Control-Max-Age": "7200",
 }
 
 
 class PublicRoute(StrictRoute):
-    """A route whose every answer, problems too, may be read by a page of any site."""
+    """A route whose every answer, problems too, may be read by pages of the merchant's sites, and by no others."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the route."""
         answer = super().get_route_handler()
 
-        async def answer_any_site(request: Request) -> Response:
+        async def answer_sites(request: Request) -> Response:
+            headers = _HEADERS
             try:
+                headers = _HEADERS | await _allowing(request)
                 response = await answer(request)
             except DomainError as error:
                 response = answer_problem(problem_of(error, request_id=request_id_of(request.scope)))
             except Exception:
-                # Answered above this route, where the middleware adds them: no page gets to see a 503 without.
+                # Answered above this route, where the middleware adds them.
                 request.state.answer_headers = [
-                    (name.lower().encode(), text.encode()) for name, text in _HEADERS.items()
+                    (name.lower().encode(), text.encode()) for name, text in headers.items()
                 ]
                 raise
-            response.headers.update(_HEADERS)
+            response.headers.update(headers)
             return response
 
-        return answer_any_site
+        return answer_sites
+
+
+async def _allowing(request: Request) -> dict[str, str]:
+    """Give the header that lets the page that asks read the answer, where the merchant has it among its sites."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return {}
+    feedback = factory_of(request).create_feedback()
+    if not await feedback.allows_site(request.path_params["token"], origin):
+        return {}
+    return {"Access-Control-Allow-Origin": origin}
 
 
 router = APIRouter(tags=["public"], route_class=PublicRoute)
@@ -78,7 +94,7 @@ _FEEDBACK = TypeAdapter(FeedbackRequest)
     **documented(
         "get_public_invitation",
         "Get what a page needs to ask the customer",
-        description="Records nothing but a note that the page was opened.",
+        description="Records nothing but a note that the page was opened. `texts` are in the invitation's language.",
         answers={OK: PublicInvitationResponse},
         problems=["token_not_found"],
         security=None,
@@ -86,7 +102,16 @@ _FEEDBACK = TypeAdapter(FeedbackRequest)
 )
 async def get_public_invitation(token: str, services: Services) -> Response:
     page = await services.create_feedback().open_page(token, is_noted=True)
-    return JsonAnswer(PublicInvitationResponse.of(page))
+    frame = frame_of(page, token)
+    texts = own_page_texts(frame, is_product=page.invitation.kind is Kind.PRODUCT, count=len(page.products))
+    contact = frame.brand.support
+    answer = PublicInvitationResponse.of(
+        page,
+        texts=texts,
+        contact_url=contact.href if contact is not None else None,
+        asks_about_delivery=asks_about_delivery(page),
+    )
+    return JsonAnswer(answer)
 
 
 @router.post(
@@ -196,5 +221,5 @@ async def post_not_received(token: str, services: Services) -> Response:
 @router.options("/public/v1/invitations/{token}/not-received", include_in_schema=False)
 @router.options("/public/v1/invitations/{token}/pictures", include_in_schema=False)
 @router.options("/public/v1/invitations/{token}/pictures/{picture_id}", include_in_schema=False)
-async def allow_any_site(token: str) -> Response:
+async def allow_sites(token: str) -> Response:
     return Response(status_code=NO_CONTENT, headers=_PREFLIGHT)

@@ -20,6 +20,8 @@ class Branding:
     reply_to: str | None = None
     homepage_url: str | None = None
     """None: the merchant's."""
+    sites: tuple[str, ...] | None = None
+    """Origins of the pages that may ask by a customer's token; None: that of the homepage."""
     support_email: str | None = None
     support_phone: str | None = None
     """As it is shown to customers."""

@@ -17,6 +17,7 @@ from invite_service.domain.errors import (
     InvalidInputError,
     MerchantNotFoundError,
     PictureNotFoundError,
+    TokenNotFoundError,
 )
 from invite_service.domain.feedback import Feedback, Rating
 from invite_service.domain.invitation import Invitation
@@ -35,6 +36,7 @@ from invite_service.rules.feedback import (
     tidy,
 )
 from invite_service.rules.publishing import Publishing, decide_publishing, display_name
+from invite_service.rules.sites import is_allowed_site
 from invite_service.rules.states import record_feedback, report_not_received
 from invite_service.services.approvals import open_case
 from invite_service.services.feedback_pages import (
@@ -96,6 +98,20 @@ class FeedbackService:
                 await stores.timeline.add(visit.merchant.id, [visit.entry(TimelineEvent.PAGE_VIEWED)])
             page = await read_page(visit, is_delivery_confirmed=last.is_delivery_confirmed, texts=self._texts)
             return replace(page, takes_pictures=self._takes_pictures)
+
+    async def allows_site(self, token: str, origin: str) -> bool:
+        """Say whether a page of an origin may read what this token is answered; forged tokens allow none.
+
+        An expired one, and that of an erased customer, allow what their merchant does: their pages are told so.
+        """
+        try:
+            claims = self._signer.read(token, TokenPurpose.PAGE)
+            async with self._database.autocommit() as stores:
+                merchant = await stores.merchants.get(claims.merchant_id)
+                branding = await stores.branding.get(merchant.id)
+        except (TokenNotFoundError, MerchantNotFoundError):
+            return False
+        return is_allowed_site(origin, branding, homepage_url=merchant.homepage_url)
 
     async def confirm_delivery(self, token: str) -> None:
         """Note that the order has arrived; confirming again changes nothing."""

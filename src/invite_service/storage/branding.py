@@ -72,5 +72,7 @@ class BrandingStore:
 
 
 def _branding(row: Row) -> Branding:
-    settings = row["settings"]
-    return Branding(version=row["version"], **{name: settings[name] for name in _SETTINGS if name in settings})
+    settings = {name: row["settings"][name] for name in _SETTINGS if name in row["settings"]}
+    if settings.get("sites") is not None:
+        settings["sites"] = tuple(settings["sites"])
+    return Branding(version=row["version"], **settings)

@@ -88,12 +88,12 @@ def view_page(page: FeedbackPage, token: str, query: QueryParams) -> Page:
         return view_thanks(page, frame)
     if page.ratings and not _open_ones(page):
         return view_answered(page, frame, skip=_number(query.get("skip")))
-    if _asks_about_delivery(page) and query.get("received") != "yes" and "stars" not in query:
+    if asks_about_delivery(page) and query.get("received") != "yes" and "stars" not in query:
         return ask_page(frame, page.products)
     return _view_rating(page, frame, query)
 
 
-def _asks_about_delivery(page: FeedbackPage) -> bool:
+def asks_about_delivery(page: FeedbackPage) -> bool:
     """Ask the customers of the e-mail that asks; its SMS leads to the stars (RULES.md section 1, "step").
 
     So does the e-mail of a merchant that wants it to.

@@ -3,13 +3,15 @@
 import re
 from dataclasses import dataclass
 from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from invite_service.api.schemas.fields import STRICT, Answer, EmailText, SecureAddress, Text100, WebAddress
 from invite_service.domain.branding import Branding
 from invite_service.rules.contacts import read_email
+from invite_service.rules.sites import origin_of
 from invite_service.rules.sms_senders import kind_of_sender
 
 
@@ -34,6 +36,17 @@ def check_phone(text: str) -> str:
     return text.strip()
 
 
+def check_origin(text: str) -> str:
+    """Check that a text is the origin of a site, and nothing beside it; gives it back as browsers write it."""
+    origin = origin_of(text)
+    if origin is None or urlsplit(text.strip())._replace(scheme="", netloc="").geturl().strip("/") or "@" in text:
+        raise PydanticCustomError("invalid_format", "Must be an origin such as https://www.shop.example.")
+    return origin
+
+
+MAX_SITES: Final = 50
+"""Of one merchant."""
+
 _PHONE: Final = re.compile(r"\+?[0-9](?:[ ()/.-]{0,2}[0-9]){2,19}", re.ASCII)
 
 
@@ -50,6 +63,12 @@ Email = Annotated[
     EmailText, AfterValidator(check_email), WithJsonSchema({"type": "string", "format": "email", "maxLength": 320})
 ]
 Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(check_phone)]
+Origin = Annotated[
+    str,
+    StringConstraints(max_length=300),
+    AfterValidator(check_origin),
+    WithJsonSchema({"type": "string", "format": "uri", "maxLength": 300, "examples": ["https://www.shop.example"]}),
+]
 SmsSender = Annotated[
     str, StringConstraints(pattern=r"^(?:[A-Za-z0-9]{1,11}|\+[1-9][0-9]{6,14})$"), AfterValidator(check_sms_sender)
 ]
@@ -73,6 +92,9 @@ class BrandingRequest(BaseModel):
     reply_to: Email | None = None
     homepage_url: WebAddress | None = None
     """Where links to the shop lead; default: the merchant's homepage."""
+    sites: Annotated[list[Origin], Field(max_length=MAX_SITES)] | None = None
+    """Origins, such as https://www.shop.example, of pages that may call by a customer's token; default: the
+    homepage's."""
     support_email: Email | None = None
     """Where customers turn who have not received their order."""
     support_phone: Phone | None = None
@@ -84,7 +106,10 @@ class BrandingRequest(BaseModel):
 
     def to_branding(self) -> Branding:
         """Translate to the domain."""
-        return Branding(**{name: value for name, value in self if value is not None})
+        given = {name: value for name, value in self if value is not None}
+        if self.sites is not None:
+            given["sites"] = tuple(dict.fromkeys(self.sites))
+        return Branding(**given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +134,7 @@ class BrandingResponse(Answer):
     sender_email: str | None
     reply_to: str | None
     homepage_url: str | None
+    sites: tuple[str, ...] | None
     support_email: str | None
     support_phone: str | None
     support_url: str | None
@@ -129,6 +155,7 @@ class BrandingResponse(Answer):
             sender_email=branding.sender_email,
             reply_to=branding.reply_to,
             homepage_url=branding.homepage_url,
+            sites=branding.sites,
             support_email=branding.support_email,
             support_phone=branding.support_phone,
             support_url=branding.support_url,

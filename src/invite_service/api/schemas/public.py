@@ -144,6 +144,8 @@ class AskingMerchantResponse:
     support_email: str | None
     support_phone: str | None
     support_url: str | None
+    contact_url: str | None
+    """Where a link to the support leads: its page, or mailto."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +162,8 @@ class PublicInvitationResponse:
     """The name a review left now is shown with; empty for none."""
     merchant: AskingMerchantResponse
     is_delivery_confirmed: bool
+    asks_about_delivery: bool
+    """The page begins with the question whether everything has arrived."""
     products: Sequence[AskedProductResponse]
     """Everything that was ever asked about; empty for the service."""
     takes_pictures: bool
@@ -167,9 +171,18 @@ class PublicInvitationResponse:
     service_rating: RatingResponse | None
     is_service_editable: bool
     """False: likewise, and for an invitation that is not about the service."""
+    texts: Mapping[str, str | Sequence[str]]
+    """What a page says, ours or the merchant's own words; `stars` are five labels, `direction` is ltr or rtl."""
 
     @classmethod
-    def of(cls, page: FeedbackPage) -> Self:
+    def of(
+        cls,
+        page: FeedbackPage,
+        *,
+        texts: Mapping[str, str | Sequence[str]],
+        contact_url: str | None,
+        asks_about_delivery: bool,
+    ) -> Self:
         """Shape what the service read."""
         ratings: Mapping[str | None, RatingResponse] = {
             rating.product_id: RatingResponse.of(rating) for rating in page.ratings
@@ -191,8 +204,10 @@ class PublicInvitationResponse:
                 support_email=branding.support_email,
                 support_phone=branding.support_phone,
                 support_url=branding.support_url,
+                contact_url=contact_url,
             ),
             is_delivery_confirmed=page.is_delivery_confirmed,
+            asks_about_delivery=asks_about_delivery,
             products=[
                 AskedProductResponse(
                     id=card.product_id,
@@ -206,6 +221,7 @@ class PublicInvitationResponse:
             ],
             takes_pictures=page.takes_pictures,
             service_rating=ratings.get(None),
+            texts=texts,
             is_service_editable=page.invitation.kind is Kind.SERVICE and page.is_open(None),
         )
 
