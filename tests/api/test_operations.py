@@ -8,9 +8,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from invite_service.bootstrap import new_id
 from invite_service.config import Settings
 from invite_service.domain.errors import SchemaOutdatedError
+from invite_service.domain.invitation import Step
+from invite_service.domain.merchant import MerchantId
 from invite_service.main import create_app
+from invite_service.services.tokens import TokenPurpose
 from tests.api.conftest import SECRET, Api, Clock, MerchantClient, make_order, make_problem, serve
 
 
@@ -172,20 +176,27 @@ async def test_parameters_are_refused_where_none_are_taken(api: Api, merchant: M
     assert (await api.http.get("/livez?verbose")).status_code == 200
 
 
-async def test_a_page_of_any_site_may_read_whatever_is_answered_to_it(api: Api) -> None:
+async def test_a_page_of_the_merchants_site_may_read_what_is_answered_before_and_above_the_route(
+    api: Api, merchant: MerchantClient
+) -> None:
     async def too_much() -> AsyncIterator[bytes]:
         for _ in range(3):
             yield b" " * 512 * 1024
 
-    path = "/public/v1/invitations/abc/ratings"
-    for answer, status in (
-        (await api.http.post(path, content=too_much()), 413),
-        (await api.http.post(path, content=b"{"), 400),
-        (await api.http.post(path, json={"ratings": []}), 404),
-        (await api.http.options(path), 204),
-    ):
-        assert answer.status_code == status
-        assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+    token = api.context.signer.make(
+        MerchantId(merchant.id), new_id(), purpose=TokenPurpose.PAGE, step=Step.PRODUCT_1, at=api.clock.now
+    )
+    path = f"/public/v1/invitations/{token}/ratings"
+    for origin, allowed in (("https://gifts.example", ["https://gifts.example"]), ("https://other.example", [])):
+        headers = {"Origin": origin}
+        for answer, status in (
+            (await api.http.post(path, content=too_much(), headers=headers), 413),
+            (await api.http.post(path, content=b"{", headers=headers), 400),
+            (await api.http.post(path, json={"ratings": [{"product_id": "mug", "stars": 5}]}, headers=headers), 404),
+            (await api.http.options(path, headers=headers), 204),
+        ):
+            assert answer.status_code == status
+            assert answer.headers.get_list("access-control-allow-origin") == allowed
 
 
 async def test_orders_that_cannot_be_stored_in_time_are_to_be_sent_again(api: Api, merchant: MerchantClient) -> None:
