@@ -256,6 +256,12 @@ class Metrics:
         self.due_backlog = Gauge(
             "invite_due_backlog", "Due messages at the last look, not claimed yet.", registry=self._registry
         )
+        self._open_circuits = Gauge(
+            "invite_open_circuits",
+            "Merchants' circuits that are open, or wait for a trial, at the last look.",
+            ["provider"],
+            registry=self._registry,
+        )
         self.claim_seconds = self._histogram("claim_seconds", "Time to claim a batch of due messages.")
         self.provider_seconds = self._histogram("provider_seconds", "Time of a call to a provider.", "provider")
         self.poll_failures = self._counter("poll_failures", "Looks for due messages that failed.")
@@ -284,6 +290,12 @@ class Metrics:
         messages, times = self._of_attempts[kind]
         messages.inc()
         times.observe(seconds)
+
+    def set_open_circuits(self, by_provider: Mapping[str, int]) -> None:
+        """Tell how many circuits of each provider are open; of all others none is."""
+        self._open_circuits.clear()
+        for provider, count in by_provider.items():
+            self._open_circuits.labels(provider).set(count)
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

@@ -1,6 +1,7 @@
 """Channels: whose provider messages leave through, what is kept of its credentials, and what a check says."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from io import StringIO
 from ipaddress import ip_network
 from typing import Any
@@ -9,6 +10,7 @@ from unittest.mock import ANY
 import pytest
 
 from invite_service.config import Settings
+from invite_service.domain.invitation import Channel
 from invite_service.domain.merchant import MerchantId
 from tests.api.conftest import Api, Clock, MerchantClient, make_problem, serve
 from tests.support.sending import driver_of
@@ -29,6 +31,7 @@ UNSET: dict[str, Any] = {
     "events_url": None,
     "updated_at": None,
     "last_check": None,
+    "circuit": None,
     "paused_at": None,
     "paused_reason": None,
     "warnings": [],
@@ -327,6 +330,28 @@ async def test_check_says_what_is_wrong_and_a_successful_one_opens_the_channel(
     [resumed] = await rows(api, "SELECT actor, reason, data FROM timeline_entries WHERE event = 'channel_resumed'")
     assert tuple(resumed.values()) == ("key:first", "settings_work", {"channel": "email"})
     assert "hunter2" not in log.getvalue()
+
+
+async def test_provider_that_fails_is_shown_and_opened_by_hand(api: Api, merchant: MerchantClient) -> None:
+    async with api.context.database.transaction() as stores:
+        await stores.circuits.open(
+            MerchantId(merchant.id),
+            Channel.EMAIL,
+            provider="smtp",
+            version=0,
+            reason="timed_out",
+            real_now=api.clock.now,
+            durations=[timedelta(seconds=30)],
+        )
+    circuit = {
+        "provider": "smtp",
+        "openings": 1,
+        "reason": "timed_out",
+        "open_until": "2026-03-02T12:00:30Z",
+        "rests_until": None,
+    }
+    assert (await merchant.get("/v1/channels/email")).json() == UNSET | {"circuit": circuit}
+    assert (await merchant.post("/v1/channels/email/resume")).json() == UNSET
 
 
 async def test_check_without_a_provider_says_so(merchant: MerchantClient) -> None:

@@ -162,7 +162,7 @@ async def test_resting_provider_is_not_called_for_the_next_batch_either(house: S
     sending = house.sending(sender, batch_size=3)
 
     assert await sending.send_due(house.merchant.id, turn=OpenTurn()) == SendReport(postponed=3)
-    assert await sending.send_due(house.merchant.id, turn=OpenTurn()) == SendReport(postponed=3)
+    assert await sending.send_due(house.merchant.id, turn=OpenTurn()) == SendReport()
     assert len(sender.messages) == 1
 
 

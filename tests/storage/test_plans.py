@@ -35,6 +35,7 @@ from invite_service.storage.provider_events import (
 from invite_service.storage.reputation import READ_REPUTATION
 from invite_service.storage.sending import (
     CLAIM_DUE,
+    CLAIM_DUE_OF_CHANNEL,
     LOCK_EXPIRED,
     READ_CONTENTS,
     READ_INVITATIONS,
@@ -159,6 +160,7 @@ SENDING_STATEMENTS = {
     "set deliveries": SET_DELIVERIES,
     "count soft bounces": COUNT_SOFT_BOUNCES,
     "claim what is due": CLAIM_DUE,
+    "claim what is due of a channel": CLAIM_DUE_OF_CHANNEL,
     "read contents": READ_CONTENTS,
     "read invitations": READ_INVITATIONS,
     "record": RECORD,

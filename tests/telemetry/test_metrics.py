@@ -14,6 +14,8 @@ def test_counts_and_times_are_rendered_with_their_labels() -> None:
     metrics.count_attempt(outcome="accepted", channel="email", provider="smtp", seconds=0.2)
     metrics.count_attempt(outcome="accepted", channel="email", provider="smtp", seconds=0.2)
     metrics.due_backlog.set(7)
+    metrics.set_open_circuits({"ses": 1})
+    metrics.set_open_circuits({"smtp": 2})
     metrics.bell_failures.inc()
     metrics.count_answer(route="/v1/orders", method="POST", status=201, seconds=0.02)
     metrics.count_answer(route="/v1/orders", method="POST", status=201, seconds=0.02)
@@ -22,6 +24,7 @@ def test_counts_and_times_are_rendered_with_their_labels() -> None:
         'invite_orders_ingested_total{outcome="invited"}': 2,
         'invite_messages_total{channel="email",outcome="accepted"}': 2,
         "invite_due_backlog": 7,
+        'invite_open_circuits{provider="smtp"}': 2,
         "invite_bell_failures_total": 1,
         'invite_http_requests_total{method="POST",route="/v1/orders",status="201"}': 2,
         'invite_http_seconds_count{method="POST",route="/v1/orders"}': 2,

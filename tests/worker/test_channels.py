@@ -1,5 +1,7 @@
 """A running worker and merchants' own providers: whose server a message goes to, and when a change holds."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -14,6 +16,7 @@ from invite_service.domain.invitation import Channel, InvitationStatus
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.receipt import OutcomeWord
 from invite_service.services.channels import NewSettings
+from invite_service.worker.dispatcher import PLACES
 from invite_service.worker.main import working
 from tests.providers.sms_companies import Elks, form_of
 from tests.support.sending import SECRET, SendingHouse, make_database
@@ -39,6 +42,37 @@ async def find_pause(services: Factory, house: SendingHouse) -> ChannelPause | N
 async def find_accepted(house: SendingHouse, count: int) -> list[Any] | None:
     found = await house.rows("SELECT price FROM attempts WHERE outcome = 'accepted'")
     return found if len(found) == count else None
+
+
+async def find_waiting(house: SendingHouse, merchants: int) -> list[Any] | None:
+    """Find the merchants with calls that wait for an answer, once they are so many."""
+    found = await house.rows("SELECT DISTINCT merchant_id FROM attempts WHERE ended_at IS NULL")
+    return found if len(found) >= merchants else None
+
+
+class SilentServer:
+    """Takes connections and says nothing until it hangs up."""
+
+    def __init__(self) -> None:
+        self._writers: list[asyncio.StreamWriter] = []
+        self.port = 0
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def listening(cls) -> AsyncIterator["SilentServer"]:
+        """Listen while the block runs."""
+        silent = cls()
+        async with await asyncio.start_server(silent._take, "127.0.0.1", 0) as server:
+            silent.port = server.sockets[0].getsockname()[1]
+            yield silent
+            silent.hang_up()
+
+    async def _take(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+
+    def hang_up(self) -> None:
+        for writer in self._writers:
+            writer.close()
 
 
 @pytest.fixture
@@ -199,3 +233,26 @@ class InboxOfElks(Elks):
     def __call__(self, asked: Asked) -> Said:
         assert asked.basic() == self.login
         return Said.json({"status": "created", "id": "s1"})
+
+
+async def test_merchants_whose_servers_hang_keep_nobody_elses_messages_back(
+    services: Factory, houses: tuple[SendingHouse, SendingHouse, SendingHouse], database_url: str
+) -> None:
+    gifts = houses[0]
+    # With two turns each they would have every place that a worker has.
+    hanging = [await build_ready_house(gifts.database, MerchantId(f"hanging-{number}")) for number in range(PLACES)]
+    async with ScriptedSmtpServer() as default, SilentServer.listening() as server:
+        for house in hanging:
+            url = f"smtp://{house.merchant.id}:hunter2@127.0.0.1:{server.port}?starttls=never"
+            settings = NewSettings(provider="smtp", options={"url": url}, from_address="hei@hanging.example")
+            await services.create_channels().replace(house.merchant, Channel.EMAIL, settings, replacing=0, actor="test")
+        async with working(make_settings(database_url, **smtp_settings(default.port))):
+            for house in hanging:
+                await house.invite_many(9)
+            await comes_to_be(lambda: find_waiting(gifts, PLACES))
+            began_at = asyncio.get_running_loop().time()
+            await gifts.invite_many(10)
+            await comes_true(lambda: len(default.messages) == 10)
+            assert asyncio.get_running_loop().time() - began_at < 5
+            assert await find_waiting(gifts, PLACES)
+            server.hang_up()

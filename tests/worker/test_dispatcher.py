@@ -3,7 +3,8 @@
 import asyncio
 
 from invite_service.domain.merchant import MerchantId
-from invite_service.worker.dispatcher import Dispatcher, Turn
+from invite_service.worker.dispatcher import LINGERING, Dispatcher, Turn
+from tests.support.workers import comes_true
 
 A, B, C = MerchantId("a"), MerchantId("b"), MerchantId("c")
 
@@ -163,4 +164,44 @@ async def test_turn_that_raises_frees_its_place() -> None:
     await stage.end(0, RuntimeError("made up"))
     await settle()
     assert stage.began == [A, B]
+    await stage.end_all(dispatcher)
+
+
+async def test_place_of_a_turn_that_has_had_its_time_is_free_for_another_merchant() -> None:
+    stage = Stage()
+    dispatcher = Dispatcher(stage.take_turn, places=2, turn_seconds=0.2)
+    for _ in range(2):
+        dispatcher.wake(A)
+        await settle()
+    dispatcher.wake(B)
+    await settle()
+    assert stage.began == [A, A]
+    await comes_true(lambda: len(stage.began) == 3)
+    assert stage.began == [A, A, B]
+    assert [turn.must_end for turn in stage.turns] == [True, True, False]
+    await stage.end_all(dispatcher)
+
+
+async def test_only_merchants_without_a_turn_take_the_place_of_others() -> None:
+    stage = Stage()
+    dispatcher = Dispatcher(stage.take_turn, places=1, turn_seconds=0.01)
+    dispatcher.wake(A)
+    await settle()
+    dispatcher.wake(A)
+    await asyncio.sleep(0.03)
+    assert stage.began == [A]
+    await stage.end(0)
+    assert stage.began == [A, A]
+    await stage.end_all(dispatcher)
+
+
+async def test_turns_that_only_wait_are_not_piled_up_without_end() -> None:
+    stage = Stage()
+    dispatcher = Dispatcher(stage.take_turn, places=1, turn_seconds=0.0)
+    for number in range(LINGERING + 10):
+        dispatcher.wake(MerchantId(f"m{number}"))
+        await asyncio.sleep(0.001)
+    assert len(stage.began) == LINGERING + 1
+    await stage.end(0)
+    assert len(stage.began) == LINGERING + 2
     await stage.end_all(dispatcher)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 
 import pytest
@@ -31,6 +31,7 @@ class Turns:
         self.given: list[MerchantId] = []
         self.failures = 0
         self.backlogs: list[int] = []
+        self.circuits: list[Mapping[str, int]] = []
 
     async def take(self, merchant_id: MerchantId, turn: Turn) -> None:
         self.given.append(merchant_id)
@@ -51,6 +52,7 @@ async def polling(house: SendingHouse) -> AsyncIterator[Turns]:
         interval=INTERVAL,
         on_failure=turns.note_failure,
         on_backlog=turns.backlogs.append,
+        on_circuits=turns.circuits.append,
     )
     task = asyncio.create_task(loop.run())
     try:

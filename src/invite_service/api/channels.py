@@ -35,7 +35,8 @@ _CHANNEL = TypeAdapter(ChannelRequest)
     **documented(
         "get_channel",
         "Get a channel",
-        description="A channel pauses when its provider refuses the settings.",
+        description="A channel pauses when its provider refuses the settings. A provider that fails several times in a "
+        "row is left alone for a while (circuit), which ends by itself.",
         answers={OK: ChannelResponse},
         problems=["not_found"],
         scope="invitations:read",
@@ -110,8 +111,8 @@ async def check_channel(request: Request, channel: ChannelName, caller: WritesCh
     **documented(
         "resume_channel",
         "Open a paused channel again",
-        description="What waited for it is due at once, within its window and deadline. Opening an open one does "
-        "nothing.",
+        description="Also one whose provider failed and is left alone (circuit). What waited for it is due at once, "
+        "within its window and deadline. Opening an open one does nothing.",
         answers={OK: ChannelResponse},
         problems=["not_found"],
         scope="invitations:operate",

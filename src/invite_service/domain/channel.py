@@ -69,12 +69,31 @@ class ChannelSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Circuit:
+    """What a provider did last that keeps messages from it; instants are real time."""
+
+    provider: str
+    openings: int = 0
+    """How often in a row it opened; 0 where the provider only asked to wait."""
+    reason: str | None = None
+    """What the provider's last failure was."""
+    open_until: datetime | None = None
+    """Until then nothing is tried, and then one message."""
+    trial_until: datetime | None = None
+    """Until when that one has time for its answer."""
+    rests_until: datetime | None = None
+    """Until when the provider asked to wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelState:
-    """A channel as it is: its settings, whether it is paused, and what the last check of these settings said."""
+    """A channel as it is: its settings, whether it is paused, and what provider and last check said under them."""
 
     settings: ChannelSettings = ChannelSettings()
     pause: ChannelPause | None = None
     check: ChannelCheck | None = None
+    circuit: Circuit | None = None
+    """None: messages leave."""
 
 
 UNSET_CHANNEL: Final = ChannelState()

@@ -177,10 +177,16 @@ class ChannelService:
 async def resume(
     stores: Stores, merchant: Merchant, channel: Channel, *, actor: str, real_now: datetime, reason: str | None = None
 ) -> bool:
-    """Open a paused channel within a transaction; False when it was open. Whoever commits it rings the bell."""
-    if not await stores.sending.resume_channel(merchant.id, channel):
-        return False
+    """Open a channel that is paused, or whose circuit is open, within a transaction; False when it was open.
+
+    Whoever commits it rings the bell.
+    """
     now = merchant.now(real_now)
+    is_closed = await _close_circuit(stores, merchant, channel, actor=actor, now=now)
+    if not await stores.sending.resume_channel(merchant.id, channel):
+        if is_closed:
+            await stores.sending.hasten(merchant.id, channel, now=now)
+        return is_closed
     await stores.sending.hasten(merchant.id, channel, now=now)
     entry = TimelineEntry(
         at=now,
@@ -188,6 +194,20 @@ async def resume(
         event=TimelineEvent.CHANNEL_RESUMED,
         reason=reason,
         data={"channel": channel.value},
+    )
+    await stores.timeline.add(merchant.id, [entry])
+    return True
+
+
+async def _close_circuit(stores: Stores, merchant: Merchant, channel: Channel, *, actor: str, now: datetime) -> bool:
+    closed = await stores.circuits.discard(merchant.id, channel)
+    if closed is None:
+        return False
+    entry = TimelineEntry(
+        at=now,
+        actor=actor,
+        event=TimelineEvent.CIRCUIT_CLOSED,
+        data={"channel": channel.value, "provider": closed},
     )
     await stores.timeline.add(merchant.id, [entry])
     return True

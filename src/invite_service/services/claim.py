@@ -20,6 +20,7 @@ from invite_service.domain.suppression import SuppressionReason, SuppressionSour
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.domain.webhook import WebhookKind
 from invite_service.rendering.own_texts import OwnTexts
+from invite_service.rules.circuits import OPEN_FOR
 from invite_service.services.conclusions import WORKER, Conclusion, Tried, settle_late
 from invite_service.services.webhooks import announce
 from invite_service.storage.attempts import NewAttempt, Recorded
@@ -74,6 +75,8 @@ class Account:
     """At the current version."""
     channels: Mapping[Channel, ChannelState]
     """Those of which anything is known."""
+    read_at: float
+    """When it was read, on the event loop's clock."""
 
     def is_paused(self, channel: Channel) -> bool:
         """Say whether nothing may leave by a channel."""
@@ -82,6 +85,11 @@ class Account:
     def state_of(self, channel: Channel) -> ChannelState:
         """Tell what the merchant set for a channel, and whether it is paused."""
         return self.channels.get(channel, UNSET_CHANNEL)
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether there is a channel that may not let through all that is due."""
+        return not self.merchant.sandbox and any(state.circuit is not None for state in self.channels.values())
 
     def price_of(self, channel: Channel) -> Price | None:
         """Tell what an accepted message costs the merchant; None where that is not counted per message."""
@@ -175,6 +183,61 @@ class Claim:
                     source=SuppressionSource.PROVIDER_ANSWER,
                     at=self.merchant_now(tried.invitation),
                 )
+
+    async def open_circuit(self, channel: Channel, *, provider: str, reason: str) -> datetime | None:
+        """Leave a provider alone for a while, and say until when; None where others found the same before."""
+        now = self._clock()
+        async with self._database.transaction() as stores:
+            opened = await stores.circuits.open(
+                self.merchant.id,
+                channel,
+                provider=provider,
+                version=self.account.state_of(channel).settings.version,
+                reason=reason,
+                real_now=now,
+                durations=OPEN_FOR,
+            )
+            if opened is None:
+                return None
+            openings, until = opened
+            data: dict[str, JsonFigure] = {
+                "channel": channel.value,
+                "provider": provider,
+                "openings": openings,
+                "until": until.isoformat(),
+            }
+            await stores.timeline.add(self.merchant.id, [self._circuit_entry(now, opened=reason, data=data)])
+        log.warning("Opened a circuit", merchant_id=self.merchant.id, provider=provider, reason=reason, until=until)
+        return until
+
+    async def close_circuit(self, channel: Channel) -> None:
+        """Let all messages of a channel leave again."""
+        now = self._clock()
+        async with self._database.transaction() as stores:
+            version = self.account.state_of(channel).settings.version
+            closed = await stores.circuits.close(self.merchant.id, channel, version=version, real_now=now)
+            if closed is None or not closed[0]:
+                return
+            data: dict[str, JsonFigure] = {"channel": channel.value, "provider": closed[1]}
+            await stores.timeline.add(self.merchant.id, [self._circuit_entry(now, data=data)])
+        log.info("Closed a circuit", merchant_id=self.merchant.id, provider=closed[1])
+
+    async def rest_channel(self, channel: Channel, *, provider: str, until: datetime) -> None:
+        """Tell all workers until when a provider asked to wait."""
+        async with self._database.autocommit() as stores:
+            version = self.account.state_of(channel).settings.version
+            await stores.circuits.rest(self.merchant.id, channel, provider=provider, version=version, until=until)
+
+    def _circuit_entry(
+        self, now: datetime, *, opened: str | None = None, data: Mapping[str, JsonFigure]
+    ) -> TimelineEntry:
+        return TimelineEntry(
+            at=self.merchant.now(now),
+            actor=WORKER,
+            event=TimelineEvent.CIRCUIT_CLOSED if opened is None else TimelineEvent.CIRCUIT_OPENED,
+            reason=opened,
+            data=data,
+        )
 
     async def pause_channel(self, channel: Channel, *, reason: str) -> None:
         """Pause a channel of the merchant until its settings are put right (RULES.md section 7)."""

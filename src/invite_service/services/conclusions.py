@@ -77,11 +77,11 @@ def conclude_verdict(invitation: Invitation, verdict: Skip | Missed | Later, *, 
             assert_never(verdict)
 
 
-def conclude_rest(invitation: Invitation, *, plan: Policy, rest: timedelta, now: datetime) -> Conclusion:
-    """Postpone a message because its provider asked to wait before the message's turn came."""
+def conclude_rest(invitation: Invitation, *, plan: Policy, rest: timedelta, reason: str, now: datetime) -> Conclusion:
+    """Postpone a message whose provider takes none for a while, before the message's turn came."""
     retry = decide_rate_limit(invitation, plan=plan, retry_after=rest, now=now)
     after = states.record_retry(invitation, at=retry.at, tries=retry.tries)
-    reason, data = OutcomeWord.RATE_LIMITED.value, {"until": retry.at.isoformat()}
+    data = {"until": retry.at.isoformat()}
     event = TimelineEvent.MESSAGE_POSTPONED
     return _told(after, invitation, event, Fate.POSTPONED, now=now, reason=reason, data=data)
 

@@ -8,16 +8,17 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
 
-from invite_service.domain.invitation import Invitation
+from invite_service.domain.invitation import Channel, Invitation
 from invite_service.domain.message import Message
 from invite_service.domain.policy import Policy
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.rules.circuits import Shut
+from invite_service.services.circuits import CircuitWatch
 from invite_service.services.claim import Claim, Observer, Turn
 from invite_service.services.conclusions import (
     Conclusion,
@@ -91,6 +92,7 @@ class HandOver:
         outlet: Outlet,
         sendables: Iterable[Sendable],
         *,
+        channel: Channel,
         turn: Turn,
         fresh_until: float,
         new_id: Callable[[], UUID],
@@ -103,6 +105,8 @@ class HandOver:
         """What became of messages, as far as it is recorded."""
         self._claim = claim
         self._outlet = outlet
+        self.channel = channel
+        self._circuit = CircuitWatch(claim, outlet, channel)
         self._waiting = deque(sendables)
         self._turn = turn
         self._fresh_until = fresh_until
@@ -112,7 +116,8 @@ class HandOver:
         self._calls: dict[asyncio.Task[Receipt], Tried] = {}
         self._ended: list[_Ended] = []
         self._is_refused = False
-        self._started_count = 0
+        self.started_count = 0
+        """Messages for which a call may have begun."""
         self._began_at = asyncio.get_running_loop().time()
         self._has_more = has_more
         self._patience = patience
@@ -149,12 +154,8 @@ class HandOver:
         is_over = self._turn.must_end or asyncio.get_running_loop().time() > self._fresh_until
         if self._is_refused or is_over:
             self._ended += [_Ended(give_back(sendable.invitation)) for sendable in self._take_all()]
-        elif self._outlet.rests_until is not None:
-            rest = self._outlet.rests_until - self._claim.real_now()
-            if rest > timedelta(0):
-                self._ended += [_Ended(self._postpone(sendable, rest)) for sendable in self._take_all()]
-            else:
-                self._outlet.rests_until = None
+        elif (shut := self._circuit.find_shut()) is not None:
+            self._ended += [_Ended(self._postpone(sendable, shut)) for sendable in self._take_all()]
 
     def _take_all(self) -> list[Sendable]:
         """Take out everything that no call has begun for."""
@@ -163,16 +164,21 @@ class HandOver:
         self._waiting.clear()
         return left
 
-    def _postpone(self, sendable: Sendable, rest: timedelta) -> Conclusion:
-        now = self._claim.merchant_now(sendable.invitation)
-        return conclude_rest(sendable.invitation, plan=sendable.plan, rest=rest, now=now)
+    def _postpone(self, sendable: Sendable, shut: Shut) -> Conclusion:
+        return conclude_rest(
+            sendable.invitation,
+            plan=sendable.plan,
+            rest=shut.until - self._claim.real_now(),
+            reason=shut.reason,
+            now=self._claim.merchant_now(sendable.invitation),
+        )
 
     async def _record_and_open(self, room: int) -> None:
         while len(self._written) < room and self._waiting:
             self._write_one()
         starting = [self._start(self._written.popleft()) for _ in range(min(room, len(self._written)))]
         self._announce_more()
-        self._started_count += len(starting)
+        self.started_count += len(starting)
         ended, self._ended = self._ended, []
         openings = [_opening(tried, message, provider=self._outlet.sender.name) for tried, message in starting]
         recording = asyncio.create_task(self._claim.record([entry.conclusion for entry in ended], openings))
@@ -239,7 +245,7 @@ class HandOver:
     def _announce_more(self) -> None:
         if not self._has_more:
             return
-        pace = self._started_count / max(asyncio.get_running_loop().time() - self._began_at, LEAD_SECONDS / 100)
+        pace = self.started_count / max(asyncio.get_running_loop().time() - self._began_at, LEAD_SECONDS / 100)
         if self._left <= max(pace * LEAD_SECONDS, self._outlet.places.capacity):
             self._has_more = False
             self._turn.announce_more()
@@ -319,8 +325,7 @@ class HandOver:
         return asyncio.get_running_loop().time() + self._patience.call
 
     async def _conclude(self, tried: Tried, receipt: Receipt) -> None:
-        if receipt.outcome is OutcomeWord.RATE_LIMITED and receipt.retry_after is not None:
-            self._outlet.rests_until = self._claim.real_now() + receipt.retry_after
+        await _bear(self._circuit.note(receipt))
         if receipt.outcome is OutcomeWord.MISCONFIGURED:
             self._is_refused = True
         if receipt.outcome is OutcomeWord.MISCONFIGURED or receipt.suppress_address:

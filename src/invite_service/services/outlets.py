@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from invite_service.domain.channel import ChannelSettings
 from invite_service.domain.invitation import Channel
-from invite_service.domain.merchant import Merchant
+from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.providers.base import Sender
+from invite_service.rules.circuits import Shut
 
 
 class CallPlaces:
@@ -134,6 +136,14 @@ class Share:
         await self._places.wait(self)
 
 
+@dataclass(frozen=True, slots=True)
+class NotedShut:
+    """What a process noted of a merchant's provider, and when on the event loop's clock."""
+
+    shut: Shut
+    noted_at: float
+
+
 class Outlet:
     """A sender as this process uses it."""
 
@@ -142,6 +152,10 @@ class Outlet:
         self.places = CallPlaces(sender.max_in_flight)
         self.rests_until: datetime | None = None
         """Real time until which the provider asked us to wait; messages due before are postponed without a call."""
+        self.failures: Counter[MerchantId] = Counter()
+        """Of each merchant's calls, how many failed since one last did not."""
+        self.shut: dict[MerchantId, NotedShut] = {}
+        """Merchants whose circuit opened while this process sent for them."""
 
 
 class Outlets(Protocol):

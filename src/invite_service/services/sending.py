@@ -24,6 +24,7 @@ from invite_service.rendering.own_texts import OwnTexts
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.claim import LEASE_SECONDS, Account, Claim, Observer, Turn
 from invite_service.services.conclusions import Conclusion
+from invite_service.services.gates import Claimed, Gates
 from invite_service.services.hand_over import HandOver, Patience, Sendable
 from invite_service.services.judgement import Permitted, judge
 from invite_service.services.outlets import Outlet, Outlets
@@ -41,6 +42,9 @@ BATCH_SIZE: Final = 200
 
 MAX_COUNTED: Final = 100_000
 """Due messages beyond which nobody counts."""
+
+MAX_REST: Final = timedelta(seconds=10)
+"""How long a merchant at most is not looked at of whom nothing was let through: something else may be due."""
 
 FRESH_SECONDS: Final = 5.0
 """How long may_send's answer holds. What is not started by then is given back and asked again."""
@@ -67,6 +71,7 @@ class Writer(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Batch:
     claim: Claim
+    claimed: Claimed
     contents: list[SendContent]
     """In the order in which they are due."""
     plans: Mapping[int, Policy]
@@ -104,13 +109,17 @@ class SendingService:
         self._looks_by_join = False
         self._policies = policies
         self._texts = texts
+        self._rests_until: dict[MerchantId, datetime] = {}
 
     async def find_due(self, *, except_for: Collection[MerchantId] = ()) -> list[MerchantId]:
         """Find merchants with due invitations, each by its own clock.
 
         Where the looks across all merchants fail, each is asked for itself, so that a database node that is down
-        stops only its own merchants.
+        stops only its own merchants. Those of which a moment ago nothing was let through are left out.
         """
+        real_now = self._clock()
+        self._rests_until = {one: until for one, until in self._rests_until.items() if until > real_now}
+        except_for = {*except_for, *self._rests_until}
         for by_join in (self._looks_by_join, not self._looks_by_join):
             try:
                 async with self._database.autocommit() as stores:
@@ -134,6 +143,11 @@ class SendingService:
         """Count what is due and not claimed, up to 100,000."""
         async with self._database.autocommit() as stores:
             return await stores.sending.count_due(real_now=self._clock(), at_most=MAX_COUNTED)
+
+    async def count_open_circuits(self) -> Mapping[str, int]:
+        """Count the circuits of all merchants that are open, or wait for a trial, by provider."""
+        async with self._database.autocommit() as stores:
+            return await stores.circuits.count_open()
 
     async def _is_due(self, merchant_id: MerchantId, now: datetime) -> bool:
         try:
@@ -173,7 +187,7 @@ class SendingService:
             paused=self._paused(batch, outlets),
             now_for=batch.claim.merchant_now,
         )
-        has_more = len(batch.contents) == self._batch_size
+        has_more = batch.claimed.is_full
         if has_more and not judgement.permitted:
             turn.announce_more()
         fates = await _record(batch.claim, judgement.concluded)
@@ -182,6 +196,7 @@ class SendingService:
                 batch.claim,
                 outlet,
                 [self._sendable(batch, permitted) for permitted in judgement.permitted if permitted.channel is channel],
+                channel=channel,
                 turn=turn,
                 fresh_until=fresh_until,
                 new_id=self._new_id,
@@ -194,9 +209,19 @@ class SendingService:
         try:
             await asyncio.gather(*(hand_over.run() for hand_over in hand_overs))
         finally:
+            await self._end_trials(batch, {one.channel for one in hand_overs if one.started_count})
             report = SendReport.of([*fates, *(fate for hand_over in hand_overs for fate in hand_over.fates)])
             log.info("Sent a batch", merchant_id=batch.claim.merchant.id, **report.counts())
         return report
+
+    async def _end_trials(self, batch: _Batch, started: Collection[Channel]) -> None:
+        """Give back the trials of circuits that no call was made for, so that another message may try."""
+        unused = {channel: until for channel, until in batch.claimed.trials.items() if channel not in started}
+        if not unused:
+            return
+        async with self._database.autocommit() as stores:
+            for channel, until in unused.items():
+                await stores.circuits.end_trial(batch.claim.merchant.id, channel, until=until)
 
     async def _borrow_outlets(self, batch: _Batch, borrowed: contextlib.ExitStack) -> dict[Channel, Outlet]:
         """Find where the batch's messages leave, by open channels; one that leads to no provider is paused."""
@@ -252,11 +277,14 @@ class SendingService:
             lease = Lease(self._new_id(), real_now + timedelta(seconds=LEASE_SECONDS))
             now = due_by if due_by is not None else account.merchant.now(real_now)
             began_at = asyncio.get_running_loop().time()
-            claimed = await stores.sending.claim_due(merchant_id, now=now, limit=self._batch_size, lease=lease)
+            gates = Gates(stores, account, now=now, real_now=real_now, lease=lease)
+            claimed = await gates.claim(self._batch_size)
             self._observe_claim(asyncio.get_running_loop().time() - began_at)
-            if not claimed:
+            if not claimed.ids:
+                if claimed.opens_at is not None:
+                    self._rests_until[merchant_id] = min(claimed.opens_at, real_now + MAX_REST)
                 return None
-            contents = await stores.sending.read_contents(merchant_id, claimed)
+            contents = await stores.sending.read_contents(merchant_id, claimed.ids)
             claim = Claim(
                 account,
                 lease.token,
@@ -265,18 +293,19 @@ class SendingService:
                 new_id=self._new_id,
                 time_of=time_of,
             )
-            return await self._complete(stores, claim, contents)
+            return await self._complete(stores, claim, claimed, contents)
 
-    async def _complete(self, stores: Stores, claim: Claim, contents: list[SendContent]) -> _Batch:
+    async def _complete(self, stores: Stores, claim: Claim, claimed: Claimed, contents: list[SendContent]) -> _Batch:
         """Read what the contents point to: their policy versions, and the other invitations of their histories."""
         merchant_id = claim.merchant.id
         plans = await self._policies.get(stores, merchant_id, {c.invitation.policy_version for c in contents})
         in_batch = {content.invitation.id for content in contents}
         other_ids = {other_id for content in contents for other_id in content.other_ids} - in_batch
         others = await stores.sending.read_invitations(merchant_id, other_ids)
-        return _Batch(claim, contents, plans, {other.id: other for other in others})
+        return _Batch(claim, claimed, contents, plans, {other.id: other for other in others})
 
     async def _account(self, stores: Stores, merchant_id: MerchantId) -> Account:
+        read_at = asyncio.get_running_loop().time()
         merchant = await stores.merchants.get(merchant_id)
         policies = await self._policies.get(stores, merchant_id, {merchant.policy_version})
         look = await stores.branding.get_look(merchant_id)
@@ -291,6 +320,7 @@ class SendingService:
             ),
             own_texts=await self._texts.get(stores, merchant_id, look.texts_version),
             channels=channels,
+            read_at=read_at,
         )
 
 

@@ -14,20 +14,26 @@ from invite_service.domain.channel import (
 from invite_service.domain.invitation import Channel
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.receipt import OutcomeWord
+from invite_service.storage.circuits import circuit_from_row
 from invite_service.storage.driver import Driver, Row
 
 READ_CHANNELS: Final = """
-SELECT coalesce(pauses.channel, settings.channel) AS channel, pauses.paused_at, pauses.paused_reason,
+SELECT coalesce(pauses.channel, settings.channel, circuits.channel) AS channel, pauses.paused_at, pauses.paused_reason,
        settings.version, settings.provider, settings.key_id, settings.sealed_options, settings.options_updated_at,
        settings.from_address, settings.from_name, settings.reply_to, settings.sms_price, settings.sms_currency,
        settings.records_engagement, settings.updated_at, settings.checked_at, settings.check_outcome,
-       settings.check_reason
+       settings.check_reason,
+       circuits.provider AS circuit_provider, circuits.settings_version AS circuit_version, circuits.openings,
+       circuits.reason AS circuit_reason, circuits.open_until, circuits.trial_until, circuits.rests_until
 FROM (
     SELECT channel, paused_at, paused_reason FROM channels WHERE merchant_id = $1 AND paused_at IS NOT NULL
 ) AS pauses
 FULL JOIN (
     SELECT * FROM channel_settings WHERE merchant_id = $1
 ) AS settings ON settings.channel = pauses.channel
+FULL JOIN (
+    SELECT * FROM provider_circuits WHERE merchant_id = $1
+) AS circuits ON circuits.channel = coalesce(pauses.channel, settings.channel)
 """
 
 # Settings once made are never deleted, so that a version never comes back. A check is of the settings that were tried.
@@ -151,6 +157,7 @@ def _state(row: Row) -> ChannelState:
         check=ChannelCheck(row["checked_at"], OutcomeWord(row["check_outcome"]), row["check_reason"])
         if row["checked_at"] is not None
         else None,
+        circuit=circuit_from_row(row) if row["circuit_version"] == (row["version"] or 0) else None,
     )
 
 

@@ -97,6 +97,11 @@ WHERE invitations.merchant_id = $1 AND invitations.id = ANY(ARRAY(SELECT due.id 
 RETURNING invitations.id
 """
 
+# Where another channel lets less through. Due messages of that one are passed over: no index tells channels apart.
+CLAIM_DUE_OF_CHANNEL: Final = CLAIM_DUE.replace(
+    "AND i.next_attempt_at <= $2", "AND i.next_attempt_at <= $2 AND i.channel = $6"
+)
+
 # Rows are locked in the order of their ids, as everybody locks them, before any of them is changed.
 RENEW_LEASES: Final = """
 WITH held AS (
@@ -311,6 +316,15 @@ class SendingStore:
     async def claim_due(self, merchant_id: MerchantId, *, now: datetime, limit: int, lease: Lease) -> list[UUID]:
         """Claim the earliest due invitations that nobody else holds; they are `sending` from the commit on."""
         rows = await self._driver.fetch(CLAIM_DUE, merchant_id, now, limit, lease.token, lease.until)
+        return [row[0] for row in rows]
+
+    async def claim_due_of(
+        self, merchant_id: MerchantId, channel: str, *, now: datetime, limit: int, lease: Lease
+    ) -> list[UUID]:
+        """Claim in the same way, of one channel only."""
+        rows = await self._driver.fetch(
+            CLAIM_DUE_OF_CHANNEL, merchant_id, now, limit, lease.token, lease.until, channel
+        )
         return [row[0] for row in rows]
 
     async def renew_leases(self, merchant_id: MerchantId, invitation_ids: Collection[UUID], *, lease: Lease) -> None:

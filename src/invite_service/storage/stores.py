@@ -13,6 +13,7 @@ from invite_service.storage.attempts import AttemptStore
 from invite_service.storage.batch_updates import BatchUpdateStore
 from invite_service.storage.branding import BrandingStore
 from invite_service.storage.channels import ChannelStore
+from invite_service.storage.circuits import CircuitStore
 from invite_service.storage.clocks import ClockStore
 from invite_service.storage.contacts import ContactKeys, ContactStore
 from invite_service.storage.decisions import DecisionStore
@@ -146,6 +147,11 @@ class Stores:
     def sending(self) -> SendingStore:
         """Due invitations and the leases on them."""
         return SendingStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def circuits(self) -> CircuitStore:
+        """What keeps messages from providers."""
+        return CircuitStore(self._driver)
 
     @cached_property
     def attempts(self) -> AttemptStore:

@@ -1,12 +1,14 @@
 """The line in which merchants with due invitations wait for their turns to send.
 
 A turn is one batch of one merchant. A fixed number of turns run at once, and a merchant with more to send goes to the
-end of the line, so that ten mails of a small merchant never wait for a hundred thousand of a large one.
+end of the line, so that ten mails of a small merchant never wait for a hundred thousand of a large one. A turn that has
+had its time gives its place to a merchant without one, so that nobody waits for calls to a provider that hangs.
 """
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -21,7 +23,10 @@ LANES = 2
 """Turns of one merchant that run at once: one reads its batch while the other sends. More would only crowd others."""
 
 TURN_SECONDS = 2.0
-"""After this a turn starts nothing further as long as another merchant waits for a place."""
+"""After this a turn's place is free for another merchant; where one needs it, the turn starts nothing further."""
+
+LINGERING = 64
+"""Turns without a place that only wait for their calls; more of them keep their places, as each holds a batch."""
 
 PAUSE_AFTER_FAILURE = 1.0
 """Seconds a place rests after a turn that raised, so that a lasting fault does not spin."""
@@ -64,6 +69,7 @@ class Dispatcher:
         self._woken: set[MerchantId] = set()
         self._running: Counter[MerchantId] = Counter()
         self._turns: set[asyncio.Task[None]] = set()
+        self._overdue: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 
     @property
@@ -91,26 +97,37 @@ class Dispatcher:
             await asyncio.wait(self._turns)
 
     def _fill_places(self) -> None:
-        while self._line and len(self._turns) < self._places:
-            merchant_id = self._next_in_line()
+        while (merchant_id := self._next_in_line()) is not None:
+            self._line.remove(merchant_id)
+            self._in_line.remove(merchant_id)
             self._running[merchant_id] += 1
             turn = asyncio.create_task(self._run(merchant_id))
             self._turns.add(turn)
-            turn.add_done_callback(self._turns.discard)
+            overdue = asyncio.get_running_loop().call_later(self._turn_seconds, self._free_place, turn)
+            turn.add_done_callback(partial(self._forget, overdue))
 
-    def _next_in_line(self) -> MerchantId:
-        """Take the first without a turn; second lanes come after everybody's first."""
-        merchant_id = next((waiting for waiting in self._line if not self._running[waiting]), self._line[0])
-        self._line.remove(merchant_id)
-        self._in_line.remove(merchant_id)
-        return merchant_id
+    def _next_in_line(self) -> MerchantId | None:
+        """Find who is to have a turn now: the first without one, and only on a place of its own anybody's second."""
+        first = next((waiting for waiting in self._line if not self._running[waiting]), None)
+        if first is not None:
+            return first if len(self._turns) - min(len(self._overdue), LINGERING) < self._places else None
+        return self._line[0] if self._line and len(self._turns) < self._places else None
+
+    def _free_place(self, turn: asyncio.Task[None]) -> None:
+        self._overdue.add(turn)
+        self._fill_places()
+
+    def _forget(self, overdue: asyncio.TimerHandle, turn: asyncio.Task[None]) -> None:
+        overdue.cancel()
+        self._turns.discard(turn)
+        self._overdue.discard(turn)
 
     async def _run(self, merchant_id: MerchantId) -> None:
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self._turn_seconds
         turn = Turn(
             announce_more=lambda: self.wake(merchant_id),
-            must_end=lambda: self._is_stopping or (loop.time() > ends_at and self._somebody_waits()),
+            must_end=lambda: self._is_stopping or (loop.time() > ends_at and self._is_in_the_way()),
         )
         try:
             await self._take_turn(merchant_id, turn)
@@ -121,8 +138,10 @@ class Dispatcher:
         finally:
             self._end(merchant_id)
 
-    def _somebody_waits(self) -> bool:
-        return len(self._turns) >= self._places and any(not self._running[waiting] for waiting in self._line)
+    def _is_in_the_way(self) -> bool:
+        """Say whether others took the places of turns that have had their time, or wait for one."""
+        waits = any(not self._running[waiting] for waiting in self._line)
+        return len(self._turns) > self._places or (waits and len(self._turns) >= self._places)
 
     def _end(self, merchant_id: MerchantId) -> None:
         self._running[merchant_id] -= 1
@@ -131,6 +150,7 @@ class Dispatcher:
         current = asyncio.current_task()
         if current is not None:
             self._turns.discard(current)
+            self._overdue.discard(current)
         if merchant_id in self._woken:
             self._woken.discard(merchant_id)
             self.wake(merchant_id)

@@ -86,6 +86,7 @@ async def working(settings: Settings) -> AsyncIterator[int]:
             interval=settings.poll_interval,
             on_failure=context.metrics.poll_failures.inc,
             on_backlog=context.metrics.due_backlog.set,
+            on_circuits=context.metrics.set_open_circuits,
         )
         endpoint = WorkerEndpoint(
             heartbeat, render_metrics=context.metrics.render, metrics_type=context.metrics.content_type

@@ -1,7 +1,7 @@
 """The loop that looks into PostgreSQL every second, whatever Redis says (DESIGN.md section 6)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
@@ -33,10 +33,12 @@ class PollLoop:
         interval: float,
         on_failure: Callable[[], None],
         on_backlog: Callable[[int], None],
+        on_circuits: Callable[[Mapping[str, int]], None],
     ) -> None:
         """Make a loop that turns every `interval` seconds.
 
-        `on_failure` is told of looks that failed, `on_backlog` now and then how many messages are due.
+        `on_failure` is told of looks that failed, `on_backlog` now and then how many messages are due, and
+        `on_circuits` how many circuits are open, by provider.
         """
         self._sending = sending
         self._leases = leases
@@ -45,6 +47,7 @@ class PollLoop:
         self._interval = interval
         self._on_failure = on_failure
         self._on_backlog = on_backlog
+        self._on_circuits = on_circuits
 
     async def run(self) -> None:
         """Turn until cancelled; what fails is logged and tried again at the next turn.
@@ -78,6 +81,7 @@ class PollLoop:
             async with asyncio.timeout(LOOK_SECONDS):
                 await self._leases.sweep()
                 self._on_backlog(await self._sending.count_due())
+                self._on_circuits(await self._sending.count_open_circuits())
         except Exception as error:
             self._on_failure()
             log.warning("Failed to settle expired leases", error=type(error).__name__)

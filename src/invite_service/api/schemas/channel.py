@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from invite_service.api.schemas.branding import Email, SenderName, SmsSender, check_email
 from invite_service.api.schemas.fields import STRICT, Currency, Money, Price, Text50
-from invite_service.domain.channel import SMS_PRICE, ChannelSettings, ChannelState
+from invite_service.domain.channel import SMS_PRICE, ChannelSettings, ChannelState, Circuit
 from invite_service.domain.channel import Price as DomainPrice
 from invite_service.domain.errors import Fault
 from invite_service.domain.invitation import Channel
@@ -153,6 +153,20 @@ class ChannelWarning(TypedDict):
     detail: str
 
 
+class CircuitResponse(TypedDict):
+    """What the provider did last that keeps messages from it, though nothing is wrong with the settings."""
+
+    provider: str
+    openings: int
+    """How often in a row it failed for so long that nothing was tried any more."""
+    reason: str | None
+    """What its last failure was: a word from the provider's page."""
+    open_until: datetime | None
+    """Until then nothing is tried; then one message is, and its answer decides for all others."""
+    rests_until: datetime | None
+    """Until when the provider asked to wait."""
+
+
 _From = TypedDict("_From", {"from": SenderResponse | None})
 
 
@@ -174,6 +188,8 @@ class ChannelResponse(_From):
     updated_at: datetime | None
     last_check: CheckResponse | None
     """Null where these settings were never tried."""
+    circuit: CircuitResponse | None
+    """Null: the provider answers."""
     paused_at: datetime | None
     """Null when the channel is open."""
     paused_reason: str | None
@@ -199,9 +215,20 @@ def channel_response(channel: Channel, state: ChannelState, *, events_url: str |
         "record_opens": settings.records_engagement,
         "updated_at": settings.updated_at,
         "last_check": {"at": check.at, "outcome": check.outcome, "reason": check.reason} if check is not None else None,
+        "circuit": _circuit(state.circuit) if state.circuit is not None else None,
         "paused_at": pause.paused_at if pause is not None else None,
         "paused_reason": pause.reason if pause is not None else None,
         "warnings": _warnings(channel, settings),
+    }
+
+
+def _circuit(circuit: Circuit) -> CircuitResponse:
+    return {
+        "provider": circuit.provider,
+        "openings": circuit.openings,
+        "reason": circuit.reason,
+        "open_until": circuit.open_until,
+        "rests_until": circuit.rests_until,
     }
 
 
