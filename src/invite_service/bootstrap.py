@@ -62,6 +62,7 @@ from invite_service.services.pictures import PICTURES_PER_MINUTE, PictureRoom, P
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.previews import PreviewService
+from invite_service.services.product_feed import ProductFeedService
 from invite_service.services.provider_events import ProviderEventService
 from invite_service.services.public_reviews import PublicReviewService
 from invite_service.services.publishing import PublishingService
@@ -503,6 +504,10 @@ class Factory:
     def create_public_reviews(self) -> PublicReviewService:
         """Make the service that reads what is published."""
         return PublicReviewService(self._context.database)
+
+    def create_product_feed(self) -> ProductFeedService:
+        """Make the service for Google's product-review feed."""
+        return ProductFeedService(self._context.database)
 
     def create_review_policy(self) -> ReviewPolicyService:
         """Make the service that tells how reviews are collected and checked."""

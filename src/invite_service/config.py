@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     """Requests that an API key may make of one process in a minute; 0 counts none."""
 
     visitor_rate_limit: int = Field(default=30, ge=0)
-    """Votes and reports that one process takes from one address in a minute; 0 counts none."""
+    """Votes, reports and feeds that one process takes from one address in a minute; 0 counts none."""
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = (
         IPv4Network("127.0.0.1/32"),

@@ -21,6 +21,7 @@ from invite_service.storage.history import (
 from invite_service.storage.invitations import FIND_INVITATION, LIST_INVITATIONS, LOCK_INVITATIONS
 from invite_service.storage.mailbox import KEEP_MESSAGE
 from invite_service.storage.orders import FIND_ORDER
+from invite_service.storage.product_feed import READ_FEED
 from invite_service.storage.provider_events import (
     COUNT_SOFT_BOUNCES,
     FIND_ATTEMPT_BY_ADDRESS,
@@ -146,6 +147,7 @@ STATEMENTS = {
     "list timeline of order": LIST_OF_ORDER,
     "list timeline of invitation": LIST_OF_INVITATION,
     "read reputation": READ_REPUTATION,
+    "read product feed": READ_FEED,
 }
 
 

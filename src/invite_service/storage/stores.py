@@ -33,6 +33,7 @@ from invite_service.storage.orders import OrderStore
 from invite_service.storage.pages import PageStore
 from invite_service.storage.pictures import PictureStore
 from invite_service.storage.policies import PolicyStore
+from invite_service.storage.product_feed import ProductFeedStore
 from invite_service.storage.provider_events import ProviderEventStore
 from invite_service.storage.public_products import PublicProductStore
 from invite_service.storage.public_reviews import PublicReviewStore
@@ -227,6 +228,11 @@ class Stores:
     def public_products(self) -> PublicProductStore:
         """Products as search engines are told of them."""
         return PublicProductStore(self._driver)
+
+    @cached_property
+    def product_feed(self) -> ProductFeedStore:
+        """Reviews as Google is told of them."""
+        return ProductFeedStore(self._driver)
 
     @cached_property
     def visitors(self) -> VisitorStore:

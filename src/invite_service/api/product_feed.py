@@ -1,0 +1,57 @@
+"""Google's product-review feed, streamed: however many reviews there are, some at a time are in memory."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from invite_service.api.caching import OpenRoute
+from invite_service.api.dependencies import Services
+from invite_service.api.errors import OK
+from invite_service.api.openapi import documented
+from invite_service.api.rate_limits import count_visitor
+from invite_service.domain.merchant import MerchantId
+from invite_service.rendering.product_feed import FEED_END, begin_feed, write_reviews
+
+router = APIRouter(tags=["public reviews"], route_class=OpenRoute)
+
+KEPT_FOR: Final = "public, max-age=3600"
+"""Google asks once a day; what stands before this service may answer everybody else for an hour."""
+
+_XML_TYPE: Final = "application/xml"
+_HEADERS: Final = {"Cache-Control": KEPT_FOR, "X-Content-Type-Options": "nosniff"}
+_ANSWER: Final[dict[str, Any]] = {
+    "responses": {OK: {"description": "OK", "content": {_XML_TYPE: {"schema": {"type": "string"}}}}}
+}
+
+
+@router.get(
+    "/public/v1/{merchant_id}/product-reviews.xml",
+    **documented(
+        "get_product_review_feed",
+        "Tell Google of the reviews of products",
+        description="The whole product-review feed, version 2.4: every published text about a product whose address "
+        "is known. What is not in it any more, Google deletes. It may be kept for an hour; from one address only so "
+        "many are answered in a minute.",
+        problems=["merchant_not_found", "invalid_input", "quota_exceeded"],
+        security=None,
+    )
+    | _ANSWER,
+)
+async def get_product_review_feed(merchant_id: str, request: Request, services: Services) -> Response:
+    count_visitor(request, services)
+    feed = services.create_product_feed()
+    merchant = await feed.merchant(MerchantId(merchant_id))
+    pictures_url = services.address_of(f"/public/v1/{merchant.id}/pictures/")
+    parts = feed.read(merchant.id)
+    # Read here, so that a database that is away is still answered with a problem.
+    first = await anext(parts)
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield begin_feed(merchant) + write_reviews(first, pictures_url=pictures_url)
+        async for reviews in parts:
+            yield write_reviews(reviews, pictures_url=pictures_url)
+        yield FEED_END
+
+    return StreamingResponse(stream(), media_type=f"{_XML_TYPE}; charset=utf-8", headers=_HEADERS)
