@@ -85,7 +85,7 @@ class OrderProductRequest(BaseModel):
 
 
 class DiscountRequest(BaseModel):
-    """A discount that the order used."""
+    """A voucher that the customer gets after the first review, whatever its stars."""
 
     model_config = STRICT
 
