@@ -18,9 +18,10 @@ from cryptography.x509.oid import NameOID
 from invite_service.domain.invitation import Channel
 from invite_service.providers.aws_signature import AwsKey, sign
 from invite_service.providers.base import EventReader, EventRequest, Sender
+from invite_service.providers.calls import ApiAnswer
 from invite_service.providers.email.ses import SesSender, SesSettings
 from invite_service.providers.email.ses_events import SesEvents
-from invite_service.providers.http import ApiAnswer, ApiClient
+from invite_service.providers.http import ApiClient
 from tests.providers.played import SECRET
 from tests.support.vendor_server import Asked, Said
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from invite_service.providers.http import ApiAnswer, ApiClient, Trouble
+from invite_service.providers.calls import ApiAnswer, Trouble
+from invite_service.providers.http import ApiClient
 from invite_service.providers.reach import Reach
 from tests.providers.conftest import Certificate
 from tests.providers.messages import wait_until

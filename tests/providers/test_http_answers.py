@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from invite_service.domain.receipt import OutcomeWord, Receipt
-from invite_service.providers.http import ApiAnswer, Trouble
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.http_answers import Receipts, clean, read_json, read_object, read_retry_after
 
 RECEIPTS = Receipts("post")

@@ -1,6 +1,8 @@
 """From a provider's name and options to a sender."""
 
 from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -293,3 +295,16 @@ def test_default_url_of_another_channel_is_a_fault() -> None:
         registry.parse_url(URL, channel=Channel.SMS)
 
     assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [("/url", "scheme_unknown")]
+
+
+def test_file_of_every_company_is_in_the_table_under_the_name_it_gives_itself() -> None:
+    folder = Path(registry.__file__).parent
+    modules = [
+        f"{path.parent.name}.{path.stem}" for channel in ("email", "sms") for path in folder.glob(f"{channel}/*.py")
+    ]
+    adapters = {module for module in modules if hasattr(import_module(f"invite_service.providers.{module}"), "ADAPTER")}
+    listed = {provider.module: name for name, provider in registry._PROVIDERS.items()}
+
+    assert adapters | {"mailbox"} == listed.keys()
+    for module, name in listed.items():
+        assert name == import_module(f"invite_service.providers.{module}").NAME

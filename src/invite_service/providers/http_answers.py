@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from invite_service.domain.receipt import RAW_ANSWER_LIMIT, OutcomeWord, Receipt
-from invite_service.providers.http import ApiAnswer, Trouble
+from invite_service.providers.calls import ApiAnswer, Trouble
 
 RETRY_AFTER = timedelta(minutes=1)
 """Pause for an API that asks for a slower pace without saying how slow."""

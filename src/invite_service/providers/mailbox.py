@@ -1,11 +1,13 @@
 """The `mailbox` provider: keeps messages of both channels in the database instead of sending them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from invite_service.domain.message import Message
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import Mailbox
 
 log = structlog.get_logger()
@@ -55,3 +57,14 @@ class MailboxSender:
 
     async def close(self) -> None:
         """Do nothing: the database belongs to bootstrap."""
+
+
+def _parse(options: Mapping[str, str]) -> MailboxSettings:
+    return MailboxSettings()
+
+
+def _create_sender(settings: MailboxSettings, given: Surroundings) -> MailboxSender:
+    return MailboxSender(given.mailbox)
+
+
+ADAPTER = Adapter(parse=_parse, create_sender=_create_sender)

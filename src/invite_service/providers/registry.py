@@ -4,67 +4,25 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from importlib import import_module
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from invite_service.domain.errors import Fault, ProviderSettingsError
 from invite_service.domain.invitation import Channel
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventReader, Mailbox, Sender
-from invite_service.providers.email.brevo import NAME as BREVO
-from invite_service.providers.email.brevo import BrevoEvents, BrevoSender, BrevoSettings, parse_brevo
-from invite_service.providers.email.mailgun import NAME as MAILGUN
-from invite_service.providers.email.mailgun import MailgunEvents, MailgunSender, MailgunSettings, parse_mailgun
-from invite_service.providers.email.mailjet import NAME as MAILJET
-from invite_service.providers.email.mailjet import MailjetEvents, MailjetSender, MailjetSettings, parse_mailjet
-from invite_service.providers.email.postmark import NAME as POSTMARK
-from invite_service.providers.email.postmark import PostmarkEvents, PostmarkSender, PostmarkSettings, parse_postmark
-from invite_service.providers.email.resend import NAME as RESEND
-from invite_service.providers.email.resend import ResendEvents, ResendSender, ResendSettings, parse_resend
-from invite_service.providers.email.sendgrid import NAME as SENDGRID
-from invite_service.providers.email.sendgrid import SendGridEvents, SendGridSender, SendGridSettings, parse_sendgrid
-from invite_service.providers.email.ses import NAME as SES
-from invite_service.providers.email.ses import SesSender, SesSettings, parse_ses
-from invite_service.providers.email.ses_events import SesEvents
-from invite_service.providers.email.smtp import create_smtp_sender
-from invite_service.providers.email.smtp_answers import NAME as SMTP
-from invite_service.providers.email.smtp_settings import SmtpSettings, parse_smtp_url
+from invite_service.providers.email.smtp_settings import SmtpSettings
 from invite_service.providers.event_addresses import NO_EVENT_ADDRESSES, EventAddresses
+from invite_service.providers.http import ApiSettings
 from invite_service.providers.mailbox import NAME as MAILBOX
-from invite_service.providers.mailbox import MailboxSender, MailboxSettings
+from invite_service.providers.mailbox import MailboxSettings
 from invite_service.providers.reach import EVERYWHERE, Reach
-from invite_service.providers.sms.elks import NAME as ELKS
-from invite_service.providers.sms.elks import ElksEvents, ElksSender, ElksSettings, parse_elks
-from invite_service.providers.sms.link_mobility import NAME as LINK_MOBILITY
-from invite_service.providers.sms.link_mobility import (
-    LinkMobilityEvents,
-    LinkMobilitySender,
-    LinkMobilitySettings,
-    parse_link_mobility,
-)
-from invite_service.providers.sms.sinch import NAME as SINCH
-from invite_service.providers.sms.sinch import SinchEvents, SinchSender, SinchSettings, parse_sinch
-from invite_service.providers.sms.twilio import NAME as TWILIO
-from invite_service.providers.sms.twilio import TwilioEvents, TwilioSender, TwilioSettings, parse_twilio
-from invite_service.providers.sms.vonage import NAME as VONAGE
-from invite_service.providers.sms.vonage import VonageEvents, VonageSender, VonageSettings, parse_vonage
 
-ProviderOptions = (
-    SmtpSettings
-    | MailboxSettings
-    | BrevoSettings
-    | MailgunSettings
-    | MailjetSettings
-    | PostmarkSettings
-    | ResendSettings
-    | SendGridSettings
-    | SesSettings
-    | ElksSettings
-    | LinkMobilitySettings
-    | SinchSettings
-    | TwilioSettings
-    | VonageSettings
-)
-"""What a provider's options are once they are read; one class per provider."""
+SMTP: Final = "smtp"
+
+ProviderOptions = SmtpSettings | MailboxSettings | ApiSettings
+"""What a provider's options are once they are read; each company with an API has its own class of ApiSettings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +33,14 @@ class SenderSettings:
     options: ProviderOptions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Provider:
-    """What there is to know of a provider before it is used."""
+    """What there is to know of a provider before its module is imported."""
 
+    module: str
+    """Below `invite_service.providers`; its ADAPTER does the rest."""
     channels: frozenset[Channel]
     required: frozenset[str]
-    parse: Callable[[Mapping[str, str]], ProviderOptions]
     optional: frozenset[str] = frozenset()
 
     @property
@@ -89,88 +48,94 @@ class _Provider:
         """Name every option it has."""
         return self.required | self.optional
 
+    def load(self) -> Adapter[Any]:
+        """Import the module when it is first needed: most processes send through one or two of them."""
+        adapter = import_module(f"invite_service.providers.{self.module}").ADAPTER
+        assert isinstance(adapter, Adapter)
+        return adapter
+
 
 _EMAIL = frozenset({Channel.EMAIL})
 _SMS = frozenset({Channel.SMS})
 
 _PROVIDERS: Mapping[str, _Provider] = {
-    MAILBOX: _Provider(channels=frozenset(Channel), required=frozenset(), parse=lambda _: MailboxSettings()),
-    BREVO: _Provider(
+    MAILBOX: _Provider(module="mailbox", channels=frozenset(Channel), required=frozenset()),
+    "brevo": _Provider(
+        module="email.brevo",
         channels=_EMAIL,
         required=frozenset({"api_key"}),
         optional=frozenset({"api_url", "webhook_secret"}),
-        parse=parse_brevo,
     ),
-    MAILGUN: _Provider(
+    "mailgun": _Provider(
+        module="email.mailgun",
         channels=_EMAIL,
         required=frozenset({"api_key", "domain"}),
         optional=frozenset({"region", "api_url", "webhook_signing_key"}),
-        parse=parse_mailgun,
     ),
-    MAILJET: _Provider(
+    "mailjet": _Provider(
+        module="email.mailjet",
         channels=_EMAIL,
         required=frozenset({"api_key", "secret_key"}),
         optional=frozenset({"api_url", "webhook_secret"}),
-        parse=parse_mailjet,
     ),
-    POSTMARK: _Provider(
+    "postmark": _Provider(
+        module="email.postmark",
         channels=_EMAIL,
         required=frozenset({"server_token"}),
         optional=frozenset({"message_stream", "api_url", "webhook_secret"}),
-        parse=parse_postmark,
     ),
-    RESEND: _Provider(
+    "resend": _Provider(
+        module="email.resend",
         channels=_EMAIL,
         required=frozenset({"api_key"}),
         optional=frozenset({"api_url", "webhook_secret"}),
-        parse=parse_resend,
     ),
-    SENDGRID: _Provider(
+    "sendgrid": _Provider(
+        module="email.sendgrid",
         channels=_EMAIL,
         required=frozenset({"api_key"}),
         optional=frozenset({"region", "api_url", "webhook_public_key"}),
-        parse=parse_sendgrid,
     ),
-    SES: _Provider(
+    "ses": _Provider(
+        module="email.ses_events",
         channels=_EMAIL,
         required=frozenset({"region", "access_key_id", "secret_access_key"}),
         optional=frozenset({"configuration_set", "api_url", "webhook_secret"}),
-        parse=parse_ses,
     ),
     SMTP: _Provider(
+        module="email.smtp",
         channels=_EMAIL,
         required=frozenset({"url"}),
-        parse=lambda options: parse_smtp_url(options["url"]),
     ),
-    ELKS: _Provider(
+    "46elks": _Provider(
+        module="sms.elks",
         channels=_SMS,
         required=frozenset({"api_username", "api_password"}),
         optional=frozenset({"api_url", "webhook_secret"}),
-        parse=parse_elks,
     ),
-    LINK_MOBILITY: _Provider(
+    "link_mobility": _Provider(
+        module="sms.link_mobility",
         channels=_SMS,
         required=frozenset({"username", "password", "platform_id", "platform_partner_id"}),
         optional=frozenset({"node", "gate_id", "api_url", "webhook_secret"}),
-        parse=parse_link_mobility,
     ),
-    SINCH: _Provider(
+    "sinch": _Provider(
+        module="sms.sinch",
         channels=_SMS,
         required=frozenset({"service_plan_id", "api_token"}),
         optional=frozenset({"region", "api_url", "webhook_secret"}),
-        parse=parse_sinch,
     ),
-    TWILIO: _Provider(
+    "twilio": _Provider(
+        module="sms.twilio",
         channels=_SMS,
         required=frozenset({"account_sid", "api_key_sid", "api_key_secret"}),
         optional=frozenset({"messaging_service_sid", "api_url", "webhook_auth_token"}),
-        parse=parse_twilio,
     ),
-    VONAGE: _Provider(
+    "vonage": _Provider(
+        module="sms.vonage",
         channels=_SMS,
         required=frozenset({"api_key", "api_secret"}),
         optional=frozenset({"api_url", "webhook_signature_secret"}),
-        parse=parse_vonage,
     ),
 }
 
@@ -203,7 +168,7 @@ def parse_settings(provider: str, options: Mapping[str, str], *, channel: Channe
         faults.append(Fault(pointer="/options", code="option_unknown", detail=f"options of {provider}: {names}"))
     if not known.required - options.keys():
         try:
-            parsed = known.parse(options)
+            parsed = known.load().parse(options)
         except ProviderSettingsError as error:
             faults += [replace(fault, pointer=f"/options{fault.pointer}") for fault in error.faults]
     if faults:
@@ -224,7 +189,7 @@ def parse_url(url: str, *, channel: Channel = Channel.EMAIL) -> SenderSettings:
         fault = Fault(pointer="/url", code="scheme_unknown", detail=f"schemes: {', '.join(schemes)}")
         raise ProviderSettingsError("The provider URL has an unknown scheme.", faults=[fault])
     if provider == SMTP:
-        return SenderSettings(provider, parse_smtp_url(url))
+        return SenderSettings(provider, _PROVIDERS[SMTP].load().parse({"url": url}))
     return parse_settings(provider, _read_query(rest), channel=channel)
 
 
@@ -257,37 +222,8 @@ def create_sender(
     are told so with each message. Raises ProviderSettingsError where a file that
     the settings name cannot be used.
     """
-    match settings.options:
-        case SmtpSettings() as smtp:
-            return create_smtp_sender(smtp, reach=reach)
-        case MailboxSettings():
-            return MailboxSender(mailbox)
-        case BrevoSettings() as brevo:
-            return BrevoSender(brevo, reach=reach)
-        case MailgunSettings() as mailgun:
-            return MailgunSender(mailgun, reach=reach)
-        case MailjetSettings() as mailjet:
-            return MailjetSender(mailjet, reach=reach)
-        case PostmarkSettings() as postmark:
-            return PostmarkSender(postmark, reach=reach)
-        case ResendSettings() as resend:
-            return ResendSender(resend, reach=reach)
-        case SendGridSettings() as sendgrid:
-            return SendGridSender(sendgrid, reach=reach)
-        case SesSettings() as ses:
-            return SesSender(ses, clock=clock, reach=reach)
-        case ElksSettings() as elks:
-            return ElksSender(elks, events=events, reach=reach)
-        case LinkMobilitySettings() as link_mobility:
-            return LinkMobilitySender(link_mobility, reach=reach)
-        case SinchSettings() as sinch:
-            return SinchSender(sinch, events=events, reach=reach)
-        case TwilioSettings() as twilio:
-            return TwilioSender(twilio, events=events, reach=reach)
-        case VonageSettings() as vonage:
-            return VonageSender(vonage, events=events, reach=reach)
-        case _:
-            assert_never(settings.options)
+    given = Surroundings(mailbox=mailbox, clock=clock, reach=reach, events=events)
+    return _PROVIDERS[settings.provider].load().create_sender(settings.options, given)
 
 
 def tells_events(provider: str) -> bool:
@@ -301,33 +237,7 @@ def create_event_reader(settings: SenderSettings) -> EventReader | None:
 
     None where the provider tells nothing, or where the settings lack what its requests are checked with.
     """
-    match settings.options:
-        case BrevoSettings(webhook_secret=str(secret)):
-            return BrevoEvents(secret)
-        case MailgunSettings(webhook_signing_key=str(key)):
-            return MailgunEvents(key)
-        case MailjetSettings(webhook_secret=str(secret)):
-            return MailjetEvents(secret)
-        case PostmarkSettings(webhook_secret=str(secret)):
-            return PostmarkEvents(secret)
-        case ResendSettings(webhook_secret=str(secret)):
-            return ResendEvents(secret)
-        case SendGridSettings(webhook_public_key=str(key)):
-            return SendGridEvents(key)
-        case SesSettings(webhook_secret=str(secret)):
-            return SesEvents(secret)
-        case ElksSettings(webhook_secret=str(secret)):
-            return ElksEvents(secret)
-        case LinkMobilitySettings(webhook_secret=str(secret)):
-            return LinkMobilityEvents(secret)
-        case SinchSettings(webhook_secret=str(secret)):
-            return SinchEvents(secret)
-        case TwilioSettings(webhook_auth_token=str(token)):
-            return TwilioEvents(token)
-        case VonageSettings(webhook_signature_secret=str(secret)):
-            return VonageEvents(secret)
-        case _:
-            return None
+    return _PROVIDERS[settings.provider].load().create_reader(settings.options)
 
 
 def unknown_provider(channel: Channel) -> ProviderSettingsError:

@@ -9,7 +9,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from invite_service.providers.aws_signature import AwsKey, sign
-from invite_service.providers.http import ApiAnswer, ApiClient, Trouble
+from invite_service.providers.calls import ApiAnswer, Trouble
+from invite_service.providers.http import ApiClient
 from invite_service.providers.shelves import ShelfUnavailableError
 
 MAX_FILE: Final = 16 * 1024 * 1024

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from invite_service.providers.http import ApiAnswer, ApiClient
+from invite_service.providers.calls import ApiAnswer
+from invite_service.providers.http import ApiClient
 from invite_service.providers.reach import Reach
 
 TIMEOUT = 10.0

@@ -13,7 +13,9 @@ import orjson
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.email.fields import find_unfit, write_person
 from invite_service.providers.event_reading import (
     address_at,
@@ -26,7 +28,7 @@ from invite_service.providers.event_reading import (
     reason_of,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble
+from invite_service.providers.http import ApiSettings
 from invite_service.providers.http_answers import Receipts, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -233,3 +235,14 @@ def _read_event(event: Mapping[str, Any]) -> ProviderEvent:
         address=address_at(event, "email"),
         reason=reason_of(event.get("reason")),
     )
+
+
+def _create_sender(settings: BrevoSettings, given: Surroundings) -> BrevoSender:
+    return BrevoSender(settings, reach=given.reach)
+
+
+def _create_reader(settings: BrevoSettings) -> BrevoEvents | None:
+    return BrevoEvents(settings.webhook_secret) if settings.webhook_secret is not None else None
+
+
+ADAPTER = Adapter(parse=parse_brevo, create_sender=_create_sender, create_reader=_create_reader)

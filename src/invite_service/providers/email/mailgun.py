@@ -10,7 +10,9 @@ from typing import Any
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.email.fields import ATTEMPT, find_unfit_raw
 from invite_service.providers.event_reading import (
     address_at,
@@ -24,7 +26,7 @@ from invite_service.providers.event_reading import (
     reason_of,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble, write_basic
+from invite_service.providers.http import ApiSettings, write_basic
 from invite_service.providers.http_answers import Receipts, read_date, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -250,3 +252,14 @@ def _kind_of_failure(event: Mapping[str, Any]) -> EventKind:
             return EventKind.BOUNCED_SOFT
         case _:
             return EventKind.BOUNCED_HARD if reason == "bounce" else EventKind.BOUNCED_SOFT
+
+
+def _create_sender(settings: MailgunSettings, given: Surroundings) -> MailgunSender:
+    return MailgunSender(settings, reach=given.reach)
+
+
+def _create_reader(settings: MailgunSettings) -> MailgunEvents | None:
+    return MailgunEvents(settings.webhook_signing_key) if settings.webhook_signing_key is not None else None
+
+
+ADAPTER = Adapter(parse=parse_mailgun, create_sender=_create_sender, create_reader=_create_reader)

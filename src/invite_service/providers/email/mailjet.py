@@ -10,8 +10,10 @@ import orjson
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
 from invite_service.providers.batches import Part, send_in_batches, write_array
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.email.fields import find_unfit, write_person
 from invite_service.providers.event_reading import (
     address_at,
@@ -25,7 +27,7 @@ from invite_service.providers.event_reading import (
     reason_of,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble, write_basic
+from invite_service.providers.http import ApiSettings, write_basic
 from invite_service.providers.http_answers import Receipts, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -260,3 +262,14 @@ def _kind_of(word: str, event: Mapping[str, Any]) -> EventKind:
     if word == "bounce":
         return EventKind.BOUNCED_HARD if is_hard else EventKind.BOUNCED_SOFT
     return _KINDS.get(word, EventKind.UNKNOWN)
+
+
+def _create_sender(settings: MailjetSettings, given: Surroundings) -> MailjetSender:
+    return MailjetSender(settings, reach=given.reach)
+
+
+def _create_reader(settings: MailjetSettings) -> MailjetEvents | None:
+    return MailjetEvents(settings.webhook_secret) if settings.webhook_secret is not None else None
+
+
+ADAPTER = Adapter(parse=parse_mailjet, create_sender=_create_sender, create_reader=_create_reader)

@@ -11,8 +11,10 @@ import orjson
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
 from invite_service.providers.batches import Part, send_in_batches, write_array
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.email.fields import ATTEMPT, find_unfit, write_headers, write_mailbox
 from invite_service.providers.event_reading import (
     address_at,
@@ -26,7 +28,7 @@ from invite_service.providers.event_reading import (
     reason_of,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble
+from invite_service.providers.http import ApiSettings
 from invite_service.providers.http_answers import Receipts, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -262,3 +264,14 @@ def _read_record(record: Mapping[str, Any], record_type: str) -> ProviderEvent:
         address=address_at(record, "Email") or address_at(record, "Recipient"),
         reason=reason_of(record.get("Description"), record.get("Details")),
     )
+
+
+def _create_sender(settings: PostmarkSettings, given: Surroundings) -> PostmarkSender:
+    return PostmarkSender(settings, reach=given.reach)
+
+
+def _create_reader(settings: PostmarkSettings) -> PostmarkEvents | None:
+    return PostmarkEvents(settings.webhook_secret) if settings.webhook_secret is not None else None
+
+
+ADAPTER = Adapter(parse=parse_postmark, create_sender=_create_sender, create_reader=_create_reader)

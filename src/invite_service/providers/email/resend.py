@@ -15,8 +15,10 @@ import orjson
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
 from invite_service.providers.batches import Part, send_in_batches, write_array
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.email.fields import ATTEMPT, find_unfit, write_headers, write_mailbox
 from invite_service.providers.event_reading import (
     address_at,
@@ -28,7 +30,7 @@ from invite_service.providers.event_reading import (
     reason_of,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble
+from invite_service.providers.http import ApiSettings
 from invite_service.providers.http_answers import RETRY_AFTER_MOST, Receipts, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -278,3 +280,14 @@ def _read_secret(text: str) -> bytes | None:
         return b64decode(text.removeprefix("whsec_"), validate=True) or None
     except (binascii.Error, ValueError):
         return None
+
+
+def _create_sender(settings: ResendSettings, given: Surroundings) -> ResendSender:
+    return ResendSender(settings, reach=given.reach)
+
+
+def _create_reader(settings: ResendSettings) -> ResendEvents | None:
+    return ResendEvents(settings.webhook_secret) if settings.webhook_secret is not None else None
+
+
+ADAPTER = Adapter(parse=parse_resend, create_sender=_create_sender, create_reader=_create_reader)

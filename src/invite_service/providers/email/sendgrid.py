@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.email.fields import ATTEMPT, find_unfit, write_headers, write_person
 from invite_service.providers.event_reading import (
     address_at,
@@ -29,7 +31,7 @@ from invite_service.providers.event_reading import (
     reason_of,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble
+from invite_service.providers.http import ApiSettings
 from invite_service.providers.http_answers import Receipts, read_date, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -253,3 +255,14 @@ def _read_key(text: str) -> ec.EllipticCurvePublicKey | None:
     except (binascii.Error, ValueError, UnsupportedAlgorithm):
         return None
     return key if isinstance(key, ec.EllipticCurvePublicKey) else None
+
+
+def _create_sender(settings: SendGridSettings, given: Surroundings) -> SendGridSender:
+    return SendGridSender(settings, reach=given.reach)
+
+
+def _create_reader(settings: SendGridSettings) -> SendGridEvents | None:
+    return SendGridEvents(settings.webhook_public_key) if settings.webhook_public_key is not None else None
+
+
+ADAPTER = Adapter(parse=parse_sendgrid, create_sender=_create_sender, create_reader=_create_reader)

@@ -13,9 +13,10 @@ import orjson
 from invite_service.domain.message import Message
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.aws_signature import AwsKey, sign
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.email.fields import ATTEMPT, find_unfit_raw
 from invite_service.providers.event_reading import at, text_at
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble
+from invite_service.providers.http import ApiSettings
 from invite_service.providers.http_answers import RETRY_AFTER_MOST, Receipts, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach

@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import load_pem_x509_certificate
 
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
+from invite_service.providers.calls import ApiAnswer
 from invite_service.providers.email.fields import ATTEMPT
-from invite_service.providers.email.ses import NAME
+from invite_service.providers.email.ses import NAME, SesSender, SesSettings, parse_ses
 from invite_service.providers.event_reading import (
     address_at,
     at,
@@ -29,7 +31,7 @@ from invite_service.providers.event_reading import (
     reason_of,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiClient
+from invite_service.providers.http import ApiClient
 
 SIGNATURE_AGE = timedelta(hours=25)
 CERTIFICATES_KEPT = 8
@@ -223,3 +225,14 @@ def _kind_of(word: str, detail: Any) -> EventKind:
         is_stopped = at(detail, "newTopicPreferences", "unsubscribeAll") is True
         return EventKind.UNSUBSCRIBED if is_stopped else EventKind.UNKNOWN
     return _KINDS.get(word, EventKind.UNKNOWN)
+
+
+def _create_sender(settings: SesSettings, given: Surroundings) -> SesSender:
+    return SesSender(settings, clock=given.clock, reach=given.reach)
+
+
+def _create_reader(settings: SesSettings) -> SesEvents | None:
+    return SesEvents(settings.webhook_secret) if settings.webhook_secret is not None else None
+
+
+ADAPTER = Adapter(parse=parse_ses, create_sender=_create_sender, create_reader=_create_reader)

@@ -3,11 +3,13 @@
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Mapping
 from functools import cache
 
 from invite_service.domain.errors import Fault, ProviderSettingsError
 from invite_service.domain.message import Message
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.email.smtp_answers import (
     NAME,
     Answer,
@@ -19,7 +21,7 @@ from invite_service.providers.email.smtp_answers import (
 from invite_service.providers.email.smtp_connection import SmtpConnection
 from invite_service.providers.email.smtp_envelope import Envelope, create_envelope
 from invite_service.providers.email.smtp_opening import open_connection
-from invite_service.providers.email.smtp_settings import Encryption, SmtpSettings
+from invite_service.providers.email.smtp_settings import Encryption, SmtpSettings, parse_smtp_url
 from invite_service.providers.reach import EVERYWHERE, Reach
 
 GOODBYE_TIMEOUT = 1.0
@@ -198,3 +200,14 @@ async def _wait_until_closed(connections: deque[SmtpConnection] | list[SmtpConne
         await asyncio.wait([connection.closed for connection in connections], timeout=GOODBYE_TIMEOUT)
     for connection in connections:
         connection.abort()
+
+
+def _parse(options: Mapping[str, str]) -> SmtpSettings:
+    return parse_smtp_url(options["url"])
+
+
+def _create_sender(settings: SmtpSettings, given: Surroundings) -> SmtpSender:
+    return create_smtp_sender(settings, reach=given.reach)
+
+
+ADAPTER = Adapter(parse=_parse, create_sender=_create_sender)

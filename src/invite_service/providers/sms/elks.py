@@ -10,10 +10,12 @@ from urllib.parse import urlencode
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.event_addresses import NO_EVENT_ADDRESSES, EventAddresses, attempt_of_url
 from invite_service.providers.event_reading import address_at, has_secret, instant_of_text, text_at
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble, write_basic
+from invite_service.providers.http import ApiSettings, write_basic
 from invite_service.providers.http_answers import Receipts, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -196,3 +198,14 @@ def _read_instant(text: str | None) -> datetime | None:
     """Read an instant that is in UTC and does not say so."""
     read = instant_of_text(f"{text}+00:00") if text else None
     return read.astimezone(UTC) if read else None
+
+
+def _create_sender(settings: ElksSettings, given: Surroundings) -> ElksSender:
+    return ElksSender(settings, events=given.events, reach=given.reach)
+
+
+def _create_reader(settings: ElksSettings) -> ElksEvents | None:
+    return ElksEvents(settings.webhook_secret) if settings.webhook_secret is not None else None
+
+
+ADAPTER = Adapter(parse=parse_elks, create_sender=_create_sender, create_reader=_create_reader)

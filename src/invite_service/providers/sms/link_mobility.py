@@ -11,8 +11,10 @@ import orjson
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
 from invite_service.providers.batches import Part, send_in_batches
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.event_reading import (
     at,
     attempt_at,
@@ -22,7 +24,7 @@ from invite_service.providers.event_reading import (
     read_body,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble, write_basic
+from invite_service.providers.http import ApiSettings, write_basic
 from invite_service.providers.http_answers import Receipts, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -328,3 +330,14 @@ def _drop_keyword(text: str, keyword: str | None) -> str:
     """Leave out the word by which a shared short number knows whose answer it is."""
     first, _, rest = text.strip().partition(" ")
     return rest if keyword is not None and rest.strip() and first.casefold() == keyword.casefold() else text
+
+
+def _create_sender(settings: LinkMobilitySettings, given: Surroundings) -> LinkMobilitySender:
+    return LinkMobilitySender(settings, reach=given.reach)
+
+
+def _create_reader(settings: LinkMobilitySettings) -> LinkMobilityEvents | None:
+    return LinkMobilityEvents(settings.webhook_secret) if settings.webhook_secret is not None else None
+
+
+ADAPTER = Adapter(parse=parse_link_mobility, create_sender=_create_sender, create_reader=_create_reader)

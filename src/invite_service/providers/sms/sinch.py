@@ -13,7 +13,9 @@ import orjson
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.event_addresses import NO_EVENT_ADDRESSES, EventAddresses
 from invite_service.providers.event_reading import (
     at,
@@ -27,7 +29,7 @@ from invite_service.providers.event_reading import (
     read_body,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble
+from invite_service.providers.http import ApiSettings
 from invite_service.providers.http_answers import Receipts, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -255,3 +257,14 @@ def _read_status(told: Mapping[str, Any]) -> ProviderEvent:
         provider_message_id=batch,
         address=write_international(text_at(told, "recipient")),
     )
+
+
+def _create_sender(settings: SinchSettings, given: Surroundings) -> SinchSender:
+    return SinchSender(settings, events=given.events, reach=given.reach)
+
+
+def _create_reader(settings: SinchSettings) -> SinchEvents | None:
+    return SinchEvents(settings.webhook_secret) if settings.webhook_secret is not None else None
+
+
+ADAPTER = Adapter(parse=parse_sinch, create_sender=_create_sender, create_reader=_create_reader)

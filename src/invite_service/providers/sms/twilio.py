@@ -13,7 +13,9 @@ from urllib.parse import parse_qsl, urlencode
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.event_addresses import NO_EVENT_ADDRESSES, EventAddresses, attempt_of_url
 from invite_service.providers.event_reading import (
     address_at,
@@ -22,7 +24,7 @@ from invite_service.providers.event_reading import (
     reason_of,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble, write_basic
+from invite_service.providers.http import ApiSettings, write_basic
 from invite_service.providers.http_answers import RETRY_AFTER_MOST, Receipts, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -316,3 +318,14 @@ def _read_answer(form: Mapping[str, str], sid: str) -> ProviderEvent:
         address=address_at(form, "From"),
         text=form["Body"],
     )
+
+
+def _create_sender(settings: TwilioSettings, given: Surroundings) -> TwilioSender:
+    return TwilioSender(settings, events=given.events, reach=given.reach)
+
+
+def _create_reader(settings: TwilioSettings) -> TwilioEvents | None:
+    return TwilioEvents(settings.webhook_auth_token) if settings.webhook_auth_token is not None else None
+
+
+ADAPTER = Adapter(parse=parse_twilio, create_sender=_create_sender, create_reader=_create_reader)

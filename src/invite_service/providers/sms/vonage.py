@@ -14,7 +14,9 @@ import orjson
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
+from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.event_addresses import NO_EVENT_ADDRESSES, EventAddresses
 from invite_service.providers.event_reading import (
     at,
@@ -27,7 +29,7 @@ from invite_service.providers.event_reading import (
     reason_of,
     text_at,
 )
-from invite_service.providers.http import ApiAnswer, ApiSettings, Trouble, write_basic
+from invite_service.providers.http import ApiSettings, write_basic
 from invite_service.providers.http_answers import Receipts, read_json
 from invite_service.providers.options import OptionReader
 from invite_service.providers.reach import EVERYWHERE, Reach
@@ -275,3 +277,14 @@ def _read_answer(told: Mapping[str, Any]) -> ProviderEvent:
         address=write_international(text_at(told, "from")),
         text=text if is_answer else None,
     )
+
+
+def _create_sender(settings: VonageSettings, given: Surroundings) -> VonageSender:
+    return VonageSender(settings, events=given.events, reach=given.reach)
+
+
+def _create_reader(settings: VonageSettings) -> VonageEvents | None:
+    return VonageEvents(settings.webhook_signature_secret) if settings.webhook_signature_secret is not None else None
+
+
+ADAPTER = Adapter(parse=parse_vonage, create_sender=_create_sender, create_reader=_create_reader)
