@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from invite_service.rendering.liquid import (
     MAX_FAULTS,
     MAX_OUTPUT_BYTES,
-    TemplateFault,
-    TemplateFaultsError,
     read_template,
 )
+from invite_service.rendering.template_faults import TemplateFault, TemplateFaultsError
 from invite_service.rendering.text_variables import NamedProduct
 
 NAMES = frozenset({"customer_name", "products", "product_count"})

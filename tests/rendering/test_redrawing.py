@@ -8,13 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from invite_service.rendering.redrawing import (
-    LONGEST_SIDE,
-    MAX_PIXELS,
-    PictureUnreadableError,
-    PictureWrongKindError,
-    redraw,
-)
+from invite_service.rendering.drawn_pictures import PictureUnreadableError, PictureWrongKindError
+from invite_service.rendering.redrawing import LONGEST_SIDE, MAX_PIXELS, redraw
 
 SECRET = b"59.9139N 10.7522E"
 

@@ -26,6 +26,8 @@ from liquid.context import RenderContext
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 
+from invite_service.rendering.template_faults import TemplateFault, TemplateFaultsError
+
 FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "capitalize": capitalize,
     "default": default,
@@ -72,30 +74,6 @@ MAX_FAULTS: Final = 20
 _MARK: Final = re.compile(r"\{\{|\{%|\}\}|%\}")
 _TAG: Final = re.compile(r"-?\s*(\w*)")
 _CLOSING: Final = {"{{": "}}", "{%": "%}"}
-
-
-class TemplateFault(NamedTuple):
-    """One thing that is wrong with a template, and where: line and column count from 1, and are 0 for all of it."""
-
-    code: str
-    sentence: str
-    line: int
-    column: int
-
-    @property
-    def detail(self) -> str:
-        """Say it with its place."""
-        if not self.line:
-            return self.sentence[:1].upper() + self.sentence[1:]
-        return f"Line {self.line}, column {self.column}: {self.sentence}"
-
-
-class TemplateFaultsError(Exception):
-    """The template cannot be used; everything that is wrong with it is named."""
-
-    def __init__(self, faults: Collection[TemplateFault]) -> None:
-        super().__init__("; ".join(fault.detail for fault in faults))
-        self.faults = tuple(faults)
 
 
 class _Named(NamedTuple):

@@ -4,23 +4,34 @@ What a template writes is text of others like any name: it is cleaned here, and 
 header.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from markupsafe import Markup
 
 from invite_service.domain.texts import AsksFor, FieldValue, MerchantText, TextName
 from invite_service.rendering.cleaning import one_line
-from invite_service.rendering.liquid import LiquidTemplate, TemplateFault, TemplateFaultsError, read_template
+from invite_service.rendering.template_faults import TemplateFault, TemplateFaultsError
 from invite_service.rendering.text_fields import FIELDS, TextField, words_of
 from invite_service.rendering.text_variables import MERCHANT_NAMES, names_for
 from invite_service.rendering.texts import Texts
+
+if TYPE_CHECKING:
+    from invite_service.rendering.liquid import LiquidTemplate
 
 log = structlog.get_logger()
 
 MAX_LINE: Final = 4_000
 """Characters of one line of a block before its own limit is looked at."""
+
+
+def read_own(source: str, *, names: Collection[str]) -> "LiquidTemplate":
+    """Read a template, as `read_template` does."""
+    # Only here: the language takes 3 MiB, and most processes never see a merchant's own text.
+    from invite_service.rendering.liquid import read_template  # noqa: PLC0415
+
+    return read_template(source, names=names)
 
 
 class OwnTextFailedError(Exception):
@@ -40,7 +51,7 @@ class OwnField:
     def __init__(self, field: TextField, value: FieldValue, names: frozenset[str]) -> None:
         """Read the templates; raises TemplateFaultsError."""
         self.field = field
-        self.templates = [read_template(source, names=names) for source in as_sources(value)]
+        self.templates = [read_own(source, names=names) for source in as_sources(value)]
         self.is_fixed = all(template.names <= MERCHANT_NAMES for template in self.templates)
         """Whether it is the same for all customers."""
 
@@ -64,7 +75,7 @@ class OwnField:
             raise self._failed("too_long", sentence)
         return written
 
-    def _render(self, template: LiquidTemplate, variables: Mapping[str, object], place: int) -> str:
+    def _render(self, template: "LiquidTemplate", variables: Mapping[str, object], place: int) -> str:
         try:
             return template.render(variables)
         except TemplateFaultsError as error:

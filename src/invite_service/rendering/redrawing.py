@@ -2,10 +2,11 @@
 
 import io
 import warnings
-from dataclasses import dataclass, field
 from typing import Final
 
 from PIL import Image, ImageCms, ImageOps
+
+from invite_service.rendering.drawn_pictures import DrawnPicture, PictureUnreadableError, PictureWrongKindError
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 """The only decoders that a file gets to."""
@@ -27,23 +28,6 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 _SIGNATURES: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
-
-
-class PictureUnreadableError(Exception):
-    """The file is of a kind that is taken, and cannot be drawn."""
-
-
-class PictureWrongKindError(Exception):
-    """The file is no JPEG, PNG or WebP."""
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnPicture:
-    """A picture as it is kept: JPEG in sRGB, upright, without metadata."""
-
-    content: bytes = field(repr=False)
-    width: int
-    height: int
 
 
 def redraw(content: bytes) -> DrawnPicture:

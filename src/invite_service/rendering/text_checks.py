@@ -6,8 +6,8 @@ from typing import Final
 from invite_service.domain.branding import Branding
 from invite_service.domain.errors import Fault
 from invite_service.domain.texts import AsksFor, FieldValue, MerchantText, TextName
-from invite_service.rendering.liquid import TemplateFault, TemplateFaultsError, read_template
-from invite_service.rendering.own_texts import OwnField, OwnTextFailedError, as_sources
+from invite_service.rendering.own_texts import OwnField, OwnTextFailedError, as_sources, read_own
+from invite_service.rendering.template_faults import TemplateFault, TemplateFaultsError
 from invite_service.rendering.text_fields import BODY, FIELDS, MAX_PARAGRAPHS, TextField
 from invite_service.rendering.text_samples import WORST, sample_variables
 from invite_service.rendering.text_variables import names_for
@@ -54,7 +54,7 @@ def _check_field(name: TextName, field: TextField, value: FieldValue) -> Iterato
     is_readable = True
     for place, source in enumerate(as_sources(value)):
         try:
-            read_template(source, names=names)
+            read_own(source, names=names)
         except TemplateFaultsError as error:
             is_readable = False
             for fault in error.faults:

@@ -11,6 +11,9 @@ from invite_service.rendering.text_variables import customer_variables, merchant
 LONG: Final = 10_000
 """Characters of a long name."""
 
+_LONG_NAME: Final = "漢" * LONG
+"""One text for all who bear it: one for each of them takes 4 MiB."""
+
 
 @dataclass(frozen=True, slots=True)
 class SampleProduct:
@@ -49,7 +52,7 @@ WORST: Final = (
     SampleCustomer(
         customer_name="Å" * LONG,
         order_id="1" * LONG,
-        products=[SampleProduct(str(number), "漢" * LONG) for number in range(200)],
+        products=[SampleProduct(str(number), _LONG_NAME) for number in range(200)],
         merchant_name="ÅØ " * LONG,
     ),
     SampleCustomer(

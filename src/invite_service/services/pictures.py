@@ -20,7 +20,7 @@ from invite_service.domain.errors import (
 from invite_service.domain.feedback import Rating
 from invite_service.domain.merchant import MerchantId
 from invite_service.providers.shelves import Shelf, ShelfUnavailableError
-from invite_service.rendering.redrawing import DrawnPicture, PictureUnreadableError, PictureWrongKindError, redraw
+from invite_service.rendering.drawn_pictures import DrawnPicture, PictureUnreadableError, PictureWrongKindError
 from invite_service.rules.feedback import MAX_PICTURE_BYTES
 from invite_service.services.feedback import FeedbackService
 from invite_service.services.rate_limits import RateLimiter
@@ -221,6 +221,9 @@ class PictureService:
 
 
 def _redraw(upload: Upload) -> DrawnPicture:
+    # Only here: Pillow takes 2 MiB, of workers and of installations that take no pictures too.
+    from invite_service.rendering.redrawing import redraw  # noqa: PLC0415
+
     return redraw(upload.read())
 
 
