@@ -33,6 +33,7 @@ from invite_service.rendering.preparing import EmailSender
 from invite_service.services.access import AccessService
 from invite_service.services.account_health import AccountHealthService
 from invite_service.services.account_insights import AccountInsightService
+from invite_service.services.accounts import AccountReader
 from invite_service.services.approvals import ApprovalService
 from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.branding import BrandingService
@@ -72,6 +73,7 @@ from invite_service.services.replanning import ReplanningService
 from invite_service.services.replies import ReplyService
 from invite_service.services.reputation import ReputationService
 from invite_service.services.review_policy import ReviewPolicyService
+from invite_service.services.same_key import SameKeyService
 from invite_service.services.sandbox import SandboxService
 from invite_service.services.sealing import AnswerSeal, CredentialSeal, read_keys
 from invite_service.services.sending import SendingService
@@ -593,7 +595,16 @@ class Factory:
     def create_doubts(self) -> DoubtService:
         """Make the service that asks providers about messages in doubt."""
         context = self._context
-        return DoubtService(context.database, outlets=context.outlets, bell=context.bell, clock=context.clock)
+        same_key = SameKeyService(
+            context.database,
+            accounts=AccountReader(policies=context.policy_versions, texts=context.text_versions),
+            writer=context.writer,
+            clock=context.clock,
+            new_id=new_id,
+        )
+        return DoubtService(
+            context.database, outlets=context.outlets, same_key=same_key, bell=context.bell, clock=context.clock
+        )
 
     def create_webhooks(self) -> WebhookService:
         """Make the service for what merchants' systems are told.

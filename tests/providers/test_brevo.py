@@ -56,7 +56,7 @@ async def test_message_whose_answer_was_lost_is_sent_again_under_its_key_and_tak
         (OutcomeWord.ACCEPTED, "accepted_before"),
     ]
     assert played.taken == [str(ATTEMPT)]
-    assert sender.honours_idempotency_key
+    assert sender.key_lifetime == timedelta(minutes=15)
 
 
 async def test_key_is_a_uuid_whatever_the_messages_is() -> None:

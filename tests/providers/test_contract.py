@@ -5,6 +5,7 @@ import dataclasses
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -127,7 +128,7 @@ async def test_recording_sender_remembers_in_order() -> None:
 async def test_fake_sender_plays_its_script_and_then_accepts() -> None:
     unknown = Receipt(outcome=OutcomeWord.UNKNOWN, reason="timeout_after_data", provider="fake")
     refused = Receipt(outcome=OutcomeWord.MISCONFIGURED, reason="auth_failed", provider="fake")
-    sender = FakeSender([unknown, refused], check_receipt=refused, max_in_flight=2, honours_idempotency_key=True)
+    sender = FakeSender([unknown, refused], check_receipt=refused, max_in_flight=2, key_lifetime=timedelta(hours=24))
 
     receipts = [await sender.send(make_message(number)) for number in (1, 2, 3)]
 
@@ -138,7 +139,7 @@ async def test_fake_sender_plays_its_script_and_then_accepts() -> None:
     ]
     assert [message.message_id for message in sender.messages] == [f"<{number}@example.com>" for number in (1, 2, 3)]
     assert await sender.check() == refused
-    assert (sender.max_in_flight, sender.honours_idempotency_key) == (2, True)
+    assert (sender.max_in_flight, sender.key_lifetime) == (2, timedelta(hours=24))
 
 
 def test_hash_of_a_message_is_taken_over_what_leaves() -> None:

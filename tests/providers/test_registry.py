@@ -137,7 +137,7 @@ async def test_settings_become_the_sender_of_their_provider() -> None:
     mailbox = registry.create_sender(registry.parse_url("mailbox:"), mailbox=NoMailbox(), clock=utc_now)
 
     assert isinstance(smtp, SmtpSender)
-    assert (smtp.name, smtp.max_in_flight, smtp.honours_idempotency_key) == ("smtp", 3, False)
+    assert (smtp.name, smtp.max_in_flight, smtp.key_lifetime) == ("smtp", 3, None)
     assert isinstance(mailbox, MailboxSender)
 
 

@@ -58,7 +58,7 @@ async def test_message_whose_answer_was_lost_is_sent_again_under_its_key_and_tak
     assert [receipt.outcome for receipt in receipts] == [OutcomeWord.UNKNOWN, OutcomeWord.ACCEPTED]
     assert receipts[1].provider_message_id == f"re-{ATTEMPT}"
     assert played.taken == [str(ATTEMPT)]
-    assert sender.honours_idempotency_key
+    assert sender.key_lifetime == timedelta(hours=24)
 
 
 async def test_batch_whose_answer_was_lost_is_sent_again_under_its_key_and_taken_once() -> None:

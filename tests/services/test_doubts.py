@@ -6,8 +6,8 @@ from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.doubles import FakeSender
-from invite_service.services.doubts import KEPT_FOR, DoubtService
-from tests.support.sending import SendingHouse, make_outlets
+from invite_service.services.doubts import KEPT_FOR
+from tests.support.sending import SendingHouse
 
 FOUND = Receipt(outcome=OutcomeWord.ACCEPTED, reason="found_later", provider="fake", provider_message_id="9")
 UNKNOWN = Receipt(outcome=OutcomeWord.UNKNOWN, reason="timeout_after_data", provider="fake")
@@ -28,15 +28,11 @@ class AskableSender(FakeSender):
         return FOUND if len(self.asked) > self.knows_after else None
 
 
-def make_service(house: SendingHouse, sender: FakeSender) -> DoubtService:
-    return DoubtService(house.database, outlets=make_outlets(sender, None), bell=house.bell, clock=house.clock)
-
-
 async def test_message_that_its_provider_has_was_sent(house: SendingHouse) -> None:
     invitation, sender = await house.invite(), AskableSender()
     await house.send(sender)
     assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
-    began_at, service = house.clock.now, make_service(house, sender)
+    began_at, service = house.clock.now, house.doubts(sender)
 
     assert await service.find_due() == [house.merchant.id]
     assert await service.look_up(house.merchant.id) == 0
@@ -61,7 +57,7 @@ async def test_provider_is_asked_less_and_less_often_and_not_for_ever(house: Sen
     await house.invite()
     sender = AskableSender(knows_after=1000)
     await house.send(sender)
-    began_at, service = house.clock.now, make_service(house, sender)
+    began_at, service = house.clock.now, house.doubts(sender)
     asked_after = []
     while house.clock.now < began_at + KEPT_FOR + timedelta(days=1):
         before = len(sender.asked)
@@ -78,7 +74,7 @@ async def test_sender_that_cannot_be_asked_leaves_the_doubt(house: SendingHouse)
     invitation, sender = await house.invite(), FakeSender([UNKNOWN])
     await house.send(sender)
     house.clock.now += timedelta(hours=1)
-    assert await make_service(house, sender).look_up(house.merchant.id) == 0
+    assert await house.doubts(sender).look_up(house.merchant.id) == 0
     assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
 
 
@@ -93,7 +89,7 @@ async def test_only_the_provider_that_was_called_is_asked(house: SendingHouse) -
     await house.send(FakeSender([UNKNOWN]))
     house.clock.now += timedelta(hours=1)
     other = OtherSender()
-    assert await make_service(house, other).look_up(house.merchant.id) == 0
+    assert await house.doubts(other).look_up(house.merchant.id) == 0
     assert other.asked == []
 
 
@@ -101,5 +97,5 @@ async def test_merchant_without_a_provider_any_more_keeps_the_doubt(house: Sendi
     await house.invite()
     await house.send(FakeSender([UNKNOWN]))
     house.clock.now += timedelta(hours=1)
-    service = DoubtService(house.database, outlets=make_outlets(None, None), bell=house.bell, clock=house.clock)
+    service = house.doubts(None)
     assert await service.look_up(house.merchant.id) == 0

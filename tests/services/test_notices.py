@@ -199,7 +199,7 @@ async def test_providers_answer_decides_what_follows(
 async def test_unclear_answer_is_asked_again_with_the_same_key_where_keys_are_honoured(shop: NoticeHouse) -> None:
     [rating] = await shop.leave(await shop.ask(), stars("mug", 4, "Nice."))
     await shop.reply(rating, "Thank you!")
-    sender = FakeSender([answer(OutcomeWord.UNKNOWN)], honours_idempotency_key=True)
+    sender = FakeSender([answer(OutcomeWord.UNKNOWN)], key_lifetime=timedelta(hours=24))
     assert await shop.send(sender) == 1
     first, second = sender.messages
     assert first == second

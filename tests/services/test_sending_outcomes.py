@@ -237,7 +237,7 @@ async def test_unknown_outcome_is_in_doubt_and_counts_as_asked(house: SendingHou
 async def test_unknown_outcome_is_asked_again_with_the_same_bytes_where_keys_are_honoured(house: SendingHouse) -> None:
     await house.invite()
     unknown = make_receipt(OutcomeWord.UNKNOWN)
-    sender = FakeSender([unknown, unknown], honours_idempotency_key=True)
+    sender = FakeSender([unknown, unknown], key_lifetime=timedelta(hours=24))
 
     assert await house.send(sender) == SendReport(sent=1)
     assert len(sender.messages) == 3
@@ -247,10 +247,35 @@ async def test_unknown_outcome_is_asked_again_with_the_same_bytes_where_keys_are
 
 async def test_unknown_outcome_that_stays_is_in_doubt_also_where_keys_are_honoured(house: SendingHouse) -> None:
     await house.invite()
-    sender = FakeSender([make_receipt(OutcomeWord.UNKNOWN)] * 3, honours_idempotency_key=True)
+    sender = FakeSender([make_receipt(OutcomeWord.UNKNOWN)] * 3, key_lifetime=timedelta(hours=24))
 
     assert await house.send(sender) == SendReport(in_doubt=1)
     assert len(sender.messages) == 3
+
+
+@pytest.mark.parametrize("further", [OutcomeWord.NOT_SENT, OutcomeWord.RATE_LIMITED, OutcomeWord.MISCONFIGURED])
+async def test_answer_that_looked_at_no_key_says_nothing_of_the_call_before(
+    house: SendingHouse, further: OutcomeWord
+) -> None:
+    invitation = await house.invite()
+    sender = FakeSender(
+        [make_receipt(OutcomeWord.UNKNOWN), make_receipt(further), make_receipt(further)],
+        key_lifetime=timedelta(hours=24),
+    )
+
+    assert await house.send(sender) == SendReport(in_doubt=1)
+    assert len(sender.messages) == 3
+    assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
+
+
+async def test_refusal_under_the_same_key_is_that_of_the_call_before(house: SendingHouse) -> None:
+    await house.invite()
+    sender = FakeSender(
+        [make_receipt(OutcomeWord.UNKNOWN), make_receipt(OutcomeWord.REJECTED)], key_lifetime=timedelta(hours=24)
+    )
+
+    assert await house.send(sender) == SendReport(failed=1)
+    assert len(sender.messages) == 2
 
 
 class _RaisingSender(RecordingSender):

@@ -19,6 +19,7 @@ from invite_service.domain.timeline import TimelineEntry
 from invite_service.providers.base import Sender
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
+from invite_service.services.accounts import AccountReader
 from invite_service.services.channel_providers import (
     NO_PROVIDER,
     ProviderUnusableError,
@@ -27,6 +28,7 @@ from invite_service.services.channel_providers import (
 )
 from invite_service.services.channels import ChannelService
 from invite_service.services.claim import Turn, WholeTurn
+from invite_service.services.doubts import DoubtService
 from invite_service.services.hand_over import Patience
 from invite_service.services.ingest import IngestedOrder, IngestItem, OrderIngestService
 from invite_service.services.leases import LeaseService
@@ -34,6 +36,7 @@ from invite_service.services.notice_writing import NoticeWriter
 from invite_service.services.notices import NoticeService
 from invite_service.services.outlets import Outlet
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.same_key import SameKeyService
 from invite_service.services.sealing import CredentialSeal
 from invite_service.services.send_report import SendReport
 from invite_service.services.sending import SendingService
@@ -186,6 +189,19 @@ class SendingHouse:
             texts=self.texts,
             clock=self.clock,
             new_id=new_id,
+        )
+
+    def doubts(self, email: Sender | None) -> DoubtService:
+        """Make the service that asks this provider about messages in doubt."""
+        same_key = SameKeyService(
+            self.database,
+            accounts=AccountReader(policies=self.policies, texts=self.texts),
+            writer=make_writer(),
+            clock=self.clock,
+            new_id=new_id,
+        )
+        return DoubtService(
+            self.database, outlets=make_outlets(email, None), same_key=same_key, bell=self.bell, clock=self.clock
         )
 
     def channels(self) -> ChannelService:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from invite_service.domain.message import Message
@@ -22,8 +22,8 @@ class Sender(Protocol):
         """How many `send` calls are worth having open at once; further ones wait their turn."""
 
     @property
-    def honours_idempotency_key(self) -> bool:
-        """True when a second `send` of the same message within the provider's time limit sends nothing twice."""
+    def key_lifetime(self) -> timedelta | None:
+        """For how long a second `send` of the same message sends nothing twice; None where no keys are honoured."""
 
     async def send(self, message: Message) -> Receipt:
         """Hand the message over once and say what became of it.

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from invite_service.domain.message import Message
@@ -14,7 +15,7 @@ class RecordingSender:
 
     name = "recording"
     max_in_flight = 8
-    honours_idempotency_key = False
+    key_lifetime: timedelta | None = None
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -50,13 +51,13 @@ class FakeSender(RecordingSender):
         *,
         check_receipt: Receipt | None = None,
         max_in_flight: int = 8,
-        honours_idempotency_key: bool = False,
+        key_lifetime: timedelta | None = None,
     ) -> None:
         super().__init__()
         self._receipts = deque(receipts)
         self._check_receipt = check_receipt
         self.max_in_flight = max_in_flight
-        self.honours_idempotency_key = honours_idempotency_key
+        self.key_lifetime = key_lifetime
 
     async def send(self, message: Message) -> Receipt:
         """Remember the message and answer with the next receipt of the script."""

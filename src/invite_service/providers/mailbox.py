@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
@@ -28,7 +29,7 @@ class MailboxSender:
 
     name = NAME
     max_in_flight = MAX_IN_FLIGHT
-    honours_idempotency_key = True
+    key_lifetime: timedelta | None = timedelta.max
     """Keeping is idempotent by attempt id, so an unclear outcome is settled by keeping again."""
 
     def __init__(self, mailbox: Mailbox) -> None:

@@ -1,7 +1,8 @@
 """Messages in doubt: ending a doubt, and asking providers that can tell later whether they have a message.
 
-DESIGN.md section 6: after the same key and before a provider's event or an operator. Asking again and again costs a
-call, so that each message is asked about less and less often, and not for ever.
+DESIGN.md section 6: by the same key again where the provider honours keys, else by a look-up, and all that before a
+provider's event or an operator. Asking again and again costs a call, so that each message is asked about less and less
+often, and not for ever.
 """
 
 import contextlib
@@ -22,7 +23,8 @@ from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.providers.base import LookUp
 from invite_service.rules import actions
 from invite_service.services.channel_providers import ProviderUnusableError
-from invite_service.services.outlets import Outlets
+from invite_service.services.outlets import Outlet, Outlets
+from invite_service.services.same_key import SameKeyService
 from invite_service.storage.database import Database
 from invite_service.storage.doubts import Doubt
 from invite_service.storage.invitations import InvitationChange
@@ -106,8 +108,17 @@ async def end_doubt(
 class DoubtService:
     """Asks the providers that can be asked."""
 
-    def __init__(self, database: Database, *, outlets: Outlets, bell: Bell, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        outlets: Outlets,
+        same_key: SameKeyService,
+        bell: Bell,
+        clock: Callable[[], datetime],
+    ) -> None:
         """Make a service that remembers its looks; `clock` tells real time."""
+        self._same_key = same_key
         self._database = database
         self._outlets = outlets
         self._bell = bell
@@ -120,7 +131,7 @@ class DoubtService:
             return await stores.doubts.find_merchants()
 
     async def look_up(self, merchant_id: MerchantId) -> int:
-        """Ask about the merchant's messages whose turn it is, and tell how many were found to have left."""
+        """Ask about the merchant's messages whose turn it is, and tell how many are in doubt no more."""
         real_now = self._clock()
         async with self._database.autocommit() as stores:
             merchant = await stores.merchants.get(merchant_id)
@@ -131,8 +142,10 @@ class DoubtService:
             settings = channels.get(channel, UNSET_CHANNEL).settings
             due = [doubt for doubt in doubts if doubt.channel is channel and self._is_due(doubt, real_now=real_now)]
             with contextlib.suppress(ProviderUnusableError), self._outlets.lend(merchant, channel, settings) as outlet:
-                if isinstance(outlet.sender, LookUp):
-                    same = [doubt for doubt in due if doubt.provider == outlet.sender.name]
+                same = [doubt for doubt in due if doubt.provider == outlet.sender.name]
+                if outlet.sender.key_lifetime is not None:
+                    found += await self._repeat(merchant, outlet, same)
+                elif isinstance(outlet.sender, LookUp):
                     found += await self._ask(merchant, outlet.sender, same)
         return found
 
@@ -142,6 +155,15 @@ class DoubtService:
         if looks >= len(WAITS):
             waited += (looks + 1 - len(WAITS)) * WAITS[-1]
         return real_now >= doubt.started_at + waited
+
+    async def _repeat(self, merchant: Merchant, outlet: Outlet, doubts: Sequence[Doubt]) -> int:
+        for doubt in doubts:
+            self._remember(doubt)
+        settled = await self._same_key.repeat(outlet, merchant.id, doubts)
+        if settled:
+            log.info("Settled messages in doubt under their keys", merchant_id=merchant.id, settled=settled)
+            self._bell.ring(merchant.id)
+        return settled
 
     async def _ask(self, merchant: Merchant, sender: LookUp, doubts: Sequence[Doubt]) -> int:
         found = 0

@@ -30,6 +30,7 @@ from invite_service.services.conclusions import (
     give_back,
 )
 from invite_service.services.outlets import Outlet, Share
+from invite_service.services.same_key import send_surely
 from invite_service.services.send_report import Fate
 from invite_service.storage.attempts import NewAttempt, Recorded
 
@@ -38,9 +39,6 @@ log = structlog.get_logger()
 LEAD_SECONDS: Final = 0.15
 """How long before this batch is used up, at the pace so far, the merchant lines up again: for the next one to be
 claimed and judged meanwhile, and no longer, as what may_send said holds for seconds."""
-
-SAME_KEY_TRIES: Final = 3
-"""Calls with the same bytes and key to a provider that honours keys, before an unknown outcome is left in doubt."""
 
 NOT_WRITTEN: Final = "not_written"
 """Why a message waits that could not be written: a fault of ours, tried again like one of the provider's."""
@@ -294,12 +292,7 @@ class HandOver:
         sender = self._outlet.sender
         loop = asyncio.get_running_loop()
         started_at = loop.time()
-        receipt = await sender.send(message)
-        for _ in range(SAME_KEY_TRIES - 1):
-            if receipt.outcome is not OutcomeWord.UNKNOWN or not sender.honours_idempotency_key:
-                break
-            await asyncio.sleep(self._patience.same_key)
-            receipt = await sender.send(message)
+        receipt = await send_surely(sender, message, pause=self._patience.same_key)
         self._observe(receipt, message.channel, seconds=loop.time() - started_at)
         return receipt
 

@@ -4,7 +4,6 @@ Each is leased, written, noted as started in a transaction of its own, handed ov
 died had started is in doubt, and is not sent again.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -29,9 +28,9 @@ from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rules.notices import decide_notice_retry
 from invite_service.rules.suppressions import SuppressedContacts
 from invite_service.services.channel_providers import ProviderUnusableError
-from invite_service.services.hand_over import SAME_KEY_TRIES
 from invite_service.services.notice_writing import NoticeWriter, Unwanted, WrittenFor
 from invite_service.services.outlets import Outlet, Outlets
+from invite_service.services.same_key import send_surely
 from invite_service.services.text_versions import TextVersions
 from invite_service.storage.database import Database
 from invite_service.storage.stores import Stores
@@ -40,6 +39,9 @@ log = structlog.get_logger()
 
 BATCH_SIZE: Final = 50
 """Notices claimed at once."""
+
+SAME_KEY_PAUSE: Final = 0.2
+"""Seconds between calls with the same key."""
 
 LEASE_SECONDS: Final = 120
 """How long a call may take, and longer than any does."""
@@ -278,13 +280,7 @@ async def _call(outlet: Outlet, message: Message) -> Receipt:
     """Hand a message over; once more with the same key where the provider sends nothing twice for it."""
     with outlet.places.share(message.merchant_id) as share:
         await share.wait()
-        receipt = await outlet.sender.send(message)
-        for _ in range(SAME_KEY_TRIES - 1):
-            if receipt.outcome is not OutcomeWord.UNKNOWN or not outlet.sender.honours_idempotency_key:
-                break
-            await asyncio.sleep(0.2)
-            receipt = await outlet.sender.send(message)
-    return receipt
+        return await send_surely(outlet.sender, message, pause=SAME_KEY_PAUSE)
 
 
 def _entry(merchant: Merchant, notice: QueuedNotice, *, at: datetime) -> TimelineEntry | None:

@@ -9,18 +9,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 import structlog
 
-from invite_service.domain.branding import Branding
-from invite_service.domain.channel import UNSET_CHANNEL, signed_by
 from invite_service.domain.invitation import Channel, Invitation
-from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.domain.merchant import MerchantId
 from invite_service.domain.message import Message
 from invite_service.domain.policy import Policy
-from invite_service.rendering.own_texts import OwnTexts
+from invite_service.services.accounts import AccountReader
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.claim import LEASE_SECONDS, Account, Claim, Observer, Turn
 from invite_service.services.conclusions import Conclusion
@@ -31,6 +29,7 @@ from invite_service.services.outlets import Outlet, Outlets
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.send_report import Fate, SendReport
 from invite_service.services.text_versions import TextVersions
+from invite_service.services.writing import Writer
 from invite_service.storage.database import Database
 from invite_service.storage.sending import Lease, SendContent
 from invite_service.storage.stores import Stores
@@ -48,24 +47,6 @@ MAX_REST: Final = timedelta(seconds=10)
 
 FRESH_SECONDS: Final = 5.0
 """How long may_send's answer holds. What is not started by then is given back and asked again."""
-
-
-class Writer(Protocol):
-    """Who writes messages."""
-
-    def write(
-        self,
-        content: SendContent,
-        *,
-        merchant: Merchant,
-        policy: Policy,
-        branding: Branding,
-        own_texts: OwnTexts,
-        product_ids: Sequence[str],
-        attempt_id: UUID,
-        real_now: datetime,
-    ) -> Message:
-        """Write the next message of an invitation about these products; `policy` is the current version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +89,7 @@ class SendingService:
         self._patience = patience or Patience()
         self._looks_by_join = False
         self._policies = policies
-        self._texts = texts
+        self._accounts = AccountReader(policies=policies, texts=texts)
         self._rests_until: dict[MerchantId, datetime] = {}
 
     async def find_due(self, *, except_for: Collection[MerchantId] = ()) -> list[MerchantId]:
@@ -272,7 +253,7 @@ class SendingService:
         time_of: Callable[[Invitation], datetime] | None,
     ) -> _Batch | None:
         async with self._database.autocommit() as stores:
-            account = await self._account(stores, merchant_id)
+            account = await self._accounts.read(stores, merchant_id)
             real_now = self._clock()
             lease = Lease(self._new_id(), real_now + timedelta(seconds=LEASE_SECONDS))
             now = due_by if due_by is not None else account.merchant.now(real_now)
@@ -303,25 +284,6 @@ class SendingService:
         other_ids = {other_id for content in contents for other_id in content.other_ids} - in_batch
         others = await stores.sending.read_invitations(merchant_id, other_ids)
         return _Batch(claim, claimed, contents, plans, {other.id: other for other in others})
-
-    async def _account(self, stores: Stores, merchant_id: MerchantId) -> Account:
-        read_at = asyncio.get_running_loop().time()
-        merchant = await stores.merchants.get(merchant_id)
-        policies = await self._policies.get(stores, merchant_id, {merchant.policy_version})
-        look = await stores.branding.get_look(merchant_id)
-        channels = await stores.channels.read(merchant_id)
-        return Account(
-            merchant=merchant,
-            policy=policies[merchant.policy_version],
-            branding=signed_by(
-                look.branding,
-                email=channels.get(Channel.EMAIL, UNSET_CHANNEL).settings,
-                sms=channels.get(Channel.SMS, UNSET_CHANNEL).settings,
-            ),
-            own_texts=await self._texts.get(stores, merchant_id, look.texts_version),
-            channels=channels,
-            read_at=read_at,
-        )
 
 
 async def _record(claim: Claim, concluded: Sequence[Conclusion]) -> list[Fate]:

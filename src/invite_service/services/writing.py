@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -19,6 +20,24 @@ from invite_service.storage.sending import ProductCard, SendContent
 
 TOKEN_PARAMETER = "invite_token"  # noqa: S105 - the parameter's name
 """How the token is passed to a merchant's own page."""
+
+
+class Writer(Protocol):
+    """Who writes messages."""
+
+    def write(
+        self,
+        content: SendContent,
+        *,
+        merchant: Merchant,
+        policy: Policy,
+        branding: Branding,
+        own_texts: OwnTexts,
+        product_ids: Sequence[str],
+        attempt_id: UUID,
+        real_now: datetime,
+    ) -> Message:
+        """Write the next message of an invitation about these products; `policy` is the current version."""
 
 
 class MessageWriter:

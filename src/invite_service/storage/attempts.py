@@ -20,7 +20,7 @@ from invite_service.storage.statements import json_text
 
 # `kept` comes before all else: rows of `invitations` are locked before those of `attempts`, sorted by id.
 # The token guards the right to start, not the truth: an attempt is closed by its id alone, and an outcome that is
-# known after all replaces the "nobody knows" of whoever swept the lease.
+# known after all replaces a "nobody knows".
 # Rows are found by their keys and judged once they are locked. OFFSET 0 keeps the planner from walking the index of the
 # few rows that are `sending` instead: it is full of dead entries.
 # Keys are looked for in arrays of the rows that are sent: of an array that is a parameter the planner knows the length,
@@ -70,7 +70,7 @@ closed AS (
     WHERE a.merchant_id = $1 AND a.id = ANY(ARRAY(SELECT given.attempt_id FROM given))
       AND a.invitation_id = ANY(ARRAY(SELECT given.invitation_id FROM given)) AND a.id = given.attempt_id
       AND (SELECT count(*) FROM kept) >= 0
-      AND (a.ended_at IS NULL OR (a.outcome = 'unknown' AND a.reason = 'lease_lost'))
+      AND (a.ended_at IS NULL OR a.outcome = 'unknown')
 ),
 changed AS (
     UPDATE invitations AS i

@@ -99,8 +99,8 @@ class BrevoSender:
     """Sends by fields under an idempotency key; docs/providers/brevo.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = True
-    """For 30 minutes: https://developers.brevo.com/docs/heterogenous-versions-batch-emails."""
+    key_lifetime = timedelta(minutes=15)
+    """The shorter of two figures that Brevo gives, 15 and 30 minutes: https://developers.brevo.com/docs/heterogenous-versions-batch-emails."""
 
     def __init__(self, settings: BrevoSettings, *, reach: Reach = EVERYWHERE) -> None:
         self._headers = {"api-key": settings.api_key, "Content-Type": "application/json"}

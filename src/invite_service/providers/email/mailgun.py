@@ -87,7 +87,7 @@ class MailgunSender:
     """Sends e-mails' bytes as they are; docs/providers/mailgun.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
 
     def __init__(self, settings: MailgunSettings, *, reach: Reach = EVERYWHERE) -> None:
         self._path = f"/v3/{settings.domain}"

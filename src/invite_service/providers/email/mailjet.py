@@ -90,7 +90,7 @@ class MailjetSender:
     """Sends by fields, one message as a batch of one; docs/providers/mailjet.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
     max_batch = MAX_BATCH
 
     def __init__(self, settings: MailjetSettings, *, reach: Reach = EVERYWHERE) -> None:

@@ -114,7 +114,7 @@ class PostmarkSender:
     """Sends by fields, since Postmark takes no MIME; docs/providers/postmark.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
     max_batch = MAX_BATCH
 
     def __init__(self, settings: PostmarkSettings, *, reach: Reach = EVERYWHERE) -> None:

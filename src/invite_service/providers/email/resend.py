@@ -97,8 +97,8 @@ class ResendSender:
     """Sends by fields under an idempotency key; docs/providers/resend.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = True
-    """For 24 hours, for the same content: https://resend.com/docs/dashboard/emails/idempotency-keys."""
+    key_lifetime = timedelta(hours=24)
+    """For the same content: https://resend.com/docs/dashboard/emails/idempotency-keys."""
     max_batch = MAX_BATCH
 
     def __init__(self, settings: ResendSettings, *, reach: Reach = EVERYWHERE) -> None:

@@ -92,7 +92,7 @@ class SendGridSender:
     """Sends by fields; docs/providers/sendgrid.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
 
     def __init__(self, settings: SendGridSettings, *, reach: Reach = EVERYWHERE) -> None:
         self._headers = {"Authorization": f"Bearer {settings.api_key}", "Content-Type": "application/json"}

@@ -93,7 +93,7 @@ class SesSender:
     """Sends e-mails' bytes as they are; docs/providers/ses.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
 
     def __init__(self, settings: SesSettings, *, clock: Callable[[], datetime], reach: Reach = EVERYWHERE) -> None:
         self._clock = clock

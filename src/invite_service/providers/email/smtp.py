@@ -36,7 +36,7 @@ class SmtpSender:
     """
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
 
     def __init__(self, settings: SmtpSettings, *, tls_context: ssl.SSLContext, reach: Reach = EVERYWHERE) -> None:
         self._settings = settings

@@ -68,7 +68,7 @@ class ElksSender:
     """Sends one message a call, since 46elks takes no more; docs/providers/46elks.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
 
     def __init__(
         self,

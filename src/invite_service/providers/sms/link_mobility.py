@@ -154,7 +154,7 @@ class LinkMobilitySender:
     """Sends texts, which LINK cuts and encodes; docs/providers/link_mobility.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
     max_batch = MAX_BATCH
 
     def __init__(self, settings: LinkMobilitySettings, *, reach: Reach = EVERYWHERE) -> None:

@@ -104,7 +104,7 @@ class SinchSender:
     """Sends one message a call: a batch of Sinch's has one text; docs/providers/sinch.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
 
     def __init__(
         self,

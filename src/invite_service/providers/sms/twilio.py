@@ -139,7 +139,7 @@ class TwilioSender:
     """Sends one message a call, since Twilio takes no more; docs/providers/twilio.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
 
     def __init__(
         self,

@@ -111,7 +111,7 @@ class VonageSender:
     """Sends one message a call; docs/providers/vonage.md has the table of outcomes."""
 
     name = NAME
-    honours_idempotency_key = False
+    key_lifetime = None
 
     def __init__(
         self,

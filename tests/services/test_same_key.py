@@ -1,0 +1,153 @@
+"""Messages in doubt at a provider that honours keys: the same bytes again, minutes later and by another worker."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from invite_service.domain.invitation import Invitation, InvitationStatus
+from invite_service.domain.receipt import OutcomeWord, Receipt
+from invite_service.domain.suppression import SuppressionReason, SuppressionSource
+from invite_service.domain.timeline import TimelineEvent
+from invite_service.providers.doubles import FakeSender
+from tests.support.builders import make_branding, make_order_event
+from tests.support.sending import SendingHouse
+
+LIFETIME = timedelta(hours=24)
+UNKNOWN = Receipt(outcome=OutcomeWord.UNKNOWN, reason="timeout_after_request", provider="fake")
+NOT_SENT = Receipt(outcome=OutcomeWord.NOT_SENT, reason="connection_refused", provider="fake")
+REJECTED = Receipt(outcome=OutcomeWord.REJECTED, reason="message_refused", provider="fake")
+
+
+def make_sender(receipts: Iterable[Receipt] = (), *, key_lifetime: timedelta | None = LIFETIME) -> FakeSender:
+    return FakeSender(receipts, key_lifetime=key_lifetime)
+
+
+async def leave_in_doubt(house: SendingHouse, **changes: Any) -> tuple[Invitation, FakeSender]:
+    """Let a provider swallow an invitation's message three times, and wait until it is asked about."""
+    invitation = await house.invite(**changes)
+    sender = make_sender([UNKNOWN] * 3)
+    await house.send(sender)
+    assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
+    house.clock.advance(timedelta(minutes=1))
+    return invitation, sender
+
+
+async def test_same_bytes_under_the_same_key_settle_the_doubt(house: SendingHouse) -> None:
+    invitation, sender = await leave_in_doubt(house)
+    asked_at, again = house.clock.now - timedelta(minutes=1), make_sender()
+
+    assert await house.doubts(again).look_up(house.merchant.id) == 1
+    [message] = again.messages
+    assert {message.raw, *(first.raw for first in sender.messages)} == {message.raw}
+    assert message.idempotency_key == sender.messages[0].idempotency_key
+    settled = await house.invitation(invitation.id)
+    assert (settled.status, settled.next_step, settled.message_count, settled.first_sent_at) == (
+        InvitationStatus.SCHEDULED,
+        invitation.steps[1],
+        1,
+        asked_at,
+    )
+    [attempt] = await house.attempts()
+    assert (attempt["outcome"], attempt["provider_message_id"]) == ("accepted", str(message.attempt_id))
+    assert [entry.event for entry in await house.told(invitation.id)] == [
+        TimelineEvent.MESSAGE_IN_DOUBT,
+        TimelineEvent.MESSAGE_SENT,
+    ]
+    assert house.bell.rung[-1] == house.merchant.id
+    assert await house.doubts(again).look_up(house.merchant.id) == 0
+
+
+async def test_message_that_a_killed_worker_left_behind_is_sent_by_another(house: SendingHouse) -> None:
+    invitation = await house.invite()
+    await house.send(make_sender([UNKNOWN] * 3))
+    # As a killed worker leaves it: the attempt is open, the lease runs out.
+    await house.rows("UPDATE attempts SET ended_at = NULL, outcome = NULL, reason = NULL")
+    await house.rows(
+        "UPDATE invitations SET status = 'sending', last_message_at = NULL, lease_token = $1, lease_until = $2",
+        invitation.id,
+        house.clock.now + timedelta(seconds=60),
+    )
+    house.clock.advance(timedelta(seconds=90))
+    await house.leases.sweep()
+    again = make_sender()
+
+    assert await house.doubts(again).look_up(house.merchant.id) == 1
+    assert (await house.invitation(invitation.id)).message_count == 1
+    assert [attempt["outcome"] for attempt in await house.attempts()] == ["accepted"]
+
+
+async def test_refusal_ends_the_doubt_as_failed(house: SendingHouse) -> None:
+    invitation, _ = await leave_in_doubt(house)
+    assert await house.doubts(make_sender([REJECTED])).look_up(house.merchant.id) == 1
+    refused = await house.invitation(invitation.id)
+    assert (refused.status, refused.ended_reason) == (InvitationStatus.FAILED, "message_refused")
+
+
+@pytest.mark.parametrize("receipt", [UNKNOWN, NOT_SENT])
+async def test_answer_that_settles_nothing_leaves_the_doubt_for_the_next_look(
+    house: SendingHouse, receipt: Receipt
+) -> None:
+    invitation, _ = await leave_in_doubt(house)
+    again = make_sender([receipt])
+    doubts = house.doubts(again)
+    assert await doubts.look_up(house.merchant.id) == 0
+    assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
+    assert await doubts.look_up(house.merchant.id) == 0
+    assert len(again.messages) == 1
+    house.clock.advance(timedelta(minutes=5))
+    assert await doubts.look_up(house.merchant.id) == 1
+
+
+async def test_key_that_may_have_ended_is_not_used(house: SendingHouse) -> None:
+    invitation, _ = await leave_in_doubt(house)
+    house.clock.advance(LIFETIME - timedelta(minutes=3))
+    again = make_sender()
+    assert await house.doubts(again).look_up(house.merchant.id) == 0
+    assert again.messages == []
+    assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
+
+
+async def test_message_that_would_not_be_the_same_stays_in_doubt(house: SendingHouse) -> None:
+    invitation, _ = await leave_in_doubt(house)
+    async with house.database.transaction() as stores:
+        await stores.branding.replace(
+            house.merchant.id, make_branding(sender_name="Another Name"), replacing=0, at=house.clock.now
+        )
+    again = make_sender()
+    assert await house.doubts(again).look_up(house.merchant.id) == 0
+    assert again.messages == []
+    assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
+
+
+async def test_customer_who_unsubscribed_meanwhile_is_not_written_to(house: SendingHouse) -> None:
+    invitation, _ = await leave_in_doubt(house)
+    async with house.database.transaction() as stores:
+        await stores.suppressions.add(
+            house.merchant.id,
+            [invitation.contact],
+            SuppressionReason.UNSUBSCRIBED,
+            source=SuppressionSource.UNSUBSCRIBE,
+            at=house.clock.now,
+        )
+    again = make_sender()
+    assert await house.doubts(again).look_up(house.merchant.id) == 0
+    assert again.messages == []
+
+
+async def test_order_cancelled_meanwhile_is_not_asked_about(house: SendingHouse) -> None:
+    invitation, _ = await leave_in_doubt(house)
+    await house.post(make_order_event(status="cancelled", updated_at=house.clock.now))
+    again = make_sender()
+    assert await house.doubts(again).look_up(house.merchant.id) == 0
+    assert again.messages == []
+    assert invitation.message_count == 0
+
+
+async def test_attempt_of_another_provider_is_left_alone(house: SendingHouse) -> None:
+    await leave_in_doubt(house)
+    await house.rows("UPDATE attempts SET provider = 'other'")
+    again = make_sender()
+    assert await house.doubts(again).look_up(house.merchant.id) == 0
+    assert again.messages == []
