@@ -30,6 +30,7 @@ from invite_service.providers.shelves import DirectoryShelf, Shelf
 from invite_service.providers.webhooks import WebhookCaller
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
+from invite_service.rules.paces import Pace, compute_pace
 from invite_service.services.access import AccessService
 from invite_service.services.account_health import AccountHealthService
 from invite_service.services.account_insights import AccountInsightService
@@ -53,6 +54,7 @@ from invite_service.services.ingest_queue import IngestQueue
 from invite_service.services.insights import InsightService
 from invite_service.services.invitations import InvitationService
 from invite_service.services.leases import LeaseService
+from invite_service.services.lines import Lines
 from invite_service.services.mailbox import DatabaseMailbox
 from invite_service.services.merchant_outlets import MerchantOutlets
 from invite_service.services.merchants import MerchantService
@@ -286,6 +288,14 @@ def _make_shelf(settings: Settings, *, clock: Callable[[], datetime]) -> Shelf |
         secret_access_key=secret.get_secret_value(),
     )
     return S3Shelf(bucket, clock=clock)
+
+
+def _paces(settings: Settings) -> dict[Channel, Pace]:
+    """Make the paces of the installation's own providers, where any are set."""
+    email = compute_pace(max_per_second=settings.email_max_per_second, max_per_hour=settings.email_max_per_hour)
+    sms = compute_pace(max_per_second=settings.sms_max_per_second, max_per_hour=settings.sms_max_per_hour)
+    given = {Channel.EMAIL: email, Channel.SMS: sms}
+    return {channel: pace for channel, pace in given.items() if pace is not None}
 
 
 def _sender_defaults(settings: Settings) -> SenderDefaults:
@@ -585,6 +595,7 @@ class Factory:
             new_id=new_id,
             observe=self._observe_receipt,
             observe_claim=context.metrics.claim_seconds.observe,
+            lines=Lines(_paces(context.settings)),
         )
 
     def create_leases(self) -> LeaseService:

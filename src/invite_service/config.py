@@ -209,6 +209,18 @@ class Settings(BaseSettings):
     sms_url: Annotated[SecretStr, AfterValidator(_provider_url)] | None = None
     """SMS provider for merchants without one of their own, as `provider:?option=value&option=value`."""
 
+    email_max_per_second: float | None = Field(default=None, ge=0.001, le=10_000, allow_inf_nan=False)
+    """E-mails of all merchants that leave through it in a second at the most, however many workers there are."""
+
+    email_max_per_hour: int | None = Field(default=None, ge=1, le=36_000_000)
+    """The same of an hour, spread evenly over it; of two limits the slower holds."""
+
+    sms_max_per_second: float | None = Field(default=None, ge=0.001, le=10_000, allow_inf_nan=False)
+    """SMS of all merchants that leave through it in a second at the most."""
+
+    sms_max_per_hour: int | None = Field(default=None, ge=1, le=36_000_000)
+    """The same of an hour, spread evenly over it."""
+
     sms_sender: Annotated[str, AfterValidator(_sms_sender)] = "Reviews"
     """Who SMS are from for merchants who name no sender: a number, a short code, or at most 11 letters and digits."""
 

@@ -28,6 +28,8 @@ UNSET: dict[str, Any] = {
     "reply_to": None,
     "price": None,
     "record_opens": False,
+    "max_per_second": None,
+    "max_per_hour": None,
     "events_url": None,
     "updated_at": None,
     "last_check": None,
@@ -107,6 +109,28 @@ async def test_settings_are_replaced_as_a_whole_and_credentials_never_shown(
     ):
         for secret in (PASSWORD.encode(), b"127.0.0.1:2525", b"starttls"):
             assert secret not in told
+
+
+async def test_limits_are_set_without_a_provider_of_ones_own_and_taken_away_again(
+    api: Api, merchant: MerchantClient
+) -> None:
+    answer = await put(merchant, {"max_per_second": 2, "max_per_hour": 3600})
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == UNSET | {
+        "version": 1,
+        "max_per_second": 2.0,
+        "max_per_hour": 3600,
+        "updated_at": NOW,
+    }
+    assert (await put(merchant, {"max_per_hour": 3600})).json()["max_per_second"] is None
+    reset = await merchant.request("DELETE", "/v1/channels/email", headers={"If-Match": "*"})
+    assert reset.json()["max_per_hour"] is None
+    told = await rows(api, "SELECT data -> 'changed' AS changed FROM timeline_entries ORDER BY id")
+    assert [entry["changed"] for entry in told] == [
+        ["max_per_second", "max_per_hour"],
+        ["max_per_second"],
+        ["max_per_hour"],
+    ]
 
 
 async def test_credentials_that_are_left_out_stay_as_long_as_the_provider_does(
@@ -262,6 +286,16 @@ async def test_changes_stand_in_the_timeline_with_who_made_them(api: Api, mercha
             ],
         ),
         ("sms", {"provider": "smtp", "credentials": {}}, [("/provider", "provider_unknown")]),
+        (
+            "email",
+            {"max_per_second": 0, "max_per_hour": 1.5},
+            [("/max_per_second", "out_of_range"), ("/max_per_hour", "invalid_type")],
+        ),
+        (
+            "sms",
+            {"max_per_second": "hunter2", "max_per_hour": 3_600_001},
+            [("/max_per_second", "invalid_format"), ("/max_per_hour", "out_of_range")],
+        ),
     ],
 )
 async def test_faulty_settings_are_refused_with_every_fault_and_no_value(

@@ -19,6 +19,8 @@ REQUIRED = {
 
 CREDENTIAL_KEYS = "2026:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
+NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
+
 type_of_load = Callable[..., Settings]
 
 
@@ -52,6 +54,10 @@ def test_required_variables_alone_give_the_documented_defaults(load: type_of_loa
         "smtp_url": None,
         "email_url": None,
         "sms_url": None,
+        "email_max_per_second": None,
+        "email_max_per_hour": None,
+        "sms_max_per_second": None,
+        "sms_max_per_hour": None,
         "sms_sender": "Reviews",
         "sender_email": None,
         "sender_name": None,
@@ -83,6 +89,10 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         INVITE_LOG_LEVEL="WARNING",
         INVITE_SMTP_URL="smtps://invite:secret@mail.example.com",
         INVITE_SMS_URL="46elks:?api_username=u1&api_password=secret",
+        INVITE_EMAIL_MAX_PER_SECOND="12.5",
+        INVITE_EMAIL_MAX_PER_HOUR="20000",
+        INVITE_SMS_MAX_PER_SECOND="1",
+        INVITE_SMS_MAX_PER_HOUR="600",
         INVITE_SMS_SENDER="+4790000001",
         INVITE_SENDER_EMAIL="shop@example.com",
         INVITE_SENDER_NAME="The Shop",
@@ -111,6 +121,10 @@ def test_every_variable_set_gives_its_value(load: type_of_load) -> None:
         "smtp_url": SecretStr("smtps://invite:secret@mail.example.com"),
         "email_url": None,
         "sms_url": SecretStr("46elks:?api_username=u1&api_password=secret"),
+        "email_max_per_second": 12.5,
+        "email_max_per_hour": 20_000,
+        "sms_max_per_second": 1.0,
+        "sms_max_per_hour": 600,
         "sms_sender": "+4790000001",
         "sender_email": "shop@example.com",
         "sender_name": "The Shop",
@@ -141,6 +155,10 @@ def test_faulty_variables_are_named_all_at_once_and_never_quoted(load: type_of_l
             INVITE_SMTP_URL="http://kari:hunter2@mail.example.com",
             INVITE_EMAIL_URL="https://hunter2",
             INVITE_SMS_URL="hunter2",
+            INVITE_EMAIL_MAX_PER_SECOND="0",
+            INVITE_EMAIL_MAX_PER_HOUR="hunter2",
+            INVITE_SMS_MAX_PER_SECOND="nan",
+            INVITE_SMS_MAX_PER_HOUR="1.5",
             INVITE_SMS_SENDER="hunter2 hunter2",
             INVITE_SENDER_NAME="hunter2\r\nBcc: kari@example.com",
             INVITE_PROVIDER_NETWORKS="10.2.0.0/16,hunter2",
@@ -154,11 +172,15 @@ def test_faulty_variables_are_named_all_at_once_and_never_quoted(load: type_of_l
         "  INVITE_SECRET_KEY must have at least 32 characters",
         "  INVITE_CREDENTIAL_KEYS each key must be 32 random bytes in base64",
         "  INVITE_PUBLIC_BASE_URL must look like https://reviews.example.com/path, without query or fragment",
-        "  INVITE_PORT is not usable: Input should be a valid integer, unable to parse string as an integer",
+        f"  INVITE_PORT is not usable: {NO_INTEGER}",
         "  INVITE_LOG_LEVEL is not usable: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
         "  INVITE_SMTP_URL must look like smtp://user:password@host:port or smtps://user:password@host:port",
         "  INVITE_EMAIL_URL must look like provider:?option=value&option=value, values percent-encoded",
         "  INVITE_SMS_URL must look like provider:?option=value&option=value, values percent-encoded",
+        "  INVITE_EMAIL_MAX_PER_SECOND is not usable: Input should be greater than or equal to 0.001",
+        f"  INVITE_EMAIL_MAX_PER_HOUR is not usable: {NO_INTEGER}",
+        "  INVITE_SMS_MAX_PER_SECOND is not usable: Input should be a finite number",
+        f"  INVITE_SMS_MAX_PER_HOUR is not usable: {NO_INTEGER}",
         "  INVITE_SMS_SENDER must be an E.164 number, a short code, or a name of at most 11 letters and digits",
         "  INVITE_SENDER_EMAIL is required with INVITE_SMTP_URL: the address messages come from",
         "  INVITE_SENDER_NAME must not contain line breaks or other control characters",

@@ -21,6 +21,7 @@ from invite_service.storage.history import (
 from invite_service.storage.invitations import FIND_INVITATION, LIST_INVITATIONS, LOCK_INVITATIONS
 from invite_service.storage.mailbox import KEEP_MESSAGE
 from invite_service.storage.orders import FIND_ORDER
+from invite_service.storage.paces import CLAIM_DUE_PACED
 from invite_service.storage.product_feed import READ_FEED
 from invite_service.storage.provider_events import (
     COUNT_SOFT_BOUNCES,
@@ -117,6 +118,9 @@ SELECT $1, md5(n::text)::uuid, 'p', n::text, CASE WHEN n % 50 = 0 THEN 'bounced_
     CASE WHEN n % 20 = 0 THEN $2::timestamptz END
 FROM generate_series(1, {ORDERS}) n;
 
+INSERT INTO send_paces (merchant_id, channel, tokens, refilled_at)
+SELECT $1, 'channel ' || n, 1, $2 FROM generate_series(1, 5000) n;
+
 INSERT INTO ratings (merchant_id, id, invitation_id, product_id, stars, state, created_at, updated_at)
 SELECT $1, md5(n::text)::uuid, md5(n::text)::uuid, 'p' || n % 5000 + 1, 5, 'published', $2, $2
 FROM generate_series(1, {ORDERS}) n
@@ -163,6 +167,7 @@ SENDING_STATEMENTS = {
     "count soft bounces": COUNT_SOFT_BOUNCES,
     "claim what is due": CLAIM_DUE,
     "claim what is due of a channel": CLAIM_DUE_OF_CHANNEL,
+    "claim what is due at a pace": CLAIM_DUE_PACED,
     "read contents": READ_CONTENTS,
     "read invitations": READ_INVITATIONS,
     "record": RECORD,

@@ -19,6 +19,7 @@ from invite_service.domain.timeline import TimelineEntry
 from invite_service.providers.base import Sender
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
+from invite_service.rules.paces import Pace
 from invite_service.services.accounts import AccountReader
 from invite_service.services.channel_providers import (
     NO_PROVIDER,
@@ -32,6 +33,7 @@ from invite_service.services.doubts import DoubtService
 from invite_service.services.hand_over import Patience
 from invite_service.services.ingest import IngestedOrder, IngestItem, OrderIngestService
 from invite_service.services.leases import LeaseService
+from invite_service.services.lines import Lines
 from invite_service.services.notice_writing import NoticeWriter
 from invite_service.services.notices import NoticeService
 from invite_service.services.outlets import Outlet
@@ -101,7 +103,7 @@ class OpenTurn:
     def must_end(self) -> bool:
         return False
 
-    def announce_more(self) -> None:
+    def announce_more(self, *, after: float = 0.0) -> None:
         return
 
 
@@ -165,6 +167,7 @@ class SendingHouse:
         batch_size: int = 200,
         patience: Patience = HURRIED,
         database: Database | None = None,
+        paces: Mapping[Channel, Pace] | None = None,
     ) -> SendingService:
         """Make a service that sends through these."""
         return SendingService(
@@ -178,6 +181,7 @@ class SendingHouse:
             observe=self.answers,
             batch_size=batch_size,
             patience=patience,
+            lines=Lines(paces or {}),
         )
 
     def notices(self, email: Sender | None = None, *, sms: Sender | None = None) -> NoticeService:

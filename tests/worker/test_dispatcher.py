@@ -182,6 +182,21 @@ async def test_place_of_a_turn_that_has_had_its_time_is_free_for_another_merchan
     await stage.end_all(dispatcher)
 
 
+async def test_merchant_lines_up_again_after_the_shortest_of_the_waits_it_wished_for() -> None:
+    stage = Stage()
+    dispatcher = Dispatcher(stage.take_turn, places=1)
+    dispatcher.wake(A)
+    await settle()
+    for seconds in (60, 0.02, 30):
+        stage.turns[0].announce_more(after=seconds)
+    await stage.end(0)
+    assert stage.began == [A]
+    await comes_true(lambda: len(stage.began) == 2)
+    stage.turns[1].announce_more(after=60)
+    await stage.end_all(dispatcher)
+    assert stage.began == [A, A]
+
+
 async def test_only_merchants_without_a_turn_take_the_place_of_others() -> None:
     stage = Stage()
     dispatcher = Dispatcher(stage.take_turn, places=1, turn_seconds=0.01)

@@ -65,6 +65,9 @@ class ChannelSettings:
     sms_price: Price | None = None
     records_engagement: bool = False
     """Whether opens and clicks are recorded that the provider tells."""
+    max_per_second: float | None = None
+    """Messages that may leave in a second; None: as fast as the provider takes them."""
+    max_per_hour: int | None = None
     updated_at: datetime | None = None
 
 
@@ -85,6 +88,14 @@ class Circuit:
     """Until when the provider asked to wait."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How many messages may leave, as it was, or will be, at an instant of real time."""
+
+    tokens: float
+    refilled_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelState:
     """A channel as it is: its settings, whether it is paused, and what provider and last check said under them."""
@@ -94,6 +105,8 @@ class ChannelState:
     check: ChannelCheck | None = None
     circuit: Circuit | None = None
     """None: messages leave."""
+    shared_bucket: Bucket | None = None
+    """Of the installation's provider, for merchants without one of their own; None where nothing ever held it back."""
 
 
 UNSET_CHANNEL: Final = ChannelState()

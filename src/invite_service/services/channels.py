@@ -41,6 +41,8 @@ class NewSettings:
     reply_to: str | None = None
     sms_price: Price | None = None
     records_engagement: bool = False
+    max_per_second: float | None = None
+    max_per_hour: int | None = None
 
 
 class ChannelService:
@@ -106,6 +108,8 @@ class ChannelService:
             reply_to=new.reply_to,
             sms_price=new.sms_price,
             records_engagement=new.records_engagement,
+            max_per_second=new.max_per_second,
+            max_per_hour=new.max_per_hour,
             updated_at=now,
         )
         return await self._save(merchant, channel, after, before=before, actor=actor)
@@ -240,6 +244,8 @@ def _changed(before: ChannelSettings, after: ChannelSettings) -> list[str]:
         "reply_to": before.reply_to != after.reply_to,
         "price": before.sms_price != after.sms_price,
         "record_opens": before.records_engagement != after.records_engagement,
+        "max_per_second": before.max_per_second != after.max_per_second,
+        "max_per_hour": before.max_per_hour != after.max_per_hour,
     }
     return [name for name, is_changed in changes.items() if is_changed]
 

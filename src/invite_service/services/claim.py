@@ -21,6 +21,7 @@ from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.domain.webhook import WebhookKind
 from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rules.circuits import OPEN_FOR
+from invite_service.rules.paces import Pace, compute_pace
 from invite_service.services.conclusions import WORKER, Conclusion, Tried, settle_late
 from invite_service.services.webhooks import announce
 from invite_service.storage.attempts import NewAttempt, Recorded
@@ -49,8 +50,8 @@ class Turn(Protocol):
     def must_end(self) -> bool:
         """Whether nothing further may be started."""
 
-    def announce_more(self) -> None:
-        """Take note that more is due than one batch."""
+    def announce_more(self, *, after: float = 0.0) -> None:
+        """Take note that more is due than one batch, or that more may be claimed after so many seconds."""
 
 
 class WholeTurn:
@@ -58,7 +59,7 @@ class WholeTurn:
 
     must_end = False
 
-    def announce_more(self) -> None:
+    def announce_more(self, *, after: float = 0.0) -> None:
         """Take no note: whoever asked for the batch asks again."""
 
 
@@ -86,10 +87,14 @@ class Account:
         """Tell what the merchant set for a channel, and whether it is paused."""
         return self.channels.get(channel, UNSET_CHANNEL)
 
-    @property
-    def is_gated(self) -> bool:
-        """Whether there is a channel that may not let through all that is due."""
-        return not self.merchant.sandbox and any(state.circuit is not None for state in self.channels.values())
+    def is_shared(self, channel: Channel) -> bool:
+        """Say whether messages leave through the installation's provider, which all merchants without one share."""
+        return not self.merchant.sandbox and self.state_of(channel).settings.provider is None
+
+    def pace_of(self, channel: Channel) -> Pace | None:
+        """Tell how fast the merchant's own messages may leave; None: as fast as they are taken."""
+        settings = self.state_of(channel).settings
+        return compute_pace(max_per_second=settings.max_per_second, max_per_hour=settings.max_per_hour)
 
     def price_of(self, channel: Channel) -> Price | None:
         """Tell what an accepted message costs the merchant; None where that is not counted per message."""
@@ -223,8 +228,11 @@ class Claim:
         log.info("Closed a circuit", merchant_id=self.merchant.id, provider=closed[1])
 
     async def rest_channel(self, channel: Channel, *, provider: str, until: datetime) -> None:
-        """Tell all workers until when a provider asked to wait."""
+        """Tell all workers until when a provider asked to wait: this merchant, or all who share it."""
         async with self._database.autocommit() as stores:
+            if self.account.is_shared(channel):
+                await stores.paces.rest_shared(channel, until=until)
+                return
             version = self.account.state_of(channel).settings.version
             await stores.circuits.rest(self.merchant.id, channel, provider=provider, version=version, until=until)
 

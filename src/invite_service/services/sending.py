@@ -25,6 +25,7 @@ from invite_service.services.conclusions import Conclusion
 from invite_service.services.gates import Claimed, Gates
 from invite_service.services.hand_over import HandOver, Patience, Sendable
 from invite_service.services.judgement import Permitted, judge
+from invite_service.services.lines import Lines
 from invite_service.services.outlets import Outlet, Outlets
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.send_report import Fate, SendReport
@@ -76,8 +77,12 @@ class SendingService:
         observe_claim: Callable[[float], None] = lambda _: None,
         batch_size: int = BATCH_SIZE,
         patience: Patience | None = None,
+        lines: Lines | None = None,
     ) -> None:
-        """Make a service; `observe` is told of each provider's answer, `observe_claim` of the seconds a claim took."""
+        """Make a service; `observe` is told of each provider's answer, `observe_claim` of the seconds a claim took.
+
+        `lines` know the paces of the installation's own providers; without any these have none.
+        """
         self._database = database
         self._outlets = outlets
         self._writer = writer
@@ -91,6 +96,7 @@ class SendingService:
         self._policies = policies
         self._accounts = AccountReader(policies=policies, texts=texts)
         self._rests_until: dict[MerchantId, datetime] = {}
+        self._lines = lines or Lines()
 
     async def find_due(self, *, except_for: Collection[MerchantId] = ()) -> list[MerchantId]:
         """Find merchants with due invitations, each by its own clock.
@@ -100,6 +106,7 @@ class SendingService:
         """
         real_now = self._clock()
         self._rests_until = {one: until for one, until in self._rests_until.items() if until > real_now}
+        self._lines.forget_past(real_now=real_now)
         except_for = {*except_for, *self._rests_until}
         for by_join in (self._looks_by_join, not self._looks_by_join):
             try:
@@ -152,7 +159,7 @@ class SendingService:
         `due_by` and `time_of` are for a sandbox's clock on its way: what is due by an instant is claimed, and each
         message is judged and sent at the time that `time_of` tells.
         """
-        batch = await self._claim(merchant_id, due_by=due_by, time_of=time_of)
+        batch = await self._claim(merchant_id, turn=turn, due_by=due_by, time_of=time_of)
         if batch is None:
             return SendReport()
         with contextlib.ExitStack() as borrowed:
@@ -249,6 +256,7 @@ class SendingService:
         self,
         merchant_id: MerchantId,
         *,
+        turn: Turn,
         due_by: datetime | None,
         time_of: Callable[[Invitation], datetime] | None,
     ) -> _Batch | None:
@@ -258,12 +266,12 @@ class SendingService:
             lease = Lease(self._new_id(), real_now + timedelta(seconds=LEASE_SECONDS))
             now = due_by if due_by is not None else account.merchant.now(real_now)
             began_at = asyncio.get_running_loop().time()
-            gates = Gates(stores, account, now=now, real_now=real_now, lease=lease)
+            gates = Gates(stores, account, self._lines, now=now, real_now=real_now, lease=lease)
             claimed = await gates.claim(self._batch_size)
             self._observe_claim(asyncio.get_running_loop().time() - began_at)
+            if claimed.opens_at is not None:
+                self._wait(merchant_id, claimed, turn=turn, real_now=real_now)
             if not claimed.ids:
-                if claimed.opens_at is not None:
-                    self._rests_until[merchant_id] = min(claimed.opens_at, real_now + MAX_REST)
                 return None
             contents = await stores.sending.read_contents(merchant_id, claimed.ids)
             claim = Claim(
@@ -275,6 +283,15 @@ class SendingService:
                 time_of=time_of,
             )
             return await self._complete(stores, claim, claimed, contents)
+
+    def _wait(self, merchant_id: MerchantId, claimed: Claimed, *, turn: Turn, real_now: datetime) -> None:
+        """Come back for what was kept back, and not before where that was everything."""
+        assert claimed.opens_at is not None
+        wait = min(claimed.opens_at - real_now, MAX_REST)
+        if not claimed.ids:
+            self._rests_until[merchant_id] = real_now + wait
+        if not claimed.is_full:
+            turn.announce_more(after=wait.total_seconds())
 
     async def _complete(self, stores: Stores, claim: Claim, claimed: Claimed, contents: list[SendContent]) -> _Batch:
         """Read what the contents point to: their policy versions, and the other invitations of their histories."""

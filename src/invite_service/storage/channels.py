@@ -16,15 +16,18 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.domain.receipt import OutcomeWord
 from invite_service.storage.circuits import circuit_from_row
 from invite_service.storage.driver import Driver, Row
+from invite_service.storage.paces import bucket_from_row
 
 READ_CHANNELS: Final = """
-SELECT coalesce(pauses.channel, settings.channel, circuits.channel) AS channel, pauses.paused_at, pauses.paused_reason,
+SELECT coalesce(pauses.channel, settings.channel, circuits.channel, shared.channel) AS channel,
+       pauses.paused_at, pauses.paused_reason,
        settings.version, settings.provider, settings.key_id, settings.sealed_options, settings.options_updated_at,
        settings.from_address, settings.from_name, settings.reply_to, settings.sms_price, settings.sms_currency,
-       settings.records_engagement, settings.updated_at, settings.checked_at, settings.check_outcome,
-       settings.check_reason,
+       settings.records_engagement, settings.max_per_second, settings.max_per_hour,
+       settings.updated_at, settings.checked_at, settings.check_outcome, settings.check_reason,
        circuits.provider AS circuit_provider, circuits.settings_version AS circuit_version, circuits.openings,
-       circuits.reason AS circuit_reason, circuits.open_until, circuits.trial_until, circuits.rests_until
+       circuits.reason AS circuit_reason, circuits.open_until, circuits.trial_until, circuits.rests_until,
+       shared.tokens, shared.refilled_at
 FROM (
     SELECT channel, paused_at, paused_reason FROM channels WHERE merchant_id = $1 AND paused_at IS NOT NULL
 ) AS pauses
@@ -34,21 +37,24 @@ FULL JOIN (
 FULL JOIN (
     SELECT * FROM provider_circuits WHERE merchant_id = $1
 ) AS circuits ON circuits.channel = coalesce(pauses.channel, settings.channel)
+FULL JOIN provider_paces AS shared
+    ON shared.channel = coalesce(pauses.channel, settings.channel, circuits.channel)
 """
 
 # Settings once made are never deleted, so that a version never comes back. A check is of the settings that were tried.
 SAVE_SETTINGS: Final = """
 INSERT INTO channel_settings AS s (
     merchant_id, channel, version, provider, key_id, sealed_options, options_updated_at, from_address, from_name,
-    reply_to, sms_price, sms_currency, updated_at, records_engagement
+    reply_to, sms_price, sms_currency, updated_at, records_engagement, max_per_second, max_per_hour
 )
-VALUES ($1, $2, $3 + 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+VALUES ($1, $2, $3 + 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (merchant_id, channel) DO UPDATE
 SET version = excluded.version, provider = excluded.provider, key_id = excluded.key_id,
     sealed_options = excluded.sealed_options, options_updated_at = excluded.options_updated_at,
     from_address = excluded.from_address, from_name = excluded.from_name, reply_to = excluded.reply_to,
     sms_price = excluded.sms_price, sms_currency = excluded.sms_currency, updated_at = excluded.updated_at,
-    records_engagement = excluded.records_engagement,
+    records_engagement = excluded.records_engagement, max_per_second = excluded.max_per_second,
+    max_per_hour = excluded.max_per_hour,
     checked_at = NULL, check_outcome = NULL, check_reason = NULL
 WHERE s.version = $3
 RETURNING s.version
@@ -120,6 +126,8 @@ class ChannelStore:
             price.currency if price is not None else None,
             settings.updated_at,
             settings.records_engagement,
+            settings.max_per_second,
+            settings.max_per_hour,
         )
         return saved is not None
 
@@ -158,6 +166,7 @@ def _state(row: Row) -> ChannelState:
         if row["checked_at"] is not None
         else None,
         circuit=circuit_from_row(row) if row["circuit_version"] == (row["version"] or 0) else None,
+        shared_bucket=bucket_from_row(row) if row["refilled_at"] is not None else None,
     )
 
 
@@ -172,5 +181,7 @@ def _settings(row: Row) -> ChannelSettings:
         reply_to=row["reply_to"],
         sms_price=Price(row["sms_price"], row["sms_currency"]) if row["sms_price"] is not None else None,
         records_engagement=row["records_engagement"] is True,
+        max_per_second=row["max_per_second"],
+        max_per_hour=row["max_per_hour"],
         updated_at=row["updated_at"],
     )

@@ -30,6 +30,7 @@ from invite_service.storage.mailbox import MailboxStore
 from invite_service.storage.merchants import MerchantStore
 from invite_service.storage.notices import NoticeStore
 from invite_service.storage.orders import OrderStore
+from invite_service.storage.paces import PaceStore
 from invite_service.storage.pages import PageStore
 from invite_service.storage.pictures import PictureStore
 from invite_service.storage.policies import PolicyStore
@@ -153,6 +154,11 @@ class Stores:
     def circuits(self) -> CircuitStore:
         """What keeps messages from providers."""
         return CircuitStore(self._driver)
+
+    @cached_property
+    def paces(self) -> PaceStore:
+        """How many messages may leave."""
+        return PaceStore(self._driver)
 
     @cached_property
     def attempts(self) -> AttemptStore:

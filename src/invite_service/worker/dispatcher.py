@@ -35,7 +35,7 @@ PAUSE_AFTER_FAILURE = 1.0
 class Turn:
     """One merchant's turn, as the one who sends sees it."""
 
-    def __init__(self, *, announce_more: Callable[[], None], must_end: Callable[[], bool]) -> None:
+    def __init__(self, *, announce_more: Callable[[float], None], must_end: Callable[[], bool]) -> None:
         self._announce_more = announce_more
         self._must_end = must_end
 
@@ -44,9 +44,9 @@ class Turn:
         """Whether nothing further may be started: others wait and this turn has had its time, or the worker stops."""
         return self._must_end()
 
-    def announce_more(self) -> None:
-        """Tell that the claim was full, so that the merchant lines up again at once."""
-        self._announce_more()
+    def announce_more(self, *, after: float = 0.0) -> None:
+        """Tell that the merchant is to line up again: at once, as the claim was full, or after so many seconds."""
+        self._announce_more(after)
 
 
 class Dispatcher:
@@ -70,6 +70,7 @@ class Dispatcher:
         self._running: Counter[MerchantId] = Counter()
         self._turns: set[asyncio.Task[None]] = set()
         self._overdue: set[asyncio.Task[None]] = set()
+        self._alarms: dict[MerchantId, asyncio.TimerHandle] = {}
         self._is_stopping = False
 
     @property
@@ -88,9 +89,30 @@ class Dispatcher:
         self._line.append(merchant_id)
         self._fill_places()
 
+    def wake_after(self, merchant_id: MerchantId, seconds: float) -> None:
+        """Line the merchant up in a while; of several such wishes the earliest counts for all."""
+        if seconds <= 0:
+            self.wake(merchant_id)
+            return
+        if self._is_stopping:
+            return
+        loop = asyncio.get_running_loop()
+        earlier = self._alarms.get(merchant_id)
+        if earlier is None or earlier.when() > loop.time() + seconds:
+            if earlier is not None:
+                earlier.cancel()
+            self._alarms[merchant_id] = loop.call_later(seconds, self._ring, merchant_id)
+
+    def _ring(self, merchant_id: MerchantId) -> None:
+        del self._alarms[merchant_id]
+        self.wake(merchant_id)
+
     async def stop(self) -> None:
         """Let nobody start any more, ask the running turns to end, and wait until they have."""
         self._is_stopping = True
+        for alarm in self._alarms.values():
+            alarm.cancel()
+        self._alarms.clear()
         self._line.clear()
         self._in_line.clear()
         if self._turns:
@@ -126,7 +148,7 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self._turn_seconds
         turn = Turn(
-            announce_more=lambda: self.wake(merchant_id),
+            announce_more=lambda seconds: self.wake_after(merchant_id, seconds),
             must_end=lambda: self._is_stopping or (loop.time() > ends_at and self._is_in_the_way()),
         )
         try:

@@ -65,6 +65,10 @@ class ChannelRequest(BaseModel):
     """Of SMS only; recorded with each message that is accepted. Default: 0.40 NOK."""
     record_opens: bool = False
     """Of e-mail only: keep opens and clicks that the provider tells; else they are dropped unread."""
+    max_per_second: Annotated[float, Field(ge=0.001, le=1000, allow_inf_nan=False)] | None = None
+    """Invitations that leave in a second at the most, however many workers there are. Null: as many as are taken."""
+    max_per_hour: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
+    """The same of an hour, spread evenly over it; of two limits the slower holds."""
 
     def to_settings(self) -> NewSettings:
         """Translate to what the service takes."""
@@ -77,6 +81,8 @@ class ChannelRequest(BaseModel):
             reply_to=self.reply_to,
             sms_price=DomainPrice(price.amount, price.currency) if price is not None else None,
             records_engagement=self.record_opens,
+            max_per_second=self.max_per_second,
+            max_per_hour=self.max_per_hour,
         )
 
     def find_faults(self, channel: Channel) -> Iterator[Fault]:
@@ -185,6 +191,9 @@ class ChannelResponse(_From):
     price: PriceResponse | None
     """Null for e-mail."""
     record_opens: bool
+    max_per_second: float | None
+    max_per_hour: int | None
+    """Null: no limit."""
     updated_at: datetime | None
     last_check: CheckResponse | None
     """Null where these settings were never tried."""
@@ -213,6 +222,8 @@ def channel_response(channel: Channel, state: ChannelState, *, events_url: str |
         "reply_to": settings.reply_to,
         "price": {"amount": price.amount, "currency": price.currency} if price is not None else None,
         "record_opens": settings.records_engagement,
+        "max_per_second": settings.max_per_second,
+        "max_per_hour": settings.max_per_hour,
         "updated_at": settings.updated_at,
         "last_check": {"at": check.at, "outcome": check.outcome, "reason": check.reason} if check is not None else None,
         "circuit": _circuit(state.circuit) if state.circuit is not None else None,
