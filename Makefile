@@ -12,10 +12,10 @@ BENCH_INSTALLED := $(VENV)/.bench-installed
 UV_VERSION := 0.13.9
 LOCKS := $(patsubst %.in,%.txt,$(wildcard requirements/*.in))
 
-.PHONY: help install dev demo test check bench openapi lock clean
+.PHONY: help install dev demo test kills check bench openapi lock clean
 
 help:
-	@echo "make install | dev | demo | test | check | bench | openapi | lock | clean"
+	@echo "make install | dev | demo | test | kills | check | bench | openapi | lock | clean"
 
 install: $(INSTALLED)
 
@@ -40,6 +40,10 @@ test: install
 	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --cov --cov-report=
 	$(BIN)/coverage report --include='src/invite_service/rules/*,src/invite_service/domain/*' --fail-under=95
 	$(BIN)/coverage report --fail-under=85
+
+# `make test` kills once at each moment.
+kills: install
+	INVITE_TEST_KILLS=100 $(BIN)/pytest -q -n $(WORKERS) --timeout 3600 tests/services/test_kills.py
 
 check: install
 	$(BIN)/ruff check .

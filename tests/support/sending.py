@@ -44,7 +44,7 @@ from invite_service.services.send_report import SendReport
 from invite_service.services.sending import SendingService
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.tokens import TokenSigner
-from invite_service.services.writing import MessageWriter
+from invite_service.services.writing import MessageWriter, Writer
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.database import Database
 from invite_service.storage.stores import Stores
@@ -168,12 +168,13 @@ class SendingHouse:
         patience: Patience = HURRIED,
         database: Database | None = None,
         paces: Mapping[Channel, Pace] | None = None,
+        writer: Writer | None = None,
     ) -> SendingService:
         """Make a service that sends through these."""
         return SendingService(
             database or self.database,
             outlets=make_outlets(email, sms),
-            writer=make_writer(),
+            writer=writer or make_writer(),
             policies=self.policies,
             texts=self.texts,
             clock=self.clock,
