@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +17,34 @@ from tests.support.servers import ServerAddresses, running_servers
 REDIS_DATABASES = 16
 """As many as a Redis has unless told otherwise; each pytest worker takes one, so there may be no more workers."""
 
+UNTRACED = (
+    "api/test_real_orders.py",
+    "api/test_scanners.py",
+    "pages/test_in_browser.py",
+    "pages/test_own_page.py",
+    "providers/test_event_contract.py",
+    "rules/laws/*",
+    "storage/test_*plans.py",
+)
+"""Run by the hundred thousand the lines that other tests run a few times; to note which takes as long as the tests."""
+
 _addresses = pytest.StashKey[ServerAddresses]()
+
+
+def pytest_configure() -> None:
+    """Keep what Python compiles, also where the environment says not to.
+
+    Otherwise each worker rewrites the assertions of all tests, and each process that a test starts compiles our code.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage in what would tell nothing new."""
+    for item in items:
+        if "hypothesis" in item.keywords or any(item.path.match(f"tests/{pattern}") for pattern in UNTRACED):
+            item.add_marker("no_cover")
 
 
 @pytest.hookimpl(optionalhook=True)
