@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import sys
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,13 +12,10 @@ from typing import Self
 import asyncpg
 from benchmarks.lab import COMMAND, MAIL, Lab
 from benchmarks.machine import Process, cpu_seconds, free_port, listens, resident_mib, run_to_end
-from benchmarks.yardsticks.smtp_sink import Sink
+from benchmarks.roads import Road
 
 POLL_INTERVAL = 1.0
 """Seconds between two looks of the worker, by default: one that was stopped for longer looks as soon as it goes on."""
-
-SESSIONS = 8
-"""Connections of every sender."""
 
 SAMPLE = 100
 """Messages sent first, to warm up and to learn their size."""
@@ -43,16 +38,12 @@ SELECT count(*) FROM attempts WHERE merchant_id = $1 AND started_at >= $2 AND ou
 _ROUND_SECONDS = 120.0
 
 
-def has_postfix() -> bool:
-    """Say whether postfix's own source and sink are installed."""
-    return shutil.which("smtp-source") is not None and shutil.which("smtp-sink") is not None
-
-
 @dataclass(slots=True)
 class Mailing:
     """A worker, the sink it sends to, and how far it has got."""
 
     lab: Lab
+    road: Road
     worker: Process
     sink: Process
     database: asyncpg.Connection
@@ -61,34 +52,30 @@ class Mailing:
     """Bytes of a message on the wire, on average."""
     size_at_start: float
     """Resident MiB of the worker after its first messages."""
-    sent: int = SAMPLE
+    sent: int
+    """Messages that were prefilled and are sent."""
     stopped_at: float = 0.0
     rates: list[float] = field(default_factory=list)
     cpu_per_message: list[float] = field(default_factory=list)
 
     @classmethod
-    async def open(cls, lab: Lab) -> Self:
-        """Start the worker, measure the size of its messages, and put the sink in place."""
+    async def open(cls, lab: Lab, road: Road, *, first: int = 0) -> Self:
+        """Start the worker, measure the size of its messages, and put the sink in place.
+
+        What was prefilled is sent from the message of number `first` on.
+        """
         port = free_port()
-        sample = await Sink().start(port)
-        settings = {
-            "INVITE_SMTP_URL": f"smtp://127.0.0.1:{port}?starttls=never",
-            "INVITE_POLL_INTERVAL": str(POLL_INTERVAL),
-        }
-        worker = lab.start([COMMAND, "worker"], "worker", lab.environment(**settings))
+        sample = await road.sample(port)
+        settings = {**road.settings(port), "INVITE_POLL_INTERVAL": str(POLL_INTERVAL)}
+        worker = lab.start([COMMAND, "worker"], f"{road.name}-worker", lab.environment(**settings))
         database = await lab.connect()
-        started_at = await _make_due(database, first=0, count=SAMPLE)
+        started_at = await _make_due(database, first=first, count=SAMPLE)
         await _wait_until_sent(database, worker, started_at, count=SAMPLE)
         sample.close()
         message_size = sample.byte_count // sample.message_count
-        if has_postfix():
-            # Started by root it wants to be somebody else.
-            user = ["-u", "nobody"] if os.geteuid() == 0 else []
-            command = ["smtp-sink", *user, f"127.0.0.1:{port}", "256"]
-        else:
-            command = [sys.executable, "-m", "benchmarks.yardsticks.smtp_sink", str(port)]
-        sink = await _start_sink(lab, command, port)
-        return cls(lab, worker, sink, database, port, message_size, resident_mib(worker.pid))
+        sink = await _start_sink(lab, road.sink(port), port)
+        sent = first + SAMPLE
+        return cls(lab, road, worker, sink, database, port, message_size, resident_mib(worker.pid), sent)
 
     async def close(self) -> None:
         """End worker and sink."""
@@ -113,14 +100,8 @@ class Mailing:
         return count / seconds
 
     async def send_by_source(self, count: int) -> float:
-        """Send messages of the same size by smtp-source, or by ours; return messages a second."""
-        if has_postfix():
-            options = ["-d", "-s", SESSIONS, "-m", count, "-l", self.message_size]
-            envelope = ["-f", "source@example.org", "-t", "sink@example.org"]
-            command = ["smtp-source", *map(str, options), *envelope, f"127.0.0.1:{self.port}"]
-        else:
-            arguments = [str(self.port), str(count), str(self.message_size)]
-            command = [sys.executable, "-m", "benchmarks.yardsticks.smtp_source", *arguments]
+        """Send messages of the same size as ready bytes; return messages a second."""
+        command = self.road.source(self.port, count=count, size=self.message_size)
         started = time.perf_counter()
         await run_to_end(command)
         return count / (time.perf_counter() - started)

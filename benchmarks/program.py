@@ -14,7 +14,8 @@ from benchmarks.lab import BATCH, FULL, QUICK, Lab, Scale
 from benchmarks.listing import FULL_LISTS, LISTING_ROWS, QUICK_LISTS, measure_lists
 from benchmarks.machine import CORES, resident_mib, share_two_cores
 from benchmarks.mailing import Mailing
-from benchmarks.sending import SENDERS, measure_queue, measure_sending, send_the_rest
+from benchmarks.roads import SmtpRoad
+from benchmarks.sending import SENDERS, measure_http, measure_queue, measure_sending, send_the_rest
 from benchmarks.starting import measure_ready
 from benchmarks.table import Result, render
 from benchmarks.targets import TARGETS
@@ -27,7 +28,7 @@ INGEST_ROWS: dict[str, Callable[[Lab], Awaitable[Result]]] = {
     "orm_batch": lambda lab: measure_usual_way(lab, "orm_batch", batch=BATCH_SIZE),
     "orm_orders": lambda lab: measure_usual_way(lab, "orm_orders", batch=0),
 }
-SENDING_ROWS = ("smtp", *SENDERS, "queue", "worker_size")
+SENDING_ROWS = ("smtp", *SENDERS, "http_provider", "queue", "worker_size")
 LAB_ROWS = (*INGEST_ROWS, "api_size", *SENDING_ROWS)
 """Rows that need servers and prefilled tables."""
 
@@ -95,8 +96,14 @@ async def _measure_sending(lab: Lab, rows: Collection[str]) -> list[Result]:
     if not any(row in rows for row in SENDING_ROWS):
         return []
     await lab.checkpoint()
-    mailing = await Mailing.open(lab)
-    results = [_told(result) for result in await measure_sending(lab, mailing, rows)]
+    results, first = [], 0
+    if "http_provider" in rows:
+        result, first = await measure_http(lab)
+        results.append(_told(result))
+    if set(rows).isdisjoint({*SENDING_ROWS} - {"http_provider"}):
+        return results
+    mailing = await Mailing.open(lab, SmtpRoad(), first=first)
+    results += [_told(result) for result in await measure_sending(lab, mailing, rows)]
     if "worker_size" in rows:
         await send_the_rest(lab, mailing)
         results.append(

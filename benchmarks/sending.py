@@ -1,14 +1,15 @@
 """Rows of sending: the worker against a bare source, against what a user would pick, and the cost of its queue."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from statistics import median
 
 from benchmarks.environment import yardstick_python
 from benchmarks.lab import COMMAND, MAIL, Lab
 from benchmarks.machine import cpu_seconds, run_to_end
-from benchmarks.mailing import SAMPLE, Mailing, has_postfix
+from benchmarks.mailing import SAMPLE, Mailing
+from benchmarks.roads import HttpRoad
 from benchmarks.table import Result, compare
 
 from invite_service.bell import ArqBell
@@ -44,9 +45,7 @@ async def measure_sending(lab: Lab, mailing: Mailing, rows: Collection[str]) -> 
             theirs[row].append(await sender.send(count // SENDER_SHARES[row]))
     results = []
     if source:
-        names = ("smtp-source -d -s 8, smtp-sink") if has_postfix() else "our own source and sink, no postfix here"
-        size = f"{mailing.message_size:,} bytes each; worker CPU {mailing.mean_cpu * 1e6:.0f} µs a message"
-        results.append(compare("smtp", ours[1:], source[1:], unit="mails/s", against=names, note=size))
+        results.append(_compare_with_source("smtp", mailing, ours, source))
     results += [
         compare(
             row,
@@ -59,6 +58,27 @@ async def measure_sending(lab: Lab, mailing: Mailing, rows: Collection[str]) -> 
         for row, rates in theirs.items()
     ]
     return results
+
+
+async def measure_http(lab: Lab) -> tuple[Result, int]:
+    """Send rounds through an HTTP provider, and post as many ready bytes by bare httpx, in turns.
+
+    Gives the number of messages that are sent, too.
+    """
+    mailing = await Mailing.open(lab, HttpRoad())
+    count = lab.scale.mails_per_round // 2
+    ours: list[float] = []
+    source: list[float] = []
+    for _ in range(lab.scale.rounds + 1):
+        ours.append(await mailing.send(count))
+        source.append(await mailing.send_by_source(count))
+    await mailing.close()
+    return _compare_with_source("http_provider", mailing, ours, source), mailing.sent
+
+
+def _compare_with_source(row: str, mailing: Mailing, ours: Sequence[float], source: Sequence[float]) -> Result:
+    note = f"{mailing.message_size:,} bytes each; worker CPU {mailing.mean_cpu * 1e6:.0f} µs a message"
+    return compare(row, ours[1:], source[1:], unit="mails/s", against=mailing.road.source_name, note=note)
 
 
 class _UsualSender:
