@@ -156,14 +156,14 @@ class BatchUpdateService:
         async with self._database.autocommit() as stores:
             policy = await self._current_policy(stores, merchant)
             if not needs_facts(change.action):
-                alikes = stores.batch_updates.read_alike(merchant.id, chosen, change=change, size=self._chunk_size)
+                alikes = stores.batch_changes.read_alike(merchant.id, chosen, change=change, size=self._chunk_size)
                 async for alike in alikes:
                     worked = WorkedAlike()
                     worked.take_all(alike, change, policy=policy, merchant=merchant, now=now)
                     forecast.add(sum(len(one.ids) for one in alike), worked.changes, worked.skipped, zone)
                     await asyncio.sleep(0)
                 return forecast
-            async for found in stores.batch_updates.read_chosen(merchant.id, chosen, size=CHUNK_WITH_FACTS):
+            async for found in stores.batch_changes.read_chosen(merchant.id, chosen, size=CHUNK_WITH_FACTS):
                 enabled = Worked()
                 await self._enable_each(stores, merchant, found, enabled, policy=policy, now=now)
                 changes = [
@@ -327,7 +327,7 @@ class BatchUpdateService:
         if not needs_facts(batch.change.action):
             return await self._change_alike(stores, merchant, batch, chunk, now=now)
         worked = await self._change_chunk(stores, merchant, batch, chunk, now=now)
-        await stores.batch_updates.save_plans(merchant.id, batch, worked.changes, at=now)
+        await stores.batch_changes.save_plans(merchant.id, batch, worked.changes, at=now)
         changed = [change.invitation for change in worked.changes]
         return _Done(len(changed), worked.skipped, _is_any_due(changed, now=now))
 
@@ -347,7 +347,7 @@ class BatchUpdateService:
             now=now,
         )
         made = [invitation.id for invitation in decided.made]
-        await stores.batch_updates.keep_made(merchant.id, batch, made, at=now)
+        await stores.batch_changes.keep_made(merchant.id, batch, made, at=now)
         return _Done(len(decided.orders), decided.skipped, _is_any_due(decided.made, now=now))
 
     async def _change_alike(
@@ -355,10 +355,10 @@ class BatchUpdateService:
     ) -> "_Done":
         policy = await self._current_policy(stores, merchant)
         worked = WorkedAlike()
-        alike = await stores.batch_updates.lock_alike(merchant.id, chunk.invitation_ids, change=batch.change)
+        alike = await stores.batch_changes.lock_alike(merchant.id, chunk.invitation_ids, change=batch.change)
         worked.take_all(alike, batch.change, policy=policy, merchant=merchant, now=now)
         for change in worked.changes:
-            await stores.batch_updates.save_alike(merchant.id, batch, change, at=now)
+            await stores.batch_changes.save_alike(merchant.id, batch, change, at=now)
         changed = sum(len(change.ids) for change in worked.changes)
         is_due = any(
             change.after.next_attempt_at is not None and min(change.send_ats, default=now) <= now
@@ -435,7 +435,7 @@ class BatchUpdateService:
         policy: Policy,
         now: datetime,
     ) -> None:
-        effects = await stores.batch_updates.read_effects(merchant.id, undo_of, [invitation.id for invitation in found])
+        effects = await stores.batch_changes.read_effects(merchant.id, undo_of, [invitation.id for invitation in found])
         versions = {effect.before.policy_version for effect in effects.values()}
         plans = await self._policies.get(stores, merchant.id, versions)
         facts = await _read_facts(stores, merchant, found)
@@ -467,11 +467,11 @@ async def replan_each(
     stores: Stores, merchant: Merchant, found: Sequence[Invitation], worked: Worked, *, policy: Policy, now: datetime
 ) -> None:
     """Plan invitations again under a policy, with the orders they were made for and their products' categories."""
-    invited = await stores.batch_updates.read_invited_orders(merchant.id, found)
+    invited = await stores.batch_changes.read_invited_orders(merchant.id, found)
     categories: Mapping[str, str | None] = {}
     if policy.excluded_categories:
         product_ids = {product_id for invitation in found for product_id in invitation.product_ids}
-        categories = await stores.batch_updates.read_categories(merchant.id, product_ids)
+        categories = await stores.batch_changes.read_categories(merchant.id, product_ids)
     for invitation in found:
         worked.take(
             invitation,

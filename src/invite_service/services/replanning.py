@@ -96,7 +96,7 @@ class ReplanningService:
         now = merchant.now(self._clock())
         preview = ReplanPreview(changed)
         async with self._database.autocommit() as stores:
-            pages = stores.batch_updates.read_chosen(merchant.id, OPEN, size=READ_AT_ONCE)
+            pages = stores.batch_changes.read_chosen(merchant.id, OPEN, size=READ_AT_ONCE)
             async for found in pages:
                 await _preview_invitations(stores, merchant, found, preview, now=now)
             async for waiting in _waiting_orders(stores, merchant):
