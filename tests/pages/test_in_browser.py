@@ -1,7 +1,11 @@
 """The hosted pages and the mails in a real browser: accessible, never wider than the screen, of use without scripts."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
-from playwright.async_api import FilePayload, expect
+import pytest_asyncio
+from playwright.async_api import Browser, FilePayload, expect
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Step
@@ -11,7 +15,6 @@ from tests.pages.browser import (
     opened,
     scroll_width,
     served,
-    started_browser,
     violations_of,
 )
 from tests.pages.shop import NOTHING, PageShop
@@ -19,7 +22,15 @@ from tests.pages.test_pictures import draw
 from tests.rendering.messages import MUG, TENT, render_message
 from tests.support.builders import make_branding, make_line, make_merchant
 
-pytestmark = [pytest.mark.browser, needs_chromium]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), needs_chromium]
+
+
+@pytest_asyncio.fixture(name="shop", loop_scope="module")
+async def shop_beside_the_browser(database_url: str, tmp_path: Path) -> AsyncIterator[PageShop]:
+    """As everywhere, in the loop of the browser that the tests of this file share."""
+    async with PageShop.open(database_url, picture_dir=tmp_path) as shop:
+        yield shop
+
 
 THUMB = 44
 """Pixels: WCAG 2.2, 2.5.5."""
@@ -63,14 +74,12 @@ async def addresses_of(shop: PageShop) -> list[str]:
     ("width", "scheme", "color"),
     [(320, "light", "#7a1fa2"), (320, "dark", "#ffe14d"), (1280, "light", "#ffe14d"), (1280, "dark", "#7a1fa2")],
 )
-async def test_pages_are_accessible_and_fit(shop: PageShop, width: int, scheme: str, color: str) -> None:
+async def test_pages_are_accessible_and_fit(
+    shop: PageShop, browser: Browser, width: int, scheme: str, color: str
+) -> None:
     await shop.brand(make_branding(primary_color=color))
     addresses = await addresses_of(shop)
-    async with (
-        served(shop.app) as base,
-        started_browser() as browser,
-        opened(browser, width=width, scheme=scheme) as page,
-    ):
+    async with served(shop.app) as base, opened(browser, width=width, scheme=scheme) as page:
         # What the policy of a page forbids is complained about here; that the last link is unknown is right.
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text))
@@ -85,10 +94,10 @@ async def test_pages_are_accessible_and_fit(shop: PageShop, width: int, scheme: 
         assert complaints == expected
 
 
-async def test_faults_are_accessible_and_lead_to_their_fields(shop: PageShop) -> None:
+async def test_faults_are_accessible_and_lead_to_their_fields(shop: PageShop, browser: Browser) -> None:
     invitation = await shop.invite("mug", "tent")
     token = shop.token(invitation, step=Step.PRODUCT_2)
-    async with served(shop.app) as base, started_browser() as browser, opened(browser, width=320) as page:
+    async with served(shop.app) as base, opened(browser, width=320) as page:
         await page.goto(f"{base}/i/{token}")
         await page.get_by_text("Skriv en omtale").first.click()
         await page.get_by_label("Omtalen din").first.fill("Fin kopp")
@@ -103,13 +112,9 @@ async def test_faults_are_accessible_and_lead_to_their_fields(shop: PageShop) ->
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-async def test_customer_goes_the_whole_way(shop: PageShop, *, scripts: bool) -> None:
+async def test_customer_goes_the_whole_way(shop: PageShop, browser: Browser, *, scripts: bool) -> None:
     invitation = await shop.invite("mug", "tent")
-    async with (
-        served(shop.app) as base,
-        started_browser() as browser,
-        opened(browser, width=360, scripts=scripts) as page,
-    ):
+    async with served(shop.app) as base, opened(browser, width=360, scripts=scripts) as page:
         await page.goto(f"{base}/i/{shop.token(invitation)}")
         await page.get_by_role("button", name="Ja, jeg har fått alt").click()
         await page.get_by_role("group", name="The mug").get_by_text("4 stjerner").locator("..").click()
@@ -126,15 +131,13 @@ async def test_customer_goes_the_whole_way(shop: PageShop, *, scripts: bool) -> 
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-async def test_each_product_is_saved_on_its_own_with_its_picture(shop: PageShop, *, scripts: bool) -> None:
+async def test_each_product_is_saved_on_its_own_with_its_picture(
+    shop: PageShop, browser: Browser, *, scripts: bool
+) -> None:
     invitation = await shop.invite("mug", "tent")
     token = shop.token(invitation, step=Step.PRODUCT_2)
     picture: FilePayload = {"name": "a.png", "mimeType": "image/png", "buffer": draw()}
-    async with (
-        served(shop.app) as base,
-        started_browser() as browser,
-        opened(browser, width=360, scripts=scripts) as page,
-    ):
+    async with served(shop.app) as base, opened(browser, width=360, scripts=scripts) as page:
         await page.goto(f"{base}/i/{token}")
         mug, tent = page.get_by_role("group", name="The mug"), page.get_by_role("group", name="The tent")
         await tent.get_by_text("2 stjerner").locator("..").click()
@@ -153,10 +156,10 @@ async def test_each_product_is_saved_on_its_own_with_its_picture(shop: PageShop,
         assert await shop.house.rows("SELECT FROM review_pictures") == []
 
 
-async def test_enter_publishes_all_that_is_filled_in(shop: PageShop) -> None:
+async def test_enter_publishes_all_that_is_filled_in(shop: PageShop, browser: Browser) -> None:
     invitation = await shop.invite("mug", "tent")
     token = shop.token(invitation, step=Step.PRODUCT_2)
-    async with served(shop.app) as base, started_browser() as browser, opened(browser, width=360) as page:
+    async with served(shop.app) as base, opened(browser, width=360) as page:
         await page.goto(f"{base}/i/{token}")
         await page.get_by_role("group", name="The tent").get_by_label("1 stjerne").focus()
         await page.keyboard.press("ArrowRight")
@@ -166,10 +169,10 @@ async def test_enter_publishes_all_that_is_filled_in(shop: PageShop) -> None:
     assert [tuple(row) for row in rows] == [("tent", 2)]
 
 
-async def test_stars_can_be_given_by_keyboard_alone(shop: PageShop) -> None:
+async def test_stars_can_be_given_by_keyboard_alone(shop: PageShop, browser: Browser) -> None:
     invitation = await shop.invite()
     token = shop.token(invitation, step=Step.PRODUCT_2)
-    async with served(shop.app) as base, started_browser() as browser, opened(browser, width=1280) as page:
+    async with served(shop.app) as base, opened(browser, width=1280) as page:
         await page.goto(f"{base}/i/{token}")
         await page.get_by_label("1 stjerne").focus()
         for _ in range(2):
@@ -185,12 +188,12 @@ async def test_stars_can_be_given_by_keyboard_alone(shop: PageShop) -> None:
     assert row[0] == 3
 
 
-async def test_browser_that_only_looks_records_nothing(shop: PageShop) -> None:
+async def test_browser_that_only_looks_records_nothing(shop: PageShop, browser: Browser) -> None:
     await shop.brand()
     invitation = await shop.invite()
     page_token, unsubscribe_token = shop.token(invitation), shop.unsubscribe_token(invitation)
     queries = ("", "?received=yes", "?received=no", *(f"?stars={stars}" for stars in range(1, 6)))
-    async with served(shop.app) as base, started_browser() as browser, opened(browser, width=360) as page:
+    async with served(shop.app) as base, opened(browser, width=360) as page:
         for address in (*(f"/i/{page_token}{query}" for query in queries), f"/u/{unsubscribe_token}"):
             await page.goto(base + address, wait_until="load")
             await page.evaluate("document.documentElement.scrollTo(0, 9999)")
@@ -202,11 +205,11 @@ async def test_browser_that_only_looks_records_nothing(shop: PageShop) -> None:
     ("scheme", "branding"),
     [("light", make_branding()), ("dark", Branding(primary_color="#ffe14d", background_color="#20242b"))],
 )
-async def test_mails_are_accessible_and_fit(step: Step, scheme: str, branding: Branding) -> None:
+async def test_mails_are_accessible_and_fit(browser: Browser, step: Step, scheme: str, branding: Branding) -> None:
     merchant = make_merchant(name=LONG_NAME[:58] + " & Co")
     message = render_message(step=step, products=(MUG, TENT), branding=branding, merchant=merchant)
     assert message.html is not None
-    async with started_browser() as browser, opened(browser, width=360, scheme=scheme) as page:
+    async with opened(browser, width=360, scheme=scheme) as page:
         await page.set_content(message.html)
         # A mail is shown inside a program that has landmarks of its own.
         assert [found for found in await violations_of(page) if not found.startswith(("region", "landmark"))] == []

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 from starlette.responses import HTMLResponse
 
 from invite_service.domain.invitation import Invitation, Step
@@ -19,7 +20,6 @@ from tests.pages.browser import (
     opened,
     scroll_width,
     served,
-    started_browser,
     violations_of,
 )
 from tests.pages.shop import NOTHING, PageShop
@@ -36,6 +36,17 @@ RELEASED = {1: "sha384-HujyuKihTBmyqkvOocW3ehz/B6sh2qpbA1xVtWipN7AJZZmy889F0lkV8
 # What is served
 
 
+beside_the_browser = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(name="shop", loop_scope="module")
+async def shop_beside_the_browser(database_url: str, tmp_path: Path) -> AsyncIterator[PageShop]:
+    """As everywhere, in the loop of the browser that the tests of this file share."""
+    async with PageShop.open(database_url, picture_dir=tmp_path) as shop:
+        yield shop
+
+
+@beside_the_browser
 async def test_script_is_small_and_may_be_kept(shop: PageShop) -> None:
     newest = await shop.client.get("/public/v1/invite.js")
     assert newest.headers["Cache-Control"] == "public, max-age=3600"
@@ -86,10 +97,10 @@ PRESSABLE_IN_DIALOG = PRESSABLE.replace("document.", "[...document.body.children
 
 
 @asynccontextmanager
-async def opened_site(shop: PageShop, *, is_known: bool = True) -> AsyncIterator[Site]:
+async def opened_site(shop: PageShop, browser: Browser, *, is_known: bool = True) -> AsyncIterator[Site]:
     """Serve the example page from an origin of its own, under a strict policy, and open a browser."""
     site = FastAPI()
-    async with served(shop.app) as api, served(site) as address, started_browser() as browser:
+    async with served(shop.app) as api, served(site) as address:
         html = (ROOT / "examples/own-page/index.html").read_text(encoding="utf-8").replace("http://127.0.0.1:8000", api)
         policy = (
             f"default-src 'none'; script-src {api}; connect-src {api}; img-src data:; "
@@ -112,9 +123,10 @@ pytestmark = [pytest.mark.browser]
 
 
 @needs_chromium
-async def test_customer_goes_the_whole_way_on_the_merchants_page(shop: PageShop) -> None:
+@beside_the_browser
+async def test_customer_goes_the_whole_way_on_the_merchants_page(shop: PageShop, browser: Browser) -> None:
     invitation = await shop.invite("mug", "tent")
-    async with opened_site(shop) as site:
+    async with opened_site(shop, browser) as site:
         page = site.page
         await site.open(invitation)
         dialog = page.get_by_role("dialog", name="Har bestillingen kommet frem?")
@@ -141,9 +153,10 @@ async def test_customer_goes_the_whole_way_on_the_merchants_page(shop: PageShop)
 
 
 @needs_chromium
-async def test_not_yet_is_reported_and_answered_with_the_notice(shop: PageShop) -> None:
+@beside_the_browser
+async def test_not_yet_is_reported_and_answered_with_the_notice(shop: PageShop, browser: Browser) -> None:
     invitation = await shop.invite()
-    async with opened_site(shop) as site:
+    async with opened_site(shop, browser) as site:
         await site.open(invitation, "&received=no")
         await site.check()
         assert await shop.recorded() == NOTHING
@@ -157,9 +170,10 @@ async def test_not_yet_is_reported_and_answered_with_the_notice(shop: PageShop) 
 
 
 @needs_chromium
-async def test_dialog_is_used_by_keyboard_alone(shop: PageShop) -> None:
+@beside_the_browser
+async def test_dialog_is_used_by_keyboard_alone(shop: PageShop, browser: Browser) -> None:
     invitation = await shop.invite()
-    async with opened_site(shop) as site:
+    async with opened_site(shop, browser) as site:
         await site.open(invitation, "&stars=4", step=Step.PRODUCT_2)
         await expect(site.page.get_by_label("4 stjerner")).to_be_checked()
         await site.page.keyboard.press("Tab")
@@ -177,9 +191,10 @@ async def test_dialog_is_used_by_keyboard_alone(shop: PageShop) -> None:
 
 
 @needs_chromium
-async def test_page_without_a_token_or_of_another_site_opens_nothing(shop: PageShop) -> None:
+@beside_the_browser
+async def test_page_without_a_token_or_of_another_site_opens_nothing(shop: PageShop, browser: Browser) -> None:
     invitation = await shop.invite()
-    async with opened_site(shop, is_known=False) as site:
+    async with opened_site(shop, browser, is_known=False) as site:
         await site.page.goto(f"{site.address}/p/mug")
         await site.open(invitation)
         await site.page.wait_for_load_state("networkidle")
@@ -189,9 +204,10 @@ async def test_page_without_a_token_or_of_another_site_opens_nothing(shop: PageS
 
 
 @needs_chromium
-async def test_browser_that_only_looks_at_the_merchants_page_records_nothing(shop: PageShop) -> None:
+@beside_the_browser
+async def test_browser_that_only_looks_at_the_merchants_page_records_nothing(shop: PageShop, browser: Browser) -> None:
     invitation = await shop.invite("mug", "tent")
-    async with opened_site(shop) as site:
+    async with opened_site(shop, browser) as site:
         for query in ("", "&received=yes", "&received=no", "&stars=5&product_id=tent"):
             await site.open(invitation, query)
             await expect(site.page.get_by_role("dialog")).to_be_visible()
@@ -199,12 +215,13 @@ async def test_browser_that_only_looks_at_the_merchants_page_records_nothing(sho
 
 
 @needs_chromium
-async def test_old_answer_is_shown_and_cannot_be_changed(shop: PageShop) -> None:
+@beside_the_browser
+async def test_old_answer_is_shown_and_cannot_be_changed(shop: PageShop, browser: Browser) -> None:
     invitation = await shop.invite()
     fields = {"consent": "yes", "product.0": "mug", "stars.0": "4", "text.0": "Fin kopp."}
     await shop.client.post(f"/i/{shop.token(invitation)}", data=fields)
     await shop.house.rows("UPDATE reviews SET created_at = created_at - interval '40 days'")
-    async with opened_site(shop) as site:
+    async with opened_site(shop, browser) as site:
         await site.open(invitation, step=Step.PRODUCT_2)
         await expect(site.page.get_by_label("Omtalen din")).to_have_value("Fin kopp.")
         await expect(site.page.get_by_label("Omtalen din")).to_be_disabled()
@@ -212,10 +229,11 @@ async def test_old_answer_is_shown_and_cannot_be_changed(shop: PageShop) -> None
 
 
 @needs_chromium
-async def test_service_is_asked_about_too(database_url: str) -> None:
+@beside_the_browser
+async def test_service_is_asked_about_too(database_url: str, browser: Browser) -> None:
     async with PageShop.open(database_url, policy=make_policy(service_percent=100)) as shop:
         invitation = await shop.invite()
-        async with opened_site(shop) as site:
+        async with opened_site(shop, browser) as site:
             await site.open(invitation, "&stars=5")
             await expect(
                 site.page.get_by_role("dialog", name="Hvordan var det å handle hos The Gift Shop?")
