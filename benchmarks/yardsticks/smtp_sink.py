@@ -5,7 +5,8 @@ It measures the size of messages, and stands in for postfix's smtp-sink where th
 
 import asyncio
 import sys
-from typing import Self
+
+from benchmarks.yardsticks.counting import CountingServer, CountingSession, run
 
 _ANSWERS = {
     b"EHLO": b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n",
@@ -19,62 +20,24 @@ _ANSWERS = {
 }
 
 
-class Sink:
-    """The server; `message_count` and `byte_count` tell what it took."""
-
-    def __init__(self) -> None:
-        self.message_count = 0
-        self.byte_count = 0
-        self.transports: set[asyncio.Transport] = set()
-        self._server: asyncio.Server | None = None
-
-    async def start(self, port: int) -> Self:
-        """Listen on a port of loopback."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Session(self), "127.0.0.1", port)
-        return self
-
-    async def serve(self) -> None:
-        """Serve until cancelled."""
-        assert self._server is not None
-        await self._server.serve_forever()
-
-    def close(self) -> None:
-        """Stop listening and drop every connection."""
-        assert self._server is not None
-        self._server.close()
-        for transport in list(self.transports):
-            transport.abort()
-
-
-class _Session(asyncio.Protocol):
+class _Session(CountingSession):
     """One connection; commands may come several at a time (RFC 2920)."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._buffer = b""
-        self._in_data = False
+    _in_data = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._sink.transports.add(transport)
-        transport.write(b"220 sink ESMTP\r\n")
+        super().connection_made(transport)
+        self._transport.write(b"220 sink ESMTP\r\n")
 
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while self._take_message() if self._in_data else self._take_command():
-            pass
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._sink.transports.discard(self._transport)
+    def take(self) -> bool:
+        """Take a message where one is on its way, else a command."""
+        return self._take_message() if self._in_data else self._take_command()
 
     def _take_message(self) -> bool:
         message, end, rest = self._buffer.partition(b"\r\n.\r\n")
         if not end:
             return False
-        self._sink.message_count += 1
-        self._sink.byte_count += len(message) + 2
+        self.count(len(message) + 2)
         self._buffer, self._in_data = rest, False
         self._transport.write(b"250 2.0.0 Ok: queued\r\n")
         return True
@@ -92,9 +55,11 @@ class _Session(asyncio.Protocol):
         return True
 
 
-async def _run(port: int) -> None:
-    await (await Sink().start(port)).serve()
+class Sink(CountingServer):
+    """The server."""
+
+    session = _Session
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(int(sys.argv[1])))
+    asyncio.run(run(Sink(), int(sys.argv[1])))
