@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from invite_service.domain.feedback import PublishState, Rating
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, InvitedProduct, Kind, Step
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.doubles import RecordingSender
 from invite_service.services.send_report import SendReport
-from tests.support.builders import make_order_event, make_policy
+from invite_service.storage.ratings import RatingChange
+from tests.support.builders import make_order_event, make_policy, new_id
 from tests.support.sending import SendingHouse
 
 
@@ -140,13 +142,21 @@ async def test_feedback_left_is_skipped(house: SendingHouse) -> None:
 
 
 async def _rate(house: SendingHouse, invitation: Invitation) -> None:
-    await house.rows(
-        "INSERT INTO ratings (merchant_id, id, invitation_id, product_id, stars, state, created_at, updated_at)"
-        " VALUES ($1, gen_random_uuid(), $2, 'mug', 5, 'published', $3, $3)",
-        house.merchant.id,
-        invitation.id,
-        house.clock.now,
+    rating = Rating(
+        id=new_id(),
+        invitation_id=invitation.id,
+        product_id="mug",
+        stars=5,
+        state=PublishState.PUBLISHED,
+        review_text=None,
+        review_state=None,
+        created_at=house.clock.now,
+        updated_at=house.clock.now,
     )
+    async with house.database.transaction() as stores:
+        await stores.ratings.save(
+            house.merchant.id, [RatingChange(rating=rating, stored=None)], zone=house.merchant.time_zone
+        )
 
 
 @pytest.mark.parametrize("reason", [SuppressionReason.UNSUBSCRIBED, SuppressionReason.HARD_BOUNCE])

@@ -146,7 +146,7 @@ class ApprovalService:
                 changes = [
                     RatingChange(rating=publish_when_due(rating, now=due_by or now), stored=rating) for rating in due
                 ]
-                await stores.ratings.save(merchant_id, changes)
+                await stores.ratings.save(merchant_id, changes, zone=merchant.time_zone)
                 await stores.timeline.add(
                     merchant_id,
                     [
@@ -202,7 +202,7 @@ class ApprovalService:
         at: datetime,
     ) -> None:
         await stores.timeline.add(merchant.id, [_entry(change, at=at, event=event, reason=reason, actor=actor)])
-        await stores.ratings.save(merchant.id, [change])
+        await stores.ratings.save(merchant.id, [change], zone=merchant.time_zone)
         kind = _KINDS.get(event)
         if kind is not None:
             await self._announce(stores, merchant, kind, change.rating)

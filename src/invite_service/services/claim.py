@@ -151,6 +151,7 @@ class Claim:
                 openings,
                 token=self.token,
                 real_now=self._clock(),
+                zone=self.merchant.time_zone,
             )
 
     async def renew(self, invitation_ids: Sequence[UUID]) -> None:
@@ -173,7 +174,13 @@ class Claim:
             for current in await stores.invitations.lock(self.merchant.id, [tried.invitation.id]):
                 recording = settle_late(current, tried, receipt, price=price, now=now)
                 if recording is not None:
-                    await stores.attempts.record(self.merchant.id, [recording], token=None, real_now=self._clock())
+                    await stores.attempts.record(
+                        self.merchant.id,
+                        [recording],
+                        token=None,
+                        real_now=self._clock(),
+                        zone=self.merchant.time_zone,
+                    )
 
     async def take_note(self, tried: Tried, receipt: Receipt) -> None:
         """Do what an answer means beyond its message: pause the channel, suppress the address."""

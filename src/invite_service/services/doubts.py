@@ -91,6 +91,7 @@ async def end_doubt(
             product_ids=attempt.product_ids,
         )
         await stores.invitations.save(merchant.id, [InvitationChange(settled, invitation)])
+        await stores.response_periods.count_sent(merchant, settled, stored=invitation)
         data: dict[str, JsonFigure] = {"status": settled.status.value, "attempt_id": str(attempt.id)}
         entry = TimelineEntry(
             at=now,

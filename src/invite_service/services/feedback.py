@@ -233,7 +233,7 @@ class FeedbackService:
         if responded != invitation:
             await stores.invitations.save(merchant_id, [InvitationChange(responded, invitation)])
         await stores.timeline.add(merchant_id, [_feedback_entry(visit, change) for change in changes])
-        await stores.ratings.save(merchant_id, changes)
+        await stores.ratings.save(merchant_id, changes, zone=visit.merchant.time_zone)
         for change in changes:
             kind = WebhookKind.RATING_CREATED if change.stored is None else WebhookKind.RATING_UPDATED
             await self._announce(visit, kind, {**_ids_of(invitation), **rating_told(change.rating)})

@@ -336,6 +336,7 @@ class InvitationService:
             if changed == at.invitation:
                 return changed
             await stores.invitations.save(merchant.id, [InvitationChange(changed, at.invitation)])
+            await stores.response_periods.count_sent(merchant, changed, stored=at.invitation)
             await stores.timeline.add(merchant.id, [_entry(at, changed, event=event, actor=actor)])
         self._bell.ring(merchant.id)
         return changed

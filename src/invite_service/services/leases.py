@@ -57,7 +57,9 @@ class LeaseService:
                 return SendReport()
             conclusions = await self._conclude(stores, merchant, expired)
             recordings = [conclusion.recording for conclusion in conclusions]
-            await stores.attempts.record(merchant_id, recordings, token=None, real_now=self._clock())
+            await stores.attempts.record(
+                merchant_id, recordings, token=None, real_now=self._clock(), zone=merchant.time_zone
+            )
         report = SendReport.of(conclusion.fate for conclusion in conclusions if conclusion.fate is not None)
         log.warning("Settled expired leases", merchant_id=merchant_id, **report.counts())
         return report

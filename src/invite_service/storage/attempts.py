@@ -15,7 +15,9 @@ from invite_service.domain.invitation import Channel, Invitation, Step
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.receipt import Receipt
 from invite_service.domain.timeline import TimelineEntry
+from invite_service.rules.slots import local_day
 from invite_service.storage.driver import Driver, Row
+from invite_service.storage.response_periods import shard_of
 from invite_service.storage.statements import json_text
 
 # `kept` comes before all else: rows of `invitations` are locked before those of `attempts`, sorted by id.
@@ -28,6 +30,8 @@ from invite_service.storage.statements import json_text
 # Attempts are looked for by both their keys: while the table is new to the planner it takes any index on it for as good
 # as any other, and one that was of use for the merchant alone would read all that this merchant ever sent.
 # A hold that was put on, or taken off, during the call stays as it is now.
+# An invitation's first message is counted by day and month where none had left before, as the row stands under its
+# lock; and after every other row was locked, because many transactions want the same day.
 # What was not held any more, and could not be opened, is the answer: as a rule there is none.
 RECORD: Final = """
 WITH given AS MATERIALIZED (
@@ -36,7 +40,7 @@ WITH given AS MATERIALIZED (
         invitation_id uuid, status text, next_step text, send_at timestamptz, next_attempt_at timestamptz,
         send_now boolean, rescheduled_to date, message_count smallint, first_sent_at timestamptz,
         last_sent_at timestamptz, last_message_at timestamptz, tries smallint, ended_reason text,
-        asked_ids text[],
+        asked_ids text[], sent_on date,
         attempt_id uuid, outcome text, attempt_reason text, provider_message_id text, raw_answer text,
         price numeric, currency text,
         entry_id uuid, at timestamptz, actor text, event text, reason text, data jsonb
@@ -50,9 +54,9 @@ opening AS MATERIALIZED (
     )
 ),
 kept AS MATERIALIZED (
-    SELECT locked.id
+    SELECT locked.id, locked.first_sent_at IS NULL AS is_unsent
     FROM (
-        SELECT i.id, i.status, i.lease_token
+        SELECT i.id, i.status, i.lease_token, i.first_sent_at
         FROM invitations AS i
         WHERE i.merchant_id = $1 AND i.id = ANY(ARRAY(SELECT given.invitation_id FROM given))
         ORDER BY i.id
@@ -124,6 +128,18 @@ opened AS (
     FROM opening
     JOIN held ON held.id = opening.invitation_id
     RETURNING invitation_id
+),
+counted AS (
+    INSERT INTO response_periods AS stored (merchant_id, unit, starts_on, shard, sent, ratings)
+    SELECT $1, units.unit, date_trunc(units.unit, given.sent_on::timestamp)::date, $6::int2, count(*), 0
+    FROM given
+    JOIN kept ON kept.id = given.invitation_id AND kept.is_unsent
+    CROSS JOIN (VALUES ('day'), ('month')) AS units (unit)
+    WHERE given.sent_on IS NOT NULL
+      AND (SELECT count(*) FROM changed) >= 0 AND (SELECT count(*) FROM opened) >= 0
+    GROUP BY 2, 3
+    ORDER BY 2, 3
+    ON CONFLICT (merchant_id, unit, starts_on, shard) DO UPDATE SET sent = stored.sent + EXCLUDED.sent
 )
 SELECT given.invitation_id, true AS is_of_given
 FROM given
@@ -219,19 +235,22 @@ class AttemptStore:
         *,
         token: UUID | None,
         real_now: datetime,
+        zone: str,
     ) -> Recorded:
         """Close attempts, write what became of their invitations, and open the next attempts.
 
         Only invitations still held under the token are changed, and only for them attempts are opened. Without a
-        token the caller has locked the invitations in this transaction, and nothing can be opened.
+        token the caller has locked the invitations in this transaction, and nothing can be opened. `zone` is the
+        merchant's, by whose days what left is counted.
         """
         rows = await self._driver.fetch(
             RECORD,
             merchant_id,
-            json_text([self._recording_row(recording) for recording in recordings]),
+            json_text([self._recording_row(recording, zone) for recording in recordings]),
             json_text([_opening_row(opening) for opening in openings]),
             real_now,
             token,
+            shard_of(self._new_id()),
         )
         lost = {(row[0], row[1]) for row in rows}
         recorded_ids = (recording.invitation.id for recording in recordings)
@@ -253,7 +272,7 @@ class AttemptStore:
         row = await self._driver.fetchrow(FIND_LAST, merchant_id, invitation_id)
         return _attempt(row) if row is not None else None
 
-    def _recording_row(self, recording: Recording) -> dict[str, object]:
+    def _recording_row(self, recording: Recording, zone: str) -> dict[str, object]:
         invitation, entry, closed = recording.invitation, recording.entry, recording.closed
         row: dict[str, object] = {
             "invitation_id": invitation.id,
@@ -270,6 +289,7 @@ class AttemptStore:
             "tries": invitation.tries,
             "ended_reason": invitation.ended_reason,
             "asked_ids": recording.asked_ids,
+            "sent_on": local_day(invitation.first_sent_at, zone) if invitation.first_sent_at is not None else None,
         }
         if closed is not None:
             row |= _closed_row(closed)

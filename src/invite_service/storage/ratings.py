@@ -244,8 +244,11 @@ class RatingStore:
         locked = await self._driver.fetch(LOCK_DUE, merchant_id, due_by, limit)
         return await self._list_by_id(merchant_id, [row["id"] for row in locked]) if locked else []
 
-    async def save(self, merchant_id: MerchantId, changes: Sequence[RatingChange]) -> None:
-        """Write ratings that this transaction has locked, or that are new to an invitation it has, and count them."""
+    async def save(self, merchant_id: MerchantId, changes: Sequence[RatingChange], *, zone: str) -> None:
+        """Write ratings that this transaction has locked, or that are new to an invitation it has, and count them.
+
+        `zone` is the merchant's, by whose days new ones are counted.
+        """
         writing = Writing()
         writing.add(SAVE_RATINGS, (_rating_row(change.rating) for change in changes))
         writing.add(SAVE_REVIEWS, (row for change in changes for row in _review_rows(change)))
@@ -253,7 +256,7 @@ class RatingStore:
         writing.add(HANG_PICTURES, (row for change in changes for row in _picture_rows(change)))
         writing.add(ADD_VERSIONS, (row for change in changes for row in _version_rows(change)))
         await writing.run(self._driver, merchant_id)
-        await count(self._driver, merchant_id, ((change.stored, change.rating) for change in changes))
+        await count(self._driver, merchant_id, ((change.stored, change.rating) for change in changes), zone=zone)
 
     async def count_stars(
         self, merchant_id: MerchantId, chosen: RatingFilter

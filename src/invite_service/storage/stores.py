@@ -44,6 +44,7 @@ from invite_service.storage.ratings import RatingStore
 from invite_service.storage.recorded_events import RecordedEventStore
 from invite_service.storage.replies import ReplyStore
 from invite_service.storage.reputation import ReputationStore
+from invite_service.storage.response_periods import ResponsePeriodStore
 from invite_service.storage.review_versions import ReviewVersionStore
 from invite_service.storage.sending import SendingStore
 from invite_service.storage.support_cases import SupportCaseStore
@@ -255,6 +256,11 @@ class Stores:
     def totals(self) -> TotalStore:
         """Counters of ratings and reviews."""
         return TotalStore(self._driver)
+
+    @cached_property
+    def response_periods(self) -> ResponsePeriodStore:
+        """Counters of invitations sent and ratings received."""
+        return ResponsePeriodStore(self._driver)
 
     @cached_property
     def pictures(self) -> PictureStore:

@@ -853,6 +853,21 @@ review_totals = Table(
     comment="Counters of texts by the stars that go with them, kept and keyed as rating_totals is.",
 )
 
+response_periods = Table(
+    "response_periods",
+    metadata,
+    _merchant(),
+    # `day` or `month`, of the merchant's zone.
+    _text("unit"),
+    Column("starts_on", Date, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("ratings", BigInteger, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "unit", "starts_on", "shard"),
+    _of_merchant(),
+    comment="Invitations first sent in a day or month, and ratings first left in it; its rows are added up.",
+)
+
 public_versions = Table(
     "public_versions",
     metadata,

@@ -8,6 +8,7 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.rules.averages import StarCounts
 from invite_service.rules.publishing import shown_text_state
 from invite_service.storage.driver import Driver
+from invite_service.storage.response_periods import COUNT_RATED, rated_rows, shard_of
 from invite_service.storage.statements import Given, Share, Writing, text
 
 SERVICE: Final = ""
@@ -70,7 +71,7 @@ CountsByState = Mapping[PublishState, StarCounts]
 """Stars by how they, or the texts that go with them, stand."""
 
 
-async def count(driver: Driver, merchant_id: MerchantId, changes: Iterable[Change]) -> None:
+async def count(driver: Driver, merchant_id: MerchantId, changes: Iterable[Change], *, zone: str) -> None:
     """Count ratings that were changed, whose rows this transaction holds."""
     changes = list(changes)
     counting = Writing()
@@ -78,6 +79,10 @@ async def count(driver: Driver, merchant_id: MerchantId, changes: Iterable[Chang
     counting.add(ADD_TO_REVIEW_TOTALS, _differences(changes, shown_text_state))
     touched = {key_of(rating.product_id) for change in changes for rating in change if rating is not None}
     counting.add(RAISE_VERSIONS, ((key,) for key in touched))
+    added = [rating for stored, rating in changes if stored is None]
+    if added:
+        instants = [rating.created_at for rating in added]
+        counting.add(COUNT_RATED, rated_rows(instants, zone, shard=shard_of(added[0].id)))
     await counting.run(driver, merchant_id)
 
 
