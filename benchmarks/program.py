@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
-from benchmarks.averaging import AVERAGING_ROWS, measure_averages
+from benchmarks.averaging import AVERAGING_ROWS, RESPONSE_ROWS, measure_averages, measure_response_rate
 from benchmarks.changing import CHANGING_ROWS, FULL_CHANGES, QUICK_CHANGES, measure_changes
 from benchmarks.deciding import measure_decide, measure_simulation
 from benchmarks.ingesting import BATCH_SIZE, CONNECTIONS, measure_batches, measure_singles, measure_usual_way
@@ -16,6 +16,7 @@ from benchmarks.machine import CORES, resident_mib, share_two_cores
 from benchmarks.mailing import Mailing
 from benchmarks.roads import SmtpRoad
 from benchmarks.sending import SENDERS, measure_http, measure_queue, measure_sending, send_the_rest
+from benchmarks.showing import FULL_REVIEWS, QUICK_REVIEWS, SHOWING_ROWS, measure_showing
 from benchmarks.starting import measure_ready
 from benchmarks.table import Result, render
 from benchmarks.targets import TARGETS
@@ -46,9 +47,18 @@ async def measure(rows: Collection[str], scale: Scale) -> list[Result]:
         if row in rows:
             _tell("starting servers, filling ratings")
             results.append(_told(await measure_averages(row, scale.rounds)))
+    for row in RESPONSE_ROWS:
+        if row in rows:
+            _tell("starting servers, filling invitations and ratings")
+            results.append(_told(await measure_response_rate(row, scale.rounds)))
     if any(row in rows for row in LISTING_ROWS):
         _tell("starting servers, filling the lists")
         results += [_told(one) for one in await measure_lists(rows, QUICK_LISTS if scale is QUICK else FULL_LISTS)]
+    if any(row in rows for row in SHOWING_ROWS):
+        _tell("starting servers, filling reviews")
+        results += [
+            _told(one) for one in await measure_showing(rows, QUICK_REVIEWS if scale is QUICK else FULL_REVIEWS)
+        ]
     if any(row in rows for row in CHANGING_ROWS):
         _tell("starting servers, filling what batch updates change")
         results += [
