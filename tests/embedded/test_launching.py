@@ -1,7 +1,6 @@
 import os
 import pwd
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from invite_service.embedded.launching import EmbeddedServerError, Launcher, tie_to_parent
+from invite_service.embedded.launching import EmbeddedServerError, Launcher
 from invite_service.embedded.postgres import find_postgres
 from invite_service.embedded.redis import find_redis
 from invite_service.embedded.servers import EmbeddedServers
@@ -154,12 +153,6 @@ def start_and_kill_a_parent(*, path: str, log: Path) -> int:
 async def test_program_ends_with_a_killed_parent(path: str, tmp_path: Path) -> None:
     pid = start_and_kill_a_parent(path=path, log=tmp_path / "log")
     assert await all_end([pid])
-
-
-@needs_setpriv
-def test_tied_command_runs_as_given() -> None:
-    command = tie_to_parent(["/bin/echo", "two words"], death_signal=signal.SIGTERM)
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "two words\n"
 
 
 def test_private_file_replaces_a_link_and_does_not_follow_it(tmp_path: Path) -> None:

@@ -28,14 +28,6 @@ class EmbeddedServerError(Exception):
     """A server cannot be found, started or stopped; the message says which, why and what to do."""
 
 
-def tie_to_parent(command: Sequence[str], *, death_signal: signal.Signals) -> list[str]:
-    """Prefix a command so that the kernel sends it a signal when the thread that started it ends.
-
-    Where the system has no setpriv the command comes back as it is, and the child outlives a killed parent.
-    """
-    return [*(_setpriv(death_signal) or ()), *command]
-
-
 @functools.cache
 def _may_run(*command: str) -> bool:
     return subprocess.run((*command, "true"), capture_output=True, check=False).returncode == 0  # noqa: S603 - setpriv
