@@ -183,6 +183,9 @@ class _Deciding:
     def _by_same_day(self) -> Decision | None:
         """Rule 8."""
         zone, purchased_at = self._merchant.time_zone, self._order.purchased_at
+        if not self._history.invitations:
+            self._note((trace.SAME_DAY, (purchased_at, zone)))
+            return None
         is_open = [past for past in self._history.invitations if past.invitation.is_open]
         day = local_day(purchased_at, zone) if is_open else None
         candidates = [

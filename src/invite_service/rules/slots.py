@@ -108,24 +108,20 @@ def day_window(policy: Policy, zone: str, day: date) -> Window:
 def slot_of_day(plan: SendPlan, day: date) -> datetime | None:
     """Give the step's slot on a day whatever its weekday, or None when the window leaves no place for it."""
     policy, zone, merchant_id, order_id, step = plan
-    window = day_window(policy, zone, day)
-    if window.start >= window.end:
+    start, end, wall_seconds, is_steady = _read_window(day, policy.send_window_start, policy.send_window_end, zone)
+    if start >= end:
         return None
-    spread = timedelta(0, draw_spread(merchant_id, order_id, step, window_seconds=window.wall_seconds))
-    if window.is_steady:
-        return window.start + spread
+    spread = timedelta(0, draw_spread(merchant_id, order_id, step, window_seconds=wall_seconds))
+    if is_steady:
+        return start + spread
     slot, _ = _first_occurrence(datetime.combine(day, policy.send_window_start) + spread, load_zone(zone))
-    return slot if slot < window.end else None
-
-
-def _allowed_slot(plan: SendPlan, day: date) -> datetime | None:
-    return slot_of_day(plan, day) if day.weekday() in plan.policy.send_weekdays else None
+    return slot if slot < end else None
 
 
 def _first_allowed_slot(plan: SendPlan, day: date) -> tuple[date, datetime]:
+    weekdays = plan.policy.send_weekdays
     for _ in range(_MAX_DAYS_AHEAD):
-        slot = _allowed_slot(plan, day)
-        if slot is not None:
+        if day.weekday() in weekdays and (slot := slot_of_day(plan, day)) is not None:
             return day, slot
         day += _DAY
     raise ValueError(f"No send window within {_MAX_DAYS_AHEAD} days in zone {plan.zone}")
@@ -134,7 +130,10 @@ def _first_allowed_slot(plan: SendPlan, day: date) -> tuple[date, datetime]:
 def is_window_open(policy: Policy, zone: str, now: datetime) -> bool:
     """Say whether `now` lies inside the window of an allowed day."""
     day = local_day(now, zone)
-    return day.weekday() in policy.send_weekdays and is_inside_window(policy, zone, day, now)
+    if day.weekday() not in policy.send_weekdays:
+        return False
+    window = _read_window(day, policy.send_window_start, policy.send_window_end, zone)
+    return window.start <= now < window.end
 
 
 def is_inside_window(policy: Policy, zone: str, day: date, now: datetime) -> bool:
@@ -162,7 +161,8 @@ def slot_from(plan: SendPlan, day: date, *, now: datetime) -> datetime:
     if slot > now:
         return slot
     today = local_day(now, plan.zone)
-    is_open = _allowed_slot(plan, today) is not None and is_inside_window(plan.policy, plan.zone, today, now)
+    is_allowed = today.weekday() in plan.policy.send_weekdays and slot_of_day(plan, today) is not None
+    is_open = is_allowed and is_inside_window(plan.policy, plan.zone, today, now)
     return now if is_open else next_slot(plan, now=now)
 
 
