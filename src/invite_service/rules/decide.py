@@ -355,6 +355,8 @@ def delay_origin_of(order: Order, policy: Policy, *, now: datetime) -> datetime:
     """Tell from when the delay counts; a missing date falls back delivered → shipped → purchased → scheduled."""
     if policy.delay_origin is DelayOrigin.SCHEDULED:
         return order.triggered_at or now
+    if policy.delay_origin is DelayOrigin.PURCHASED:
+        return order.purchased_at
     date = awaited_date(order, policy)
     return getattr(order, date) if date is not None else order.purchased_at
 

@@ -155,11 +155,11 @@ class Histories:
         """Take in an order as it is now."""
         previous = self.orders.get(order.order_id)
         self.orders[order.order_id] = order
-        if previous is not None and previous.contacts != order.contacts:
-            for contact in previous.contacts:
+        if previous is None or previous.contacts != order.contacts:
+            for contact in previous.contacts if previous is not None else ():
                 self._orders_by_contact[contact].pop(order.order_id, None)
-        for contact in order.contacts:
-            self._orders_by_contact.setdefault(contact, {})[order.order_id] = None
+            for contact in order.contacts:
+                self._orders_by_contact.setdefault(contact, {})[order.order_id] = None
         if self._block_period:
             self._set_purchase(previous, order)
         if self._has_shelves:
@@ -171,8 +171,10 @@ class Histories:
         self.invitations[invitation.id] = invitation
         if self._has_shelves:
             self._unfiled_invitations[invitation.id] = None
-        for order_id in invitation.order_ids[len(previous.order_ids) if previous is not None else 0 :]:
-            self._invitations_by_order.setdefault(order_id, []).append(invitation.id)
+        known_ids = previous.order_ids if previous is not None else ()
+        if invitation.order_ids is not known_ids:
+            for order_id in invitation.order_ids[len(known_ids) :]:
+                self._invitations_by_order.setdefault(order_id, []).append(invitation.id)
 
     def live_orders(self, invitation_id: UUID) -> list[Order]:
         """Give the orders an invitation asks for: one that was cancelled and decided anew belongs elsewhere."""
@@ -201,14 +203,15 @@ class Histories:
         for order in self.live_orders(invitation_id):
             for contact in order.contacts:
                 related |= self._orders_by_contact[contact]
-        found = {
-            other_id: None
-            for order_id in related
-            for other_id in self._invitations_by_order.get(order_id, ())
-            if other_id != invitation_id
-            and (is_member(self.orders[order_id], other_id) or not self.live_orders(other_id))
-        }
-        return [self.invitations[other_id] for other_id in found]
+        found: dict[UUID, Invitation] = {}
+        for order_id in related:
+            for other_id in self._invitations_by_order.get(order_id, ()):
+                # Most often it is the same object, and UUIDs compare slowly.
+                if other_id is invitation_id or other_id == invitation_id:
+                    continue
+                if is_member(self.orders[order_id], other_id) or not self.live_orders(other_id):
+                    found[other_id] = self.invitations[other_id]
+        return list(found.values())
 
     def _look_through(self, order_id: str, related: Iterable[str]) -> History:
         """Gather the whole history of an order, `related` being itself and those that share a contact."""

@@ -7,6 +7,7 @@ ledger end the same anywhere.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from invite_service.domain.decision import JsonFigure, Reason
@@ -30,6 +31,9 @@ from invite_service.rules.histories import Histories
 from invite_service.rules.orders import fold_event, is_outdated, live_product_ids
 from invite_service.rules.sending import SendFacts
 from invite_service.rules.suppressions import SuppressedContacts
+
+NOTHING_FOLDED: Final[Mapping[str, Order]] = {}
+"""Where each ledger folds for itself."""
 
 RULE = "rule"
 """The actor of what the rules decide."""
@@ -88,14 +92,17 @@ class Ledger:
         for suppression in suppressions:
             self._suppressed.add(suppression)
 
-    def post_batch(self, events: Sequence[OrderEvent], *, accepted_at: datetime) -> list[Order]:
+    def post_batch(
+        self, events: Sequence[OrderEvent], *, accepted_at: datetime, folded: Mapping[str, Order] = NOTHING_FOLDED
+    ) -> list[Order]:
         """Decide events accepted at one instant; the result is aligned with them: each order after its event.
 
         Orders go by purchased_at (of their first event here), then by id, each seeing those before it; several
-        events of one order go in their order in the list (RULES.md section 3).
+        events of one order go in their order in the list (RULES.md section 3). What the first event of a new order
+        says may have been folded already, for several ledgers at once.
         """
         if len(events) == 1:
-            order, is_recorded = self._post(events[0], accepted_at)
+            order, is_recorded = self._post(events[0], accepted_at, folded)
             if is_recorded:
                 self._recorded.add(0)
             return [order]
@@ -109,14 +116,14 @@ class Ledger:
         )
         results: dict[int, Order] = {}
         for index in sequence:
-            results[index], is_recorded = self._post(events[index], accepted_at)
+            results[index], is_recorded = self._post(events[index], accepted_at, folded)
             if is_recorded:
                 self._recorded.add(index)
         return [results[index] for index in range(len(events))]
 
     def post(self, event: OrderEvent, *, accepted_at: datetime) -> Order:
         """Decide one event and give the order after it."""
-        return self._post(event, accepted_at)[0]
+        return self._post(event, accepted_at, NOTHING_FOLDED)[0]
 
     def is_recorded(self, index: int) -> bool:
         """Say whether the event at `index` of the batch belongs in the record: one equal to what is stored does not."""
@@ -175,10 +182,11 @@ class Ledger:
         stored = self._orders.get(event.order_id)
         return stored.purchased_at if stored is not None else accepted_at
 
-    def _post(self, event: OrderEvent, accepted_at: datetime) -> tuple[Order, bool]:
+    def _post(self, event: OrderEvent, accepted_at: datetime, folded: Mapping[str, Order]) -> tuple[Order, bool]:
         stored = self._orders.get(event.order_id)
         if stored is None:
-            return self._decide(fold_event(None, event, accepted_at=accepted_at), now=accepted_at), True
+            first = folded.get(event.order_id) or fold_event(None, event, accepted_at=accepted_at)
+            return self._decide(first, now=accepted_at), True
         if is_outdated(stored, event):
             self._note(accepted_at, TimelineEvent.ORDER_EVENT_OUTDATED, order=stored)
             return stored, True

@@ -46,6 +46,7 @@ class LaterReason(StrEnum):
     WINDOW_CLOSED = "window_closed"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send it, about these products; `dropped` are those that another invitation asks or asked meanwhile."""
@@ -103,15 +104,17 @@ def may_send(invitation: Invitation, *, facts: SendFacts, policy: Policy, plan: 
     reason = _skip_reason(invitation, facts, live, product_ids)
     if reason is not None:
         return Skip(reason)
-    remaining = drop_asked_elsewhere(invitation, facts=facts, policy=policy)
+    remaining = drop_asked_elsewhere(invitation, facts=facts, policy=policy) if facts.others else product_ids
     if remaining is None:
         return Skip(SkipReason.ASKED_ELSEWHERE)
     is_held = invitation.held_at is not None or any(order.on_hold for order in live)
-    if not is_held and now > invitation.send_at + timedelta(policy.send_deadline_days):
+    if not is_held and now > invitation.send_at + policy.send_deadline:
         return Missed()
     later = _later_reason(invitation, facts, plan, is_held=is_held, now=now)
     if later is not None:
         return Later(next_window_start(plan, invitation.time_zone, now=now), later)
+    if remaining is product_ids:
+        return Send(remaining)
     return Send(remaining, tuple([product_id for product_id in product_ids if product_id not in remaining]))
 
 
@@ -128,8 +131,8 @@ def _skip_reason(
         return SkipReason.FEEDBACK_LEFT
     contacts = [contact for order in live for contact in order.contacts]
     # An address that the shop took back from all of the orders is as closed as one that bounced.
-    is_closed = invitation.contact not in contacts or facts.suppressed.closes_address(invitation.contact)
-    return SkipReason.SUPPRESSED if is_closed or facts.suppressed.closes_customer(contacts) else None
+    is_closed = invitation.contact not in contacts or facts.suppressed.closes(invitation.contact, contacts)
+    return SkipReason.SUPPRESSED if is_closed else None
 
 
 def _live_orders(invitation: Invitation, facts: SendFacts) -> list[Order]:
@@ -149,7 +152,7 @@ def _later_reason(
         return LaterReason.ON_HOLD
     if facts.is_paused:
         return LaterReason.PAUSED
-    if is_free_of_window(invitation, now=now) or is_window_open(plan, invitation.time_zone, now):
+    if is_window_open(plan, invitation.time_zone, now) or is_free_of_window(invitation, now=now):
         return None
     return LaterReason.WINDOW_CLOSED
 

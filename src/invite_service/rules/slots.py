@@ -50,6 +50,13 @@ def local_day(instant: datetime, zone: str) -> date:
     return instant.astimezone(load_zone(zone)).date()
 
 
+def local_hour(instant: datetime, zone: str) -> tuple[date, int]:
+    """Tell the calendar day and the hour of an instant on the wall clock of an IANA zone."""
+    offset = _steady_offset(instant.date(), zone) if instant.tzinfo is UTC else None
+    local = instant + offset if offset is not None else instant.astimezone(load_zone(zone))
+    return local.date(), local.hour
+
+
 @lru_cache(maxsize=4096)
 def _steady_offset(day: date, zone: str) -> timedelta | None:
     """Give what a zone is ahead of UTC on all of a day of UTC, or None where its clocks change on it.

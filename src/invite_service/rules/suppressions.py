@@ -74,6 +74,10 @@ class SuppressedContacts:
         """Say whether one of the contacts carries a reason that closes every channel to the customer."""
         return bool(self._closes_customer) and any(self._closes_customer.get(contact, False) for contact in contacts)
 
+    def closes(self, address: str, contacts: Iterable[str]) -> bool:
+        """Say whether nothing may go to the address, on its own account or on that of its customer's contacts."""
+        return bool(self._closes_customer) and (self.closes_address(address) or self.closes_customer(contacts))
+
 
 NOTHING_SUPPRESSED = SuppressedContacts()
 """For those without any."""

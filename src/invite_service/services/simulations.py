@@ -7,7 +7,7 @@ both sides gives no difference.
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import UNSET, OrderEvent, OrderLine, OrderOutcome
 from invite_service.domain.policy import Policy
 from invite_service.domain.values import replace
-from invite_service.rules.simulation import Fate, MessageTally, Simulation
+from invite_service.rules.simulation import Fate, MessageTally, SideBySide, Simulation
 from invite_service.storage.database import Database
 from invite_service.storage.recorded_events import RecordedEvent, RecordedOrders
 
@@ -90,13 +90,8 @@ class SimulationResult:
 
 @dataclass(slots=True)
 class _Sides:
-    before: Simulation
-    after: Simulation
+    both: SideBySide
     unreadable: int = 0
-
-    def post(self, events: Sequence[OrderEvent], accepted_at: datetime) -> None:
-        self.before.post(events, accepted_at=accepted_at)
-        self.after.post(events, accepted_at=accepted_at)
 
 
 @dataclass(slots=True)
@@ -153,20 +148,18 @@ class SimulationService:
 
         Ends when it is closed or cancelled; nothing is left behind. The history before the span is not part of it.
         """
-        sides = _Sides(
-            Simulation(merchant, policy=current),
-            Simulation(merchant, policy=changed),
-        )
+        sides = _Sides(SideBySide(merchant, (current, changed)))
+        before_side, after_side = sides.both.sides
         pace = _Pace()
         yield Progress(0, total)
         async for done in self._replay(merchant, sides, pace, start=start, end=end, read_event=read_event):
             yield Progress(done, total)
-        for side in (sides.before, sides.after):
+        for side in sides.both.sides:
             await _send_the_rest(side, pace)
         changes: Counter[tuple[Fate, Fate]] = Counter()
         fates: tuple[Counter[Fate], Counter[Fate]] = (Counter(), Counter())
-        for order_id in sides.before.order_ids:
-            before, after = sides.before.fate_of(order_id), sides.after.fate_of(order_id)
+        for order_id in before_side.order_ids:
+            before, after = before_side.fate_of(order_id), after_side.fate_of(order_id)
             fates[0][before] += 1
             fates[1][after] += 1
             if before != after:
@@ -175,8 +168,8 @@ class SimulationService:
             await pace.keep()
         yield SimulationResult(
             orders=fates[0].total(),
-            before=_summarize(fates[0], sides.before.messages),
-            after=_summarize(fates[1], sides.after.messages),
+            before=_summarize(fates[0], before_side.messages),
+            after=_summarize(fates[1], after_side.messages),
             changes=changes,
             unreadable=sides.unreadable,
         )
@@ -224,7 +217,7 @@ def _post_next(sides: _Sides, waiting: list[RecordedEvent], read_event: ReadEven
         except InvalidInputError:
             sides.unreadable += 1
     if events:
-        sides.post(events, accepted_at)
+        sides.both.post(events, accepted_at=accepted_at)
 
 
 def _without_texts(event: OrderEvent) -> OrderEvent:
