@@ -1,7 +1,7 @@
 """A merchant's invitation settings, one frozen version at a time (RULES.md section 2)."""
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from enum import StrEnum
 from functools import cached_property
 
@@ -89,11 +89,6 @@ class Policy:
     max_order_age_days: int = 180
     send_deadline_days: int = 14
     not_received_wait_days: int = 14
-
-    @cached_property
-    def send_deadline(self) -> timedelta:
-        """How long after its send_at a message may still leave."""
-        return timedelta(days=self.send_deadline_days)
 
     @cached_property
     def send_weekdays(self) -> frozenset[int]:

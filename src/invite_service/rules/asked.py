@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from invite_service.domain.invitation import Invitation, Kind
+from invite_service.rules.slots import whole_days
 
 
 @dataclass(slots=True)
@@ -103,5 +104,5 @@ def _asked_until(invitation: Invitation, *, purchased_at: datetime, repeat_days:
     """
     if invitation.last_message_at is None:
         return None
-    until = invitation.last_message_at + timedelta(days=repeat_days)
+    until = invitation.last_message_at + whole_days(repeat_days)
     return until if purchased_at < until else None

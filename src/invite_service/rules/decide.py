@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from invite_service.rules.asked import NOTHING_ASKED, AskedProducts, find_asked_
 from invite_service.rules.draw import draw_kind
 from invite_service.rules.languages import decide_language
 from invite_service.rules.orders import live_product_ids
-from invite_service.rules.slots import SendPlan, local_day, slot_from
+from invite_service.rules.slots import SendPlan, local_day, slot_from, whole_days
 from invite_service.rules.suppressions import NOTHING_SUPPRESSED, SuppressedContacts
 from invite_service.rules.zones import decide_zone
 
@@ -145,7 +145,7 @@ class _Deciding:
         """Rule 4."""
         purchased_at, limit = self._order.purchased_at, self._policy.max_order_age_days
         note = trace.ORDER_AGE, (purchased_at, self._now, limit)
-        if limit and self._now - purchased_at > timedelta(days=limit):
+        if limit and self._now - purchased_at > whole_days(limit):
             return self._block(Reason.ORDER_TOO_OLD, note)
         self._note(note)
         return None
@@ -213,7 +213,7 @@ class _Deciding:
         if not days:
             self._note((trace.REPEAT_CUSTOMER, (days,)))
             return None
-        period = timedelta(days=days)
+        period = whole_days(days)
         purchase = self._order.purchased_at
         near = [
             other.purchased_at
@@ -366,6 +366,6 @@ def plan_first_step(
 ) -> datetime:
     """Plan when the first message leaves: the slot of the origin's local day plus the delay (RULES.md section 6)."""
     delay = policy.product_delay_days if kind is Kind.PRODUCT else policy.service_delay_days
-    day = local_day(delay_origin_of(order, policy, now=now), zone) + timedelta(days=delay)
+    day = local_day(delay_origin_of(order, policy, now=now), zone) + whole_days(delay)
     send_plan = SendPlan(policy, zone, merchant_id, order.order_id, step)
     return slot_from(send_plan, day, now=now)

@@ -199,6 +199,9 @@ class Histories:
 
     def beside(self, invitation_id: UUID) -> list[Invitation]:
         """Give the other invitations of the history of an invitation's live orders."""
+        order_ids = self.invitations[invitation_id].order_ids
+        if len(order_ids) == 1 and self._is_alone(order_ids[0]):
+            return []
         related: dict[str, None] = {}
         for order in self.live_orders(invitation_id):
             for contact in order.contacts:
@@ -212,6 +215,12 @@ class Histories:
                 if is_member(self.orders[order_id], other_id) or not self.live_orders(other_id):
                     found[other_id] = self.invitations[other_id]
         return list(found.values())
+
+    def _is_alone(self, order_id: str) -> bool:
+        """Say whether an order shares its contacts with no other, and was in one invitation only."""
+        if len(self._invitations_by_order[order_id]) > 1:
+            return False
+        return all(len(self._orders_by_contact[contact]) == 1 for contact in self.orders[order_id].contacts)
 
     def _look_through(self, order_id: str, related: Iterable[str]) -> History:
         """Gather the whole history of an order, `related` being itself and those that share a contact."""

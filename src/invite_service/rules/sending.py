@@ -1,6 +1,6 @@
 """may_send(): asked again right before every message, and what a failed try means (RULES.md section 7)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from invite_service.domain.policy import Policy
 from invite_service.domain.values import quick
 from invite_service.rules.asked import find_asked_products, find_asked_service
 from invite_service.rules.membership import is_member
-from invite_service.rules.slots import is_inside_window, is_window_open, local_day, next_window_start
+from invite_service.rules.slots import is_inside_window, is_window_open, local_day, next_window_start, whole_days
 from invite_service.rules.suppressions import NOTHING_SUPPRESSED, SuppressedContacts
 
 MAX_TRIES = 12
@@ -107,8 +107,8 @@ def may_send(invitation: Invitation, *, facts: SendFacts, policy: Policy, plan: 
     remaining = drop_asked_elsewhere(invitation, facts=facts, policy=policy) if facts.others else product_ids
     if remaining is None:
         return Skip(SkipReason.ASKED_ELSEWHERE)
-    is_held = invitation.held_at is not None or any(order.on_hold for order in live)
-    if not is_held and now > invitation.send_at + policy.send_deadline:
+    is_held = invitation.held_at is not None or _is_any_on_hold(live)
+    if not is_held and now > invitation.send_at + whole_days(policy.send_deadline_days):
         return Missed()
     later = _later_reason(invitation, facts, plan, is_held=is_held, now=now)
     if later is not None:
@@ -142,7 +142,11 @@ def _live_orders(invitation: Invitation, facts: SendFacts) -> list[Order]:
 
 def has_order_on_hold(invitation: Invitation, facts: SendFacts) -> bool:
     """Say whether one of its live orders is on hold."""
-    return any(order.on_hold for order in _live_orders(invitation, facts))
+    return _is_any_on_hold(_live_orders(invitation, facts))
+
+
+def _is_any_on_hold(orders: Iterable[Order]) -> bool:
+    return True in [order.on_hold for order in orders]
 
 
 def _later_reason(

@@ -41,6 +41,12 @@ class Window(NamedTuple):
     """Whether it is as long on the clock of the world as on the wall: no change of clocks lies inside."""
 
 
+@lru_cache(maxsize=4096)
+def whole_days(count: int) -> timedelta:
+    """Give a span of so many days; making one anew costs as much as a call or two of ours."""
+    return timedelta(days=count)
+
+
 def local_day(instant: datetime, zone: str) -> date:
     """Tell the calendar day of an instant on the wall clock of an IANA zone."""
     if instant.tzinfo is UTC:

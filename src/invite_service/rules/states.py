@@ -1,14 +1,14 @@
 """What an invitation becomes when something happened to its message (RULES.md section 8): pure transitions."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from invite_service.domain.invitation import Invitation, InvitationStatus, InvitedProduct, Step
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
 from invite_service.domain.values import replace
 from invite_service.rules.membership import cancel, send_plan
-from invite_service.rules.slots import SendPlan, local_day, slot_from
+from invite_service.rules.slots import SendPlan, local_day, slot_from, whole_days
 
 _CLOSED = frozenset({InvitationStatus.RESPONDED, InvitationStatus.ERASED})
 """What nothing that becomes of a message opens again."""
@@ -40,7 +40,7 @@ def record_accepted(
             status, held_at = InvitationStatus.SENT, None
         else:
             status = InvitationStatus.SCHEDULED
-            day = local_day(first_sent_at, invitation.time_zone) + timedelta(days=plan.product_second_delay_days)
+            day = local_day(first_sent_at, invitation.time_zone) + whole_days(plan.product_second_delay_days)
             place = SendPlan(plan, invitation.time_zone, merchant.id, invitation.spread_order_id, step)
             send_at = slot_from(place, day, now=asked_at)
             next_attempt_at = send_at if held_at is None else None
@@ -156,7 +156,7 @@ def report_not_received(
     is_pending = invitation.status is InvitationStatus.SCHEDULED and invitation.next_step is Step.PRODUCT_2
     if not is_pending or invitation.message_count == 0:
         return reported
-    day = today + timedelta(days=policy.not_received_wait_days)
+    day = today + whole_days(policy.not_received_wait_days)
     send_at = slot_from(send_plan(invitation, plan=plan, merchant=merchant), day, now=now)
     if send_at <= invitation.send_at:
         return reported
