@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from invite_service.api.simulations import read_recorded
+from invite_service.domain.channel import ChannelSettings, Price
 from invite_service.domain.decision import Reason
 from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.invitation import Channel, Kind
@@ -151,9 +152,23 @@ async def test_sms_cost_and_load_are_told_for_both_sides(house: IngestHouse) -> 
                            send_window_end=NOON.time().replace(hour=16))
     )  # fmt: skip
     assert changes == []
-    assert (result.before.sms_cost, result.after.sms_cost) == (Decimal(0), Decimal("0.40"))
+    assert (result.before.sms_cost, result.after.sms_cost) == (
+        Price(Decimal("0.00"), "NOK"),
+        Price(Decimal("0.40"), "NOK"),
+    )
     assert list(result.after.load_by_hour) == [15]
     assert sum(result.before.load_by_hour.values()) == 2
+
+
+async def test_sms_cost_what_the_merchant_pays(house: IngestHouse) -> None:
+    settings = ChannelSettings(version=1, sms_price=Price(Decimal("0.065"), "EUR"), updated_at=NOON)
+    async with house.database.transaction() as stores:
+        await stores.channels.save(house.merchant.id, Channel.SMS, settings, replacing=0)
+    await record(house, body("one", customer={"phone": "+4791234567"}, country="NO"), at=NOON)
+    result, _ = await simulate(house, make_policy(preferred_channel=Channel.SMS))
+    messages = sum(count for (_, channel), count in result.after.messages.items() if channel is Channel.SMS)
+    assert messages > 0
+    assert result.after.sms_cost == Price(messages * Decimal("0.065"), "EUR")
 
 
 async def test_later_events_are_replayed_when_they_came(house: IngestHouse) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from invite_service.domain.branding import Branding
+from invite_service.domain.invitation import Channel
 from invite_service.domain.receipt import OutcomeWord
 
 
@@ -69,6 +70,15 @@ class ChannelSettings:
     """Messages that may leave in a second; None: as fast as the provider takes them."""
     max_per_hour: int | None = None
     updated_at: datetime | None = None
+
+    @property
+    def price_of_sms(self) -> Price:
+        """What an SMS costs the merchant."""
+        return self.sms_price or SMS_PRICE
+
+    def price_of(self, channel: Channel) -> Price | None:
+        """Tell what an accepted message costs the merchant; None where that is not counted per message."""
+        return self.price_of_sms if channel is Channel.SMS else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from invite_service.domain.branding import Branding
-from invite_service.domain.channel import SMS_PRICE, UNSET_CHANNEL, ChannelState, Price
+from invite_service.domain.channel import UNSET_CHANNEL, ChannelState, Price
 from invite_service.domain.decision import JsonFigure
 from invite_service.domain.invitation import Channel, Invitation
 from invite_service.domain.merchant import Merchant
@@ -98,7 +98,7 @@ class Account:
 
     def price_of(self, channel: Channel) -> Price | None:
         """Tell what an accepted message costs the merchant; None where that is not counted per message."""
-        return (self.state_of(channel).settings.sms_price or SMS_PRICE) if channel is Channel.SMS else None
+        return self.state_of(channel).settings.price_of(channel)
 
 
 class Observer(Protocol):

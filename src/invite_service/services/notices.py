@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 
 from invite_service.domain.branding import Branding
-from invite_service.domain.channel import SMS_PRICE, UNSET_CHANNEL, ChannelState, Price, signed_by
+from invite_service.domain.channel import UNSET_CHANNEL, ChannelState, Price, signed_by
 from invite_service.domain.decision import JsonFigure
 from invite_service.domain.errors import InvitationNotFoundError
 from invite_service.domain.feedback import Rating
@@ -195,7 +195,7 @@ class NoticeService:
                 ):
                     return False
             receipt = await _call(outlet, written)
-        price = (state.settings.sms_price or SMS_PRICE) if channel is Channel.SMS else None
+        price = state.settings.price_of(channel)
         await self._finish(account, self._conclude(notice, receipt), token=token, receipt=receipt, price=price)
         return receipt.outcome is OutcomeWord.ACCEPTED
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from invite_service.domain.branding import Branding
-from invite_service.domain.channel import SMS_PRICE, UNSET_CHANNEL, ChannelState, Price, signed_by
+from invite_service.domain.channel import UNSET_CHANNEL, ChannelState, Price, signed_by
 from invite_service.domain.errors import Fault, InvalidInputError, QuotaExceededError
 from invite_service.domain.invitation import Channel, Step
 from invite_service.domain.merchant import Merchant, MerchantId
@@ -149,7 +149,7 @@ class PreviewService:
             return Preview(html=preview_page(wanted.name, wanted.view, scene))
         message = preview_message(wanted.name, scene)
         if message.channel is Channel.SMS:
-            cost = channels[Channel.SMS].settings.sms_price or SMS_PRICE
+            cost = channels[Channel.SMS].settings.price_of_sms
             sms = SmsPreview(text=message.text, segments=count_segments(message.text), cost=cost)
             return Preview(sms=sms, warnings=tuple(_warnings(message)))
         return Preview(

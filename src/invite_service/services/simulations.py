@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from sys import intern
 from typing import Any, Final
 
+from invite_service.domain.channel import UNSET_CHANNEL, Price
 from invite_service.domain.decision import Reason
 from invite_service.domain.errors import Fault, InvalidInputError
 from invite_service.domain.invitation import Channel
@@ -36,11 +36,6 @@ WORK_SECONDS: Final = 0.005
 
 AFTERMATH: Final = timedelta(days=500)
 """How long after its last order a simulation still sends: longer than any delay with its second message."""
-
-SMS_PRICE: Final = Decimal("0.40")
-"""Of one SMS, in SMS_CURRENCY, where a merchant's provider settings name no other (RULES.md section 2)."""
-
-SMS_CURRENCY: Final = "NOK"
 
 ReadEvent = Callable[[Mapping[str, Any]], OrderEvent]
 """Reads a recorded body as it was read when it was posted."""
@@ -71,7 +66,8 @@ class SideSummary:
     reasons: Mapping[Reason, int]
     messages: Mapping[tuple[str, Channel], int]
     """Messages that leave, by step and channel."""
-    sms_cost: Decimal
+    sms_cost: Price
+    """Of all SMS together, at what one costs the merchant now."""
     load_by_day: Mapping[date, int]
     load_by_hour: Mapping[int, int]
 
@@ -150,6 +146,7 @@ class SimulationService:
         """
         sides = _Sides(SideBySide(merchant, (current, changed)))
         before_side, after_side = sides.both.sides
+        sms_price = await self._read_sms_price(merchant)
         pace = _Pace()
         yield Progress(0, total)
         async for done in self._replay(merchant, sides, pace, start=start, end=end, read_event=read_event):
@@ -168,8 +165,8 @@ class SimulationService:
             await pace.keep()
         yield SimulationResult(
             orders=fates[0].total(),
-            before=_summarize(fates[0], before_side.messages),
-            after=_summarize(fates[1], after_side.messages),
+            before=_summarize(fates[0], before_side.messages, sms_price=sms_price),
+            after=_summarize(fates[1], after_side.messages, sms_price=sms_price),
             changes=changes,
             unreadable=sides.unreadable,
         )
@@ -200,6 +197,11 @@ class SimulationService:
         while waiting:
             _post_next(sides, waiting, read_event)
             await pace.keep()
+
+    async def _read_sms_price(self, merchant: Merchant) -> Price:
+        async with self._database.autocommit() as stores:
+            channels = await stores.channels.read(merchant.id)
+        return channels.get(Channel.SMS, UNSET_CHANNEL).settings.price_of_sms
 
     async def _read(self, merchant: Merchant, *, beyond: tuple[datetime, str], end: datetime) -> RecordedOrders | None:
         async with self._database.autocommit() as stores:
@@ -246,7 +248,7 @@ async def _send_the_rest(side: Simulation, pace: _Pace) -> None:
         await pace.keep()
 
 
-def _summarize(fates: Mapping[Fate, int], messages: MessageTally) -> SideSummary:
+def _summarize(fates: Mapping[Fate, int], messages: MessageTally, *, sms_price: Price) -> SideSummary:
     outcomes = Counter(dict.fromkeys(OrderOutcome, 0))
     reasons: Counter[Reason] = Counter()
     for fate, count in fates.items():
@@ -259,7 +261,7 @@ def _summarize(fates: Mapping[Fate, int], messages: MessageTally) -> SideSummary
         outcomes=dict(outcomes),
         reasons=dict(sorted(reasons.items())),
         messages=by_step,
-        sms_cost=sms * SMS_PRICE,
+        sms_cost=Price(sms * sms_price.amount, sms_price.currency),
         load_by_day=dict(sorted(messages.by_day.items())),
         load_by_hour=dict(sorted(messages.by_hour.items())),
     )

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from invite_service.api.schemas.branding import Email, SenderName, SmsSender, check_email
 from invite_service.api.schemas.fields import STRICT, Currency, Money, Price, Text50
-from invite_service.domain.channel import SMS_PRICE, ChannelSettings, ChannelState, Circuit
+from invite_service.domain.channel import ChannelSettings, ChannelState, Circuit
 from invite_service.domain.channel import Price as DomainPrice
 from invite_service.domain.errors import Fault
 from invite_service.domain.invitation import Channel
@@ -210,7 +210,7 @@ class ChannelResponse(_From):
 def channel_response(channel: Channel, state: ChannelState, *, events_url: str | None) -> ChannelResponse:
     """Shape a channel."""
     settings, pause, check = state.settings, state.pause, state.check
-    price = (settings.sms_price or SMS_PRICE) if channel is Channel.SMS else None
+    price = settings.price_of(channel)
     sender = settings.from_address
     return {
         "channel": channel,

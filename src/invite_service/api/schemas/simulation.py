@@ -15,7 +15,6 @@ from invite_service.domain.invitation import Kind
 from invite_service.domain.order import OrderOutcome
 from invite_service.rules.simulation import Fate
 from invite_service.services.simulations import (
-    SMS_CURRENCY,
     ChangedFate,
     Progress,
     SideSummary,
@@ -88,8 +87,8 @@ class SideResponse(Answer):
             outcomes={outcome.value: count for outcome, count in side.outcomes.items()},
             reasons={reason.value: count for reason, count in side.reasons.items()},
             messages=dict(messages),
-            sms_cost=side.sms_cost,
-            sms_currency=SMS_CURRENCY,
+            sms_cost=side.sms_cost.amount,
+            sms_currency=side.sms_cost.currency,
             load_by_day={day.isoformat(): count for day, count in side.load_by_day.items()},
             load_by_hour={str(hour): count for hour, count in side.load_by_hour.items()},
         )
