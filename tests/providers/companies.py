@@ -85,7 +85,7 @@ class Postmark:
 
 
 class Resend:
-    """Answers as shown in Resend's API reference for /emails, /emails/batch and /domains, keys honoured."""
+    """Answers as shown in Resend's API reference for /emails and /domains, keys honoured."""
 
     name = "resend"
     channel = Channel.EMAIL
@@ -117,7 +117,7 @@ class Resend:
         if asked.headers.get("authorization") != f"Bearer {self.key}":
             return self._error(401, "missing_api_key", "Missing API Key")
         match asked.method, asked.path:
-            case "POST", "/emails" | "/emails/batch":
+            case "POST", "/emails":
                 key = asked.headers["idempotency-key"]
                 assert 1 <= len(key) <= 256
                 if key not in self._answered:
@@ -132,16 +132,8 @@ class Resend:
                 return self._error(404, "not_found", "The requested endpoint does not exist")
 
     def _send(self, asked: Asked) -> Said:
-        if asked.path == "/emails":
-            refusal = self._refusal_of(asked.json())
-            return self._error(422, "validation_error", refusal) if refusal else Said.json(self._take(asked.json()))
-        messages = asked.json()
-        assert len(messages) <= 100
-        assert asked.headers["x-batch-validation"] == "permissive"
-        refusals = [self._refusal_of(message) for message in messages]
-        errors = [{"index": place, "message": text} for place, text in enumerate(refusals) if text]
-        taken = [self._take(message) for message, text in zip(messages, refusals, strict=True) if not text]
-        return Said.json({"data": taken, "errors": errors})
+        refusal = self._refusal_of(asked.json())
+        return self._error(422, "validation_error", refusal) if refusal else Said.json(self._take(asked.json()))
 
     @staticmethod
     def _refusal_of(message: Any) -> str:

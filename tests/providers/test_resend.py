@@ -10,7 +10,6 @@ import pytest
 
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
-from invite_service.providers.base import BatchSender
 from invite_service.providers.email.resend import ResendEvents
 from tests.providers.companies import Resend
 from tests.providers.played import make_api_message, open_api
@@ -61,21 +60,6 @@ async def test_message_whose_answer_was_lost_is_sent_again_under_its_key_and_tak
     assert sender.key_lifetime == timedelta(hours=24)
 
 
-async def test_batch_whose_answer_was_lost_is_sent_again_under_its_key_and_taken_once() -> None:
-    played = Resend()
-    messages = [make_api_message(number) for number in range(3)]
-    async with open_api(played, [Act.TAKE_AND_RESET]) as (server, sender):
-        assert isinstance(sender, BatchSender)
-        receipts = [await sender.send_many(messages) for _ in range(2)]
-        await sender.send_many(messages[:2])
-
-    assert [receipt.outcome for receipt in receipts[0]] == [OutcomeWord.UNKNOWN] * 3
-    assert [receipt.outcome for receipt in receipts[1]] == [OutcomeWord.ACCEPTED] * 3
-    assert played.taken[:3] == [str(message.attempt_id) for message in messages]
-    keys = [asked.headers["idempotency-key"] for asked in server.requests]
-    assert keys[0] == keys[1] != keys[2]
-
-
 @pytest.mark.parametrize(
     ("status", "name", "text", "outcome", "reason"),
     [
@@ -119,24 +103,6 @@ async def test_key_that_may_only_send_passes_the_check_and_a_wrong_one_does_not(
         receipts = [await sender.check(), await sender.check()]
 
     assert [receipt.reason for receipt in receipts] == ["settings_work", "credentials_refused"]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {"data": [{"id": "1"}, {"id": "2"}], "errors": [{"index": 7, "message": "x"}]},
-        {"data": [{"id": "1"}], "errors": [{"index": 0, "message": "x"}, {"index": 0, "message": "y"}]},
-        {"data": [{"id": "1"}, {"id": "2"}], "errors": [{"message": "x"}]},
-        {"data": [{"id": "1"}, {}, {"id": "3"}]},
-        {"data": [{"id": "1"}, {"id": "2"}, {"id": "3"}], "errors": "none"},
-    ],
-)
-async def test_batch_whose_answer_cannot_be_matched_is_unknown(answer: dict[str, Any]) -> None:
-    async with open_api(Resend(), [Said.json(answer)]) as (_, sender):
-        assert isinstance(sender, BatchSender)
-        receipts = await sender.send_many([make_api_message(number) for number in range(3)])
-
-    assert [receipt.outcome for receipt in receipts] == [OutcomeWord.UNKNOWN] * 3
 
 
 # As in Resend's pages of each webhook, with our tag and addresses of example domains.

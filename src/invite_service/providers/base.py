@@ -54,18 +54,17 @@ class LookUp(Protocol):
 
 @runtime_checkable
 class BatchSender(Protocol):
-    """A sender whose provider takes many messages in one call."""
+    """A sender whose provider takes many messages in one call.
+
+    None that honours keys: a message's own key settles whether it left, and a batch has another one.
+    """
 
     @property
     def max_batch(self) -> int:
         """How many messages one call takes; `send_many` divides longer sequences itself."""
 
     async def send_many(self, messages: Sequence[Message]) -> Sequence[Receipt]:
-        """Hand the messages over and say of each, in their order, what became of it; like `send` in all else.
-
-        Where the provider honours keys, the key of a batch covers the batch: an unclear one is repeated whole and in
-        the same order, never one message at a time.
-        """
+        """Hand the messages over and say of each, in their order, what became of it; like `send` in all else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

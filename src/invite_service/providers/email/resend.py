@@ -1,13 +1,12 @@
-"""The `resend` provider: its e-mail API with idempotency keys, single and in batches, and its signed webhooks."""
+"""The `resend` provider: its e-mail API with idempotency keys, and its signed webhooks."""
 
 import binascii
 import hmac
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parseaddr
-from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -17,7 +16,6 @@ from invite_service.domain.provider_event import EventKind, EventReading, EventV
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
-from invite_service.providers.batches import Part, send_in_batches, write_array
 from invite_service.providers.calls import ApiAnswer, Trouble
 from invite_service.providers.email.fields import ATTEMPT, find_unfit, write_headers, write_mailbox
 from invite_service.providers.event_reading import (
@@ -37,7 +35,6 @@ from invite_service.providers.reach import EVERYWHERE, Reach
 
 NAME = "resend"
 API_URL = "https://api.resend.com"
-MAX_BATCH = 100
 SIGNATURE_AGE = timedelta(minutes=5)
 """A repetition is signed anew, so that only a recording is older."""
 
@@ -99,7 +96,6 @@ class ResendSender:
     name = NAME
     key_lifetime = timedelta(hours=24)
     """For the same content: https://resend.com/docs/dashboard/emails/idempotency-keys."""
-    max_batch = MAX_BATCH
 
     def __init__(self, settings: ResendSettings, *, reach: Reach = EVERYWHERE) -> None:
         self._headers = {"Authorization": f"Bearer {settings.api_key}", "Content-Type": "application/json"}
@@ -114,10 +110,6 @@ class ResendSender:
         headers = self._headers | {"Idempotency-Key": message.idempotency_key}
         return judge(await self._client.call("POST", "/emails", headers=headers, content=written))
 
-    async def send_many(self, messages: Sequence[Message]) -> Sequence[Receipt]:
-        """Hand messages over in batches, each batch under a key of its own that its messages' keys make up."""
-        return await send_in_batches(messages, write=_write, send=self._send_batch, max_batch=MAX_BATCH)
-
     async def check(self) -> Receipt:
         """Ask for the domains; a key that may do nothing but send is told from a wrong one by its error."""
         answer = await self._client.call("GET", "/domains", headers=self._headers)
@@ -130,15 +122,6 @@ class ResendSender:
     async def close(self) -> None:
         """Close the connections once the calls in flight have ended."""
         await self._client.close()
-
-    async def _send_batch(self, parts: Sequence[Part]) -> Sequence[Receipt]:
-        keys = "\n".join(part.message.idempotency_key for part in parts)
-        headers = self._headers | {
-            "Idempotency-Key": f"batch-{sha256(keys.encode()).hexdigest()}",
-            "x-batch-validation": "permissive",
-        }
-        answer = await self._client.call("POST", "/emails/batch", headers=headers, content=write_array(parts))
-        return _judge_batch(answer, count=len(parts))
 
 
 def _write(message: Message) -> bytes | Receipt:
@@ -190,32 +173,6 @@ def _judge_refusal(answer: ApiAnswer, text: str, *, said: str) -> Receipt:
     if "`to`" in lowered and answer.status in {400, 422}:
         return RECEIPTS.make(OutcomeWord.REJECTED, "recipient_refused", said=said)
     return RECEIPTS.of_status(answer, said=said)
-
-
-def _judge_batch(answer: ApiAnswer | Trouble, *, count: int) -> Sequence[Receipt]:
-    """Give each message its place: `errors` says by index which were refused, `data` has the others in their order."""
-    whole = judge(answer)
-    if isinstance(answer, Trouble) or not answer.is_success:
-        return [whole] * count
-    told = read_json(answer)
-    data, errors = at(told, "data"), at(told, "errors") or []
-    if not isinstance(data, list) or not isinstance(errors, list) or len(data) + len(errors) != count:
-        return [whole] * count
-    refused = {at(error, "index"): at(error, "message") for error in errors}
-    ids = [text_at(item, "id") for item in data]
-    if len(refused) != len(errors) or not refused.keys() <= set(range(count)) or None in ids:
-        return [whole] * count
-    taken = iter(ids)
-    return [
-        _judge_refusal(_REFUSED, str(refused[place]), said=f"validation_error {refused[place]}")
-        if place in refused
-        else RECEIPTS.accepted(next(taken))
-        for place in range(count)
-    ]
-
-
-_REFUSED = ApiAnswer(status=422, headers={}, body=b"")
-"""What a message that is refused inside of a batch would have got alone."""
 
 
 class ResendEvents:
