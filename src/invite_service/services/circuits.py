@@ -1,6 +1,7 @@
 """What a provider's answers mean for the messages that come next: whether its merchant's circuit opens or closes."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -47,7 +48,13 @@ class CircuitWatch:
         self._outlet.rests_until = max(known, real_now + receipt.retry_after)
         return self._outlet.rests_until - known
 
-    async def note(self, receipt: Receipt) -> None:
+    async def note(self, receipts: Sequence[Receipt]) -> None:
+        """Take what one call was answered: one failure where all its messages failed, else what the others were."""
+        told = {receipt.outcome: receipt for receipt in receipts if receipt.outcome not in FAILURES}
+        for receipt in told.values() or receipts[:1]:
+            await self._note(receipt)
+
+    async def _note(self, receipt: Receipt) -> None:
         """Take one answer: open the circuit, close it, or tell other workers to wait."""
         failures, merchant_id = self._outlet.failures, self._claim.merchant.id
         if receipt.outcome in FAILURES:

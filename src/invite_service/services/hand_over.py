@@ -6,7 +6,7 @@ than the sender has places for calls. What ended is closed in the same statement
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -111,7 +111,8 @@ class HandOver:
         self._new_id = new_id
         self._observe = observe
         self._written: deque[tuple[Sendable, Message]] = deque()
-        self._calls: dict[asyncio.Task[Receipt], Tried] = {}
+        self._calls: dict[asyncio.Task[Sequence[Receipt]], Sequence[Tried]] = {}
+        self._in_flight = 0
         self._ended: list[_Ended] = []
         self._is_refused = False
         self.started_count = 0
@@ -134,12 +135,12 @@ class HandOver:
     async def _advance(self, share: Share) -> None:
         self._turn_away()
         share.is_hungry = self._left > 0
-        room = min(self._left, max(0, share.room - len(self._calls)))
+        room = min(self._left, max(0, share.room - self._in_flight))
         if room or self._ended:
-            share.hold(max(share.held, len(self._calls) + room))
+            share.hold(max(share.held, self._in_flight + room))
             await self._record_and_open(room)
             share.is_hungry = self._left > 0
-            share.hold(len(self._calls))
+            share.hold(self._in_flight)
         elif not self._calls:
             await self._wait_for_place(share)
         if self._calls:
@@ -189,9 +190,14 @@ class HandOver:
             await self._record_patiently([*ended, *never_begun], error)
             return
         await self._finish(ended, recorded)
-        for tried, message in starting:
-            if tried.invitation.id in recorded.opened_ids:
-                self._calls[asyncio.create_task(self._send(message), name="send")] = tried
+        self._call([one for one in starting if one[0].invitation.id in recorded.opened_ids])
+
+    def _call(self, opened: Sequence[tuple[Tried, Message]]) -> None:
+        """Begin the calls of attempts that are written down, as many messages in each as it takes."""
+        for group in _divide(opened, at_most=self._outlet.per_call):
+            messages = [message for _, message in group]
+            self._calls[asyncio.create_task(self._send(messages), name="send")] = [tried for tried, _ in group]
+        self._in_flight += len(opened)
 
     async def _write_ahead(self, recording: "asyncio.Task[Recorded]") -> None:
         """Write what goes next while the database records what went before."""
@@ -288,13 +294,17 @@ class HandOver:
         except TimeoutError:
             return
 
-    async def _send(self, message: Message) -> Receipt:
-        sender = self._outlet.sender
+    async def _send(self, messages: Sequence[Message]) -> Sequence[Receipt]:
+        sender, batches = self._outlet.sender, self._outlet.batches
         loop = asyncio.get_running_loop()
         started_at = loop.time()
-        receipt = await send_surely(sender, message, pause=self._patience.same_key)
-        self._observe(receipt, message.channel, seconds=loop.time() - started_at)
-        return receipt
+        if batches is not None and len(messages) > 1:
+            receipts = await batches.send_many(messages)
+        else:
+            receipts = [await send_surely(sender, message, pause=self._patience.same_key) for message in messages]
+        for message, receipt in zip(messages, receipts, strict=True):
+            self._observe(receipt, message.channel, seconds=loop.time() - started_at)
+        return receipts
 
     async def _await_calls(self) -> None:
         timeout = max(0.0, self._renew_at - asyncio.get_running_loop().time())
@@ -302,8 +312,9 @@ class HandOver:
         if done and running:
             done, _ = await asyncio.wait(self._calls, timeout=self._patience.others)
         for task in done:
-            tried = self._calls.pop(task)
-            await self._conclude(tried, self._receipt_of(task, tried))
+            group = self._calls.pop(task)
+            self._in_flight -= len(group)
+            await self._conclude(group, self._receipts_of(task, group))
         await self._renew_leases()
 
     async def _renew_leases(self) -> None:
@@ -312,29 +323,35 @@ class HandOver:
             return
         self._renew_at = self._next_renewal()
         if self._calls:
-            await _bear(self._claim.renew([tried.invitation.id for tried in self._calls.values()]))
+            in_flight = [tried.invitation.id for group in self._calls.values() for tried in group]
+            await _bear(self._claim.renew(in_flight))
 
     def _next_renewal(self) -> float:
         return asyncio.get_running_loop().time() + self._patience.call
 
-    async def _conclude(self, tried: Tried, receipt: Receipt) -> None:
-        await _bear(self._circuit.note(receipt))
-        if receipt.outcome is OutcomeWord.MISCONFIGURED:
-            self._is_refused = True
-        if receipt.outcome is OutcomeWord.MISCONFIGURED or receipt.suppress_address:
-            await _bear(self._claim.take_note(tried, receipt))
-        now = self._claim.merchant_now(tried.invitation)
-        price = self._claim.account.price_of(tried.invitation.channel)
-        conclusion = conclude(tried, receipt, price=price, now=now)
-        self._ended.append(_Ended(conclusion, answer=(tried, receipt)))
+    async def _conclude(self, group: Sequence[Tried], receipts: Sequence[Receipt]) -> None:
+        """Conclude what one call was answered of each of its messages."""
+        await _bear(self._circuit.note(receipts))
+        is_told = False
+        for tried, receipt in zip(group, receipts, strict=True):
+            is_refusal = receipt.outcome is OutcomeWord.MISCONFIGURED
+            self._is_refused = self._is_refused or is_refusal
+            if (is_refusal and not is_told) or receipt.suppress_address:
+                await _bear(self._claim.take_note(tried, receipt))
+            is_told = is_told or is_refusal
+            now = self._claim.merchant_now(tried.invitation)
+            price = self._claim.account.price_of(tried.invitation.channel)
+            conclusion = conclude(tried, receipt, price=price, now=now)
+            self._ended.append(_Ended(conclusion, answer=(tried, receipt)))
 
-    def _receipt_of(self, task: "asyncio.Task[Receipt]", tried: Tried) -> Receipt:
-        """Read a call's answer; one that raised, which no sender should, has an outcome that nobody knows."""
+    def _receipts_of(self, task: "asyncio.Task[Sequence[Receipt]]", group: Sequence[Tried]) -> Sequence[Receipt]:
+        """Read a call's answers; of one that raised, which no sender should, nobody knows what became."""
         error = task.exception()
         if error is None:
             return task.result()
-        log.error("A sender raised", invitation_id=str(tried.invitation.id), exc_info=error)
-        return Receipt(outcome=OutcomeWord.UNKNOWN, reason="sender_raised", provider=self._outlet.sender.name)
+        log.error("A sender raised", invitation_ids=[str(tried.invitation.id) for tried in group], exc_info=error)
+        unknown = Receipt(outcome=OutcomeWord.UNKNOWN, reason="sender_raised", provider=self._outlet.sender.name)
+        return [unknown] * len(group)
 
     def _never_begun(self) -> Receipt:
         return Receipt(outcome=OutcomeWord.NOT_SENT, reason="never_begun", provider=self._outlet.sender.name)
@@ -346,6 +363,11 @@ async def _bear(step: Awaitable[None]) -> None:
         await step
     except Exception:
         log.exception("Failed to follow up an answer")
+
+
+def _divide(opened: Sequence[tuple[Tried, Message]], *, at_most: int) -> Iterator[Sequence[tuple[Tried, Message]]]:
+    for start in range(0, len(opened), at_most):
+        yield opened[start : start + at_most]
 
 
 def _opening(tried: Tried, message: Message, *, provider: str) -> NewAttempt:

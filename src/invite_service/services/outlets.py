@@ -6,17 +6,21 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from invite_service.domain.channel import ChannelSettings
 from invite_service.domain.invitation import Channel
 from invite_service.domain.merchant import Merchant, MerchantId
-from invite_service.providers.base import Sender
+from invite_service.providers.base import BatchSender, Sender
 from invite_service.rules.circuits import Shut
+
+MAX_PER_CALL: Final = 25
+"""Messages in one call: enough that calls no longer set the pace, and no more than an unclear answer may leave in
+doubt at once. Two such calls are open at a time, so that one is answered while the next is written."""
 
 
 class CallPlaces:
-    """The calls one sender may have open at once in this process, shared by the batches that send through it.
+    """The messages one sender may have in open calls in this process, shared by the batches that send through it.
 
     A place is held from before an attempt is written until after it is closed, so that open attempts never outnumber
     the places. Owners that have more to start share them evenly; where there are fewer places than owners, they take
@@ -144,12 +148,23 @@ class NotedShut:
     noted_at: float
 
 
+def find_batches(sender: Sender) -> BatchSender | None:
+    """Say whether messages go to a sender many in one call.
+
+    Not where the provider honours keys: a message's own key settles whether it left, and a batch has another one.
+    """
+    return sender if isinstance(sender, BatchSender) and sender.key_lifetime is None else None
+
+
 class Outlet:
     """A sender as this process uses it."""
 
     def __init__(self, sender: Sender) -> None:
         self.sender = sender
-        self.places = CallPlaces(sender.max_in_flight)
+        self.batches = find_batches(sender)
+        self.per_call = min(self.batches.max_batch, MAX_PER_CALL) if self.batches is not None else 1
+        """How many messages one call takes at the most; each of them holds a place."""
+        self.places = CallPlaces(max(sender.max_in_flight, 2 * self.per_call) if self.batches else sender.max_in_flight)
         self.rests_until: datetime | None = None
         """Real time until which the provider asked us to wait; messages due before are postponed without a call."""
         self.failures: Counter[MerchantId] = Counter()
