@@ -37,6 +37,9 @@ from tests.support.builders import NOON, make_branding, make_invitation, make_me
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=120)
 
+SAVED_TEXT = st.text(max_size=120)
+"""What a merchant may save: without unpaired surrogates, which the API refuses and PostgreSQL does not hold."""
+
 OURS: Mapping[str, FieldValue] = {
     "subject": "{{ customer_name | default: 'Du' }}, hva synes du om {{ product_name }}?",
     "preheader": "Ordre {{ order_id }}",
@@ -324,7 +327,7 @@ def test_long_names_are_no_reason_to_refuse_a_text() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(ANY_TEXT, ANY_TEXT, ANY_TEXT)
+@given(SAVED_TEXT, ANY_TEXT, ANY_TEXT)
 @example("x\r\nBcc: a@example.com", "Kari\r\nBcc: b@example.com", "</p><script>alert(1)</script>")
 @example("=?utf-8?q?Bcc:_x?=", "<img src=x onerror=alert(1)>", "\ue000unsubscribe\ue001<!--part product-->x<!--end-->")
 @example("漢" * 200, "Å" * 500, "a" * 500)
