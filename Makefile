@@ -37,7 +37,7 @@ demo: install
 	$(BIN)/python examples/demo.py --data-dir .demo
 
 test: install
-	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --cov --cov-report=
+	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='src/invite_service/rules/*,src/invite_service/domain/*' --fail-under=95
 	$(BIN)/coverage report --fail-under=85
 

@@ -23,6 +23,7 @@ UNTRACED = (
     "pages/test_in_browser.py",
     "pages/test_own_page.py",
     "providers/test_event_contract.py",
+    "providers/test_http_contract.py",
     "rules/laws/*",
     "storage/test_*plans.py",
 )
