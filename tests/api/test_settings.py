@@ -3,7 +3,8 @@
 from typing import Any
 from unittest.mock import ANY
 
-from tests.api.conftest import MerchantClient, make_problem
+from tests.api.conftest import Api, MerchantClient, make_problem
+from tests.support.sending import driver_of
 
 DEFAULTS: dict[str, Any] = {
     "version": 0,
@@ -77,6 +78,18 @@ async def test_sites_are_kept_as_browsers_write_them(merchant: MerchantClient) -
     wrong = ["gifts.example", "https://gifts.example/shop", "https://a@gifts.example", "ftp://gifts.example", "null"]
     refused = await put(merchant, {"sites": wrong})
     assert [error["pointer"] for error in refused.json()["errors"]] == [f"/sites/{number}" for number in range(5)]
+
+
+async def test_changed_branding_stands_in_the_timeline_without_what_it_says(api: Api, merchant: MerchantClient) -> None:
+    await put(merchant, OURS)
+    await put(merchant, OURS | {"support_phone": None})
+    await put(merchant, {}, if_match='"1"')
+    async with api.context.database.autocommit() as stores:
+        told = await driver_of(stores).fetch("SELECT actor, event, data FROM timeline_entries ORDER BY id")
+    assert [tuple(row) for row in told] == [
+        ("key:first", "branding_changed", {"version": 1, "changed": list(OURS)}),
+        ("key:first", "branding_changed", {"version": 2, "changed": ["support_phone"]}),
+    ]
 
 
 async def test_branding_is_not_replaced_unseen(merchant: MerchantClient) -> None:

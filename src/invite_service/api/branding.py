@@ -42,7 +42,10 @@ async def get_branding(caller: ReadsBranding, services: Services) -> Response:
 async def put_branding(request: Request, caller: WritesBranding, services: Services) -> Response:
     replacing = read_if_match(request)
     posted = await read_body(request, _BRANDING)
-    return _answer(await services.create_branding().replace(caller.merchant, posted.to_branding(), replacing=replacing))
+    saved = await services.create_branding().replace(
+        caller.merchant, posted.to_branding(), replacing=replacing, actor=caller.actor
+    )
+    return _answer(saved)
 
 
 def _answer(saved: SavedBranding) -> Response:

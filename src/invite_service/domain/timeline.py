@@ -63,6 +63,8 @@ class TimelineEvent(StrEnum):
     """They were taken away; messages leave through the installation's provider."""
     CHANNEL_CHECKED = "channel_checked"
     """They were tried; the reason is what the provider said."""
+    BRANDING_CHANGED = "branding_changed"
+    """The merchant's branding was replaced; the data names the fields that differ."""
     TEXT_CHANGED = "text_changed"
     """The merchant wrote, changed or deleted an own text."""
     TEST_MESSAGE_SENT = "test_message_sent"

@@ -1,12 +1,14 @@
 """How a merchant's messages and pages look."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from invite_service.domain.branding import Branding
+from invite_service.domain.decision import JsonFigure
 from invite_service.domain.errors import PreconditionFailedError
 from invite_service.domain.merchant import Merchant
+from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rendering.colors import TEXT_CONTRAST, WHITE, contrast_of
 from invite_service.rules.sms_senders import warn_of_sender
 from invite_service.storage.database import Database
@@ -41,20 +43,29 @@ class BrandingService:
             branding = await stores.branding.get(merchant.id)
         return SavedBranding(branding, tuple(_warnings(branding)))
 
-    async def replace(self, merchant: Merchant, branding: Branding, *, replacing: int | None) -> SavedBranding:
+    async def replace(
+        self, merchant: Merchant, branding: Branding, *, replacing: int | None, actor: str
+    ) -> SavedBranding:
         """Replace the branding; `replacing` is the version that the caller has seen, None to replace any.
 
         Raises PreconditionFailedError when somebody else replaced it meanwhile.
         """
         async with self._database.transaction() as stores:
-            if replacing is None:
-                replacing = (await stores.branding.get(merchant.id)).version
-            saved = replace(branding, version=replacing + 1)
-            if not await stores.branding.replace(
-                merchant.id, saved, replacing=replacing, at=merchant.now(self._clock())
-            ):
+            before = await stores.branding.get(merchant.id)
+            seen = before.version if replacing is None else replacing
+            saved, now = replace(branding, version=seen + 1), merchant.now(self._clock())
+            if not await stores.branding.replace(merchant.id, saved, replacing=seen, at=now):
                 raise PreconditionFailedError("The branding was changed meanwhile; read it again.")
+            await stores.timeline.add(merchant.id, [_entry(before, saved, now=now, actor=actor)])
         return SavedBranding(saved, tuple(_warnings(saved)))
+
+
+def _entry(before: Branding, saved: Branding, *, now: datetime, actor: str) -> TimelineEntry:
+    """Name what differs, and no more: fields hold addresses and numbers."""
+    names = [field.name for field in fields(Branding) if field.name != "version"]
+    changed = [name for name in names if getattr(before, name) != getattr(saved, name)]
+    data: dict[str, JsonFigure] = {"version": saved.version, "changed": [*changed]}
+    return TimelineEntry(at=now, actor=actor, event=TimelineEvent.BRANDING_CHANGED, data=data)
 
 
 def _warnings(branding: Branding) -> Iterator[BrandingWarning]:
