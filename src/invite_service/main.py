@@ -90,9 +90,13 @@ BODY_LIMITS_BY_PATH: Final = {
 CLEAN_SECONDS: Final = 3600.0
 """Between two looks of each process for what need not be kept any more."""
 
+# Looked through in this order, a few microseconds each: what is asked for most comes first.
 _ROUTERS: Final[Sequence[APIRouter]] = (
     orders.router,
     invitations.router,
+    public.router,
+    public_reviews.router,
+    public_products.router,
     batch_updates.router,
     policy.router,
     simulations.router,
@@ -111,10 +115,7 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     account_insights.router,
     sandbox.router,
     operators.router,
-    public.router,
     scripts.router,
-    public_reviews.router,
-    public_products.router,
     product_feed.router,
     visitors.router,
     visitors.merchant_router,
