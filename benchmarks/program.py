@@ -14,7 +14,7 @@ from benchmarks.lab import BATCH, FULL, QUICK, Lab, Scale
 from benchmarks.listing import FULL_LISTS, LISTING_ROWS, QUICK_LISTS, measure_lists
 from benchmarks.machine import CORES, resident_mib, share_two_cores
 from benchmarks.mailing import Mailing
-from benchmarks.roads import SmtpRoad
+from benchmarks.roads import HttpRoad, SmtpRoad
 from benchmarks.sending import SENDERS, measure_http, measure_queue, measure_sending, send_the_rest
 from benchmarks.showing import FULL_REVIEWS, QUICK_REVIEWS, SHOWING_ROWS, measure_showing
 from benchmarks.starting import measure_ready
@@ -29,7 +29,7 @@ INGEST_ROWS: dict[str, Callable[[Lab], Awaitable[Result]]] = {
     "orm_batch": lambda lab: measure_usual_way(lab, "orm_batch", batch=BATCH_SIZE),
     "orm_orders": lambda lab: measure_usual_way(lab, "orm_orders", batch=0),
 }
-SENDING_ROWS = ("smtp", *SENDERS, "http_provider", "queue", "worker_size")
+SENDING_ROWS = ("smtp", *SENDERS, "http_provider", "http_single", "queue", "worker_size")
 LAB_ROWS = (*INGEST_ROWS, "api_size", *SENDING_ROWS)
 """Rows that need servers and prefilled tables."""
 
@@ -107,10 +107,11 @@ async def _measure_sending(lab: Lab, rows: Collection[str]) -> list[Result]:
         return []
     await lab.checkpoint()
     results, first = [], 0
-    if "http_provider" in rows:
-        result, first = await measure_http(lab)
+    roads = (HttpRoad(has_batches=True), HttpRoad(has_batches=False))
+    for road in (road for road in roads if road.name in rows):
+        result, first = await measure_http(lab, road, first=first)
         results.append(_told(result))
-    if set(rows).isdisjoint({*SENDING_ROWS} - {"http_provider"}):
+    if set(rows).isdisjoint({*SENDING_ROWS} - {road.name for road in roads}):
         return results
     mailing = await Mailing.open(lab, SmtpRoad(), first=first)
     results += [_told(result) for result in await measure_sending(lab, mailing, rows)]

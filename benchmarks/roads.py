@@ -88,14 +88,17 @@ class SmtpRoad:
 
 
 class HttpRoad:
-    """The API of an e-mail company, Resend's."""
+    """The API of an e-mail company: with batches Postmark's, which takes many messages in a call, else Resend's."""
 
-    name = "http_provider"
     source_name = "bare httpx, 16 in flight"
+
+    def __init__(self, *, has_batches: bool) -> None:
+        self.name = "http_provider" if has_batches else "http_single"
+        self._options = "postmark:?server_token=bench" if has_batches else "resend:?api_key=re_bench"
 
     def settings(self, port: int) -> dict[str, str]:
         """Give the settings with which a worker sends to a port of loopback."""
-        return {"INVITE_EMAIL_URL": f"resend:?api_key=re_bench&api_url=http%3A%2F%2F127.0.0.1%3A{port}"}
+        return {"INVITE_EMAIL_URL": f"{self._options}&api_url=http%3A%2F%2F127.0.0.1%3A{port}"}
 
     async def sample(self, port: int) -> Sample:
         """Listen for the first messages."""

@@ -60,20 +60,20 @@ async def measure_sending(lab: Lab, mailing: Mailing, rows: Collection[str]) -> 
     return results
 
 
-async def measure_http(lab: Lab) -> tuple[Result, int]:
+async def measure_http(lab: Lab, road: HttpRoad, *, first: int) -> tuple[Result, int]:
     """Send rounds through an HTTP provider, and post as many ready bytes by bare httpx, in turns.
 
     Gives the number of messages that are sent, too.
     """
-    mailing = await Mailing.open(lab, HttpRoad())
-    count = lab.scale.mails_per_round // 2
+    mailing = await Mailing.open(lab, road, first=first)
+    count = lab.scale.mails_per_round // 3
     ours: list[float] = []
     source: list[float] = []
     for _ in range(lab.scale.rounds + 1):
         ours.append(await mailing.send(count))
         source.append(await mailing.send_by_source(count))
     await mailing.close()
-    return _compare_with_source("http_provider", mailing, ours, source), mailing.sent
+    return _compare_with_source(road.name, mailing, ours, source), mailing.sent
 
 
 def _compare_with_source(row: str, mailing: Mailing, ours: Sequence[float], source: Sequence[float]) -> Result:

@@ -32,6 +32,7 @@ TARGETS = {
     "post_office": Target(job="the same against django-post_office", first_bar=3, aim=5),
     "procrastinate": Target(job="the same against procrastinate", first_bar=8, aim=14),
     "http_provider": Target(job="through an HTTP provider, 1 process", first_bar=2, aim=5),
+    "http_single": Target(job="the same, a call for each message", first_bar=2, aim=5),
     "queue": Target(job="queue's share of the send CPU", first_bar=5, aim=2, unit="%", is_ceiling=True),
     "pages": Target(job="page of 50, any one filter, over HTTP", first_bar=0.5, aim=0.9),
     "deep_page": Target(job="page 10,000 against page 2, p50", first_bar=1.5, aim=1.1, is_ceiling=True),

@@ -1,6 +1,7 @@
 """A server of loopback that keeps only counts, whatever it speaks."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Self
 
@@ -36,7 +37,7 @@ class CountingServer:
             transport.abort()
 
 
-class CountingSession(asyncio.Protocol):
+class CountingSession(asyncio.Protocol, ABC):
     """One connection: octets are collected until they are something whole, and taken from the front."""
 
     def __init__(self, server: CountingServer) -> None:
@@ -56,13 +57,13 @@ class CountingSession(asyncio.Protocol):
         while self.take():
             pass
 
+    @abstractmethod
     def take(self) -> bool:
         """Take one whole thing from the buffer and answer it; False where there is none."""
-        raise NotImplementedError
 
-    def count(self, size: int) -> None:
-        """Count a message of so many bytes."""
-        self._server.message_count += 1
+    def count(self, size: int, *, messages: int = 1) -> None:
+        """Count messages of so many bytes together."""
+        self._server.message_count += messages
         self._server.byte_count += size
 
 

@@ -1,13 +1,19 @@
-"""A company's API that takes everything and keeps only counts: `python -m benchmarks.yardsticks.http_stub PORT`."""
+"""A company's API that takes everything and keeps only counts: `python -m benchmarks.yardsticks.http_stub PORT`.
+
+It answers one message as Resend does, and an array of messages as Postmark.
+"""
 
 import asyncio
 import re
 import sys
 
+import orjson
 from benchmarks.yardsticks.counting import CountingServer, CountingSession, run
 
-_BODY = b'{"id":"49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"}'
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
+_ID = b"49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"
+_ONE = b'{"id":"%s"}' % _ID
+_OF_BATCH = b'{"ErrorCode":0,"Message":"OK","MessageID":"%s"}' % _ID
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
@@ -23,9 +29,14 @@ class _Session(CountingSession):
         length = int(found[1]) if found else 0
         if len(rest) < length:
             return False
-        self._buffer = rest[length:]
-        self.count(length)
-        self._transport.write(_ANSWER)
+        body, self._buffer = rest[:length], rest[length:]
+        if body.startswith(b"["):
+            count = len(orjson.loads(body))
+            answer = b"[%s]" % b",".join([_OF_BATCH] * count)
+        else:
+            count, answer = 1, _ONE
+        self.count(length, messages=count)
+        self._transport.write(_HEAD % len(answer) + answer)
         return True
 
 
