@@ -209,6 +209,18 @@ def test_every_supported_language_has_a_locale(language: str) -> None:
     assert str(locale_of(language)).startswith(language.partition("-")[0])
 
 
+@pytest.mark.parametrize(
+    ("language", "days"),
+    [
+        ("fr", ["1er mars 2026", "10 mars 2026", "11 mars 2026", "21 mars 2026"]),
+        ("pt-BR", ["1º de março de 2026", "10 de março de 2026", "11 de março de 2026", "21 de março de 2026"]),
+        ("it", ["1 marzo 2026", "10 marzo 2026", "11 marzo 2026", "21 marzo 2026"]),
+    ],
+)
+def test_first_of_a_month_is_an_ordinal_where_people_write_it_so(language: str, days: list[str]) -> None:
+    assert [texts_of(language).day(date(2026, 3, day)) for day in (1, 10, 11, 21)] == days
+
+
 def test_value_with_braces_stays_as_it_is() -> None:
     assert texts_of("en")("greeting", name="{merchant} {0}") == "Hi {merchant} {0},"
 

@@ -29,6 +29,9 @@ STORY_LANGUAGES = ("en", "nb")
 
 FALLBACK_LANGUAGE = "en"
 
+FIRSTS = {"fr": "1er", "pt-BR": "1º"}
+"""The first of a month where it is an ordinal; Unicode's formats of dates (CLDR) know no such day apart from others."""
+
 
 class Texts:
     """The catalogue of one language."""
@@ -52,7 +55,9 @@ class Texts:
 
     def day(self, day: date) -> str:
         """Write a day of the calendar."""
-        return format_date(day, "long", locale=self.locale)
+        written = format_date(day, "long", locale=self.locale)
+        first = FIRSTS.get(self.language)
+        return written if first is None or day.day > 1 else written.replace("1", first, 1)
 
     def megabytes(self, octets: int) -> str:
         """Write a size in whole megabytes."""
