@@ -140,7 +140,7 @@ class Histories:
         self._block_period = timedelta(days=block_days)
         self._suppressed = suppressed
         self._few = few
-        self._orders_by_contact: dict[str, dict[str, None]] = {}
+        self._orders_by_contact: dict[str, list[str]] = {}
         self._invitations_by_order: dict[str, list[UUID]] = {}
         self._purchases: dict[str, list[tuple[datetime, str]]] = {}
         self._nothing = History(suppressed=suppressed)
@@ -157,9 +157,9 @@ class Histories:
         self.orders[order.order_id] = order
         if previous is None or previous.contacts != order.contacts:
             for contact in previous.contacts if previous is not None else ():
-                self._orders_by_contact[contact].pop(order.order_id, None)
+                self._orders_by_contact[contact].remove(order.order_id)
             for contact in order.contacts:
-                self._orders_by_contact.setdefault(contact, {})[order.order_id] = None
+                self._orders_by_contact.setdefault(contact, []).append(order.order_id)
         if self._block_period:
             self._set_purchase(previous, order)
         if self._has_shelves:
@@ -205,7 +205,7 @@ class Histories:
         related: dict[str, None] = {}
         for order in self.live_orders(invitation_id):
             for contact in order.contacts:
-                related |= self._orders_by_contact[contact]
+                related.update(dict.fromkeys(self._orders_by_contact[contact]))
         found: dict[UUID, Invitation] = {}
         for order_id in related:
             for other_id in self._invitations_by_order.get(order_id, ()):
