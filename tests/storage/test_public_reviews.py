@@ -136,7 +136,11 @@ async def test_pages_both_ways_make_up_the_sorted_list(
 
         async def read(beyond: ReviewPlace | None, *, is_backwards: bool) -> list[PublicReview]:
             part = ReviewSlice(sorting=sorting, limit=7, beyond=beyond, is_backwards=is_backwards)
-            return await stores.public_reviews.list_(shop.merchant.id, PRODUCT, chosen, part=part)
+            listed = await stores.public_reviews.list_(shop.merchant.id, PRODUCT, chosen, part=part)
+            beside = await stores.public_reviews.list_with_standing(shop.merchant.id, PRODUCT, chosen, part=part)
+            standings = await stores.public_reviews.find_standings(shop.merchant.id, [PRODUCT])
+            assert beside == (standings[PRODUCT], listed)
+            return listed
 
         for is_backwards in (False, True):
             found: list[PublicReview] = []
@@ -198,6 +202,8 @@ async def test_page_of_a_product_with_many_ratings_reads_little_more_than_its_ro
             first = await reviews.list_(merchant_id, PRODUCT, chosen, part=part)
             further = ReviewSlice(sorting=sorting, limit=21, beyond=place_of(first[10], sorting))
             assert (await reviews.list_(merchant_id, PRODUCT, chosen, part=further))[:10] == first[11:]
+            _, listed = await reviews.list_with_standing(merchant_id, PRODUCT, chosen, part=further)
+            assert listed[:10] == first[11:]
     finally:
         await database.close()
     plans: list[Plan] = driver.plans

@@ -53,6 +53,11 @@ def write_etag(*parts: object) -> str:
     return f'W/"{digest}"'
 
 
+def has_known(request: Request) -> bool:
+    """Say whether the caller has an answer, and asks whether it still holds."""
+    return bool(find_header(request.scope, b"if-none-match"))
+
+
 def is_known(request: Request, etag: str) -> bool:
     """Say whether the caller has the answer of this ETag, by If-None-Match; ETags are compared weakly."""
     given = find_header(request.scope, b"if-none-match").strip()

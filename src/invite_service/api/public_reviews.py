@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from invite_service.api.answers import JSON_TYPE, JsonAnswer, to_json
-from invite_service.api.caching import OpenRoute, answer_known, is_known, kept_headers, write_etag
+from invite_service.api.caching import OpenRoute, answer_known, has_known, is_known, kept_headers, write_etag
 from invite_service.api.dependencies import factory_of
 from invite_service.api.errors import NOT_MODIFIED, OK
 from invite_service.api.openapi import documented
@@ -124,12 +124,15 @@ async def _list(request: Request, product_id: str | None) -> Response:
     asked = read_query(request, PublicReviewParameters)
     chosen, wanted = asked.to_filter(), asked.to_page()
     merchant_id, reviews = _merchant_of(request), factory_of(request).create_public_reviews()
-    standing = await reviews.standing(merchant_id, product_id)
-    etag = write_etag(standing.version)
-    if is_known(request, etag):
-        return answer_known(etag)
-    page = await reviews.list_(merchant_id, product_id, chosen, sorting=asked.sorting, page=wanted)
-    return JsonAnswer(PublicReviewListResponse.of(standing, page, asked), headers=kept_headers(etag))
+    if has_known(request):
+        etag = write_etag((await reviews.standing(merchant_id, product_id)).version)
+        if is_known(request, etag):
+            return answer_known(etag)
+    standing, page = await reviews.list_with_standing(
+        merchant_id, product_id, chosen, sorting=asked.sorting, page=wanted
+    )
+    headers = kept_headers(write_etag(standing.version))
+    return JsonAnswer(PublicReviewListResponse.of(standing, page, asked), headers=headers)
 
 
 def _merchant_of(request: Request) -> MerchantId:

@@ -19,11 +19,7 @@ from invite_service.storage.public_reviews import ReviewSlice
 
 
 class PublicReviewService:
-    """Reads what is published. The standings raise MerchantNotFoundError where there is no such merchant.
-
-    Whoever answers from them and from a list asks for the standing first: then its version is never newer than what
-    goes with it.
-    """
+    """Reads what is published. The standings raise MerchantNotFoundError where there is no such merchant."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -63,12 +59,31 @@ class PublicReviewService:
         page: PageRequest,
     ) -> Page[PublicReview]:
         """List what is published of a product, or of the service where it is None."""
-        place = page.place
-        part = ReviewSlice(
-            sorting=sorting,
-            limit=page.limit + 1,
-            beyond=ReviewPlace(place.rank, place.at, UUID(str(place.id))) if place is not None else None,
-            is_backwards=place is not None and place.backwards,
-        )
+        part = _slice_of(sorting, page)
         async with self._database.autocommit(by_key=True) as stores:
             return page_of(await stores.public_reviews.list_(merchant_id, product_id, chosen, part=part), page)
+
+    async def list_with_standing(
+        self,
+        merchant_id: MerchantId,
+        product_id: str | None,
+        chosen: PublicFilter,
+        *,
+        sorting: ReviewSorting,
+        page: PageRequest,
+    ) -> tuple[PublicStanding, Page[PublicReview]]:
+        """List what is published, and tell how that stands at the same moment."""
+        part = _slice_of(sorting, page)
+        async with self._database.autocommit(by_key=True) as stores:
+            standing, found = await stores.public_reviews.list_with_standing(merchant_id, product_id, chosen, part=part)
+        return standing, page_of(found, page)
+
+
+def _slice_of(sorting: ReviewSorting, page: PageRequest) -> ReviewSlice:
+    place = page.place
+    return ReviewSlice(
+        sorting=sorting,
+        limit=page.limit + 1,
+        beyond=ReviewPlace(place.rank, place.at, UUID(str(place.id))) if place is not None else None,
+        is_backwards=place is not None and place.backwards,
+    )

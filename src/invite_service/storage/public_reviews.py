@@ -22,21 +22,23 @@ from invite_service.storage.totals import SERVICE, STARS, key_of
 _COUNTS: Final = ", ".join(f"{table}.{name}" for table in ("t", "w") for name in STARS)
 
 # A merchant without counters has its row as well: without one there is no such merchant.
-FIND_STANDINGS: Final = f"""
-SELECT wanted.product_id, v.version, {_COUNTS}
+_STANDINGS: Final = f"""
 FROM merchants
-CROSS JOIN unnest($2::text[]) AS wanted (product_id)
+CROSS JOIN unnest({{wanted}}) AS wanted (product_id)
 LEFT JOIN public_versions AS v ON v.merchant_id = $1 AND v.product_id = wanted.product_id
 LEFT JOIN rating_totals AS t
     ON t.merchant_id = $1 AND t.product_id = wanted.product_id AND t.state = '{PublishState.PUBLISHED}'
 LEFT JOIN review_totals AS w
-    ON w.merchant_id = $1 AND w.product_id = wanted.product_id AND w.state = '{PublishState.PUBLISHED}'
+    ON w.merchant_id = $1 AND w.product_id = wanted.product_id AND w.state = '{PublishState.PUBLISHED}'"""
+
+FIND_STANDINGS: Final = f"""
+SELECT wanted.product_id, v.version, {_COUNTS}{_STANDINGS.format(wanted="$2::text[]")}
 WHERE merchants.id = $1
-"""  # noqa: S608 - built from constants
+"""
 
 # A reply is to a text, and seen only with it.
 LIST_REVIEWS: Final = """
-SELECT r.id, r.stars, r.created_at, r.updated_at, v.text, v.displayed_name, v.language, r.helpful_count,
+SELECT r.part, r.rank, r.id, r.stars, r.created_at, r.updated_at, v.text, v.displayed_name, v.language, r.helpful_count,
     r.unhelpful_count, replies.text AS reply_text, replies.created_at AS replied_at, replies.created_by AS replied_by,
     replies.updated_at AS reply_updated_at,
     ARRAY(
@@ -47,6 +49,14 @@ LEFT JOIN reviews AS v ON v.merchant_id = $1 AND v.rating_id = r.id AND v.state 
 LEFT JOIN replies ON replies.merchant_id = $1 AND replies.rating_id = v.rating_id
 ORDER BY r.part, r.rank {direction}, r.created_at {direction}, r.id {direction}
 LIMIT $3
+"""
+
+# One look at both, so that the standing and what goes with it are of one moment. An empty list has one row, of nulls.
+LIST_WITH_STANDING: Final = f"""
+SELECT r.*, v.version, {_COUNTS}{_STANDINGS.format(wanted="ARRAY[$2::text]")}
+LEFT JOIN ({{listed}}) AS r ON TRUE
+WHERE merchants.id = $1
+ORDER BY r.part, r.rank {{direction}}, r.created_at {{direction}}, r.id {{direction}}
 """
 
 PART_OF_LIST: Final = """(
@@ -100,10 +110,25 @@ class PublicReviewStore:
         self, merchant_id: MerchantId, product_id: str | None, chosen: PublicFilter, *, part: ReviewSlice
     ) -> list[PublicReview]:
         """List what is published of a product, or of the service where it is None."""
-        parameters: list[object] = [merchant_id, product_id or SERVICE, part.limit]
-        parts = " UNION ALL ".join(_parts(chosen, part, parameters))
-        statement = LIST_REVIEWS.format(parts=parts, direction=_direction(part))
+        statement, parameters = _list_statement(merchant_id, product_id, chosen, part)
         return [_review(row, product_id) for row in await self._driver.fetch(statement, *parameters)]
+
+    async def list_with_standing(
+        self, merchant_id: MerchantId, product_id: str | None, chosen: PublicFilter, *, part: ReviewSlice
+    ) -> tuple[PublicStanding, list[PublicReview]]:
+        """Tell how a product, or the service, stands, and list what is published of it at the same moment.
+
+        Raises:
+            MerchantNotFoundError: there is none of that id.
+        """
+        listed, parameters = _list_statement(merchant_id, product_id, chosen, part)
+        statement = LIST_WITH_STANDING.format(listed=listed, direction=_direction(part))
+        rows = await self._driver.fetch(statement, *parameters)
+        if not rows:
+            raise MerchantNotFoundError("No merchant of that id exists.")
+        version, *counts = tuple(rows[0])[-1 - 2 * len(STARS) :]
+        reviews = [_review(row, product_id) for row in rows if row["id"] is not None]
+        return _standing(version, counts), reviews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +142,14 @@ class _Section:
     def holds(self, rank: int) -> bool:
         """Say whether a place of that rank lies here."""
         return rank == self.stars if self.is_helpful is None else (rank > 0) is self.is_helpful
+
+
+def _list_statement(
+    merchant_id: MerchantId, product_id: str | None, chosen: PublicFilter, part: ReviewSlice
+) -> tuple[str, list[object]]:
+    parameters: list[object] = [merchant_id, product_id or SERVICE, part.limit]
+    parts = " UNION ALL ".join(_parts(chosen, part, parameters))
+    return LIST_REVIEWS.format(parts=parts, direction=_direction(part)), parameters
 
 
 def _groups(chosen: PublicFilter, sorting: ReviewSorting) -> list[list[_Section]]:
@@ -197,7 +230,8 @@ def _standing(version: int | None, counts: Sequence[int | None]) -> PublicStandi
 
 
 def _review(row: Row, product_id: str | None) -> PublicReview:
-    rating_id, stars, created_at, updated_at, text, displayed_name, language, helpful, unhelpful, reply_text, *_ = row
+    _, _, rating_id, stars, created_at, updated_at, text, displayed_name, language, helpful, unhelpful, *_ = row
+    reply_text = row["reply_text"]
     reply = None
     if reply_text is not None:
         reply = Reply(
