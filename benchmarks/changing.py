@@ -48,7 +48,7 @@ SELECT $1, uuidv7(), 'product', 'email', 'en', 'many' || n || '@example.org',
     'product_1', 1, 'Europe/London', 'M-' || n, $2::timestamptz - make_interval(secs => n / 10.0), send_at, send_at,
     ARRAY['M-' || n], FALSE, FALSE, 0, 0
 FROM (
-    SELECT n, $2::timestamptz + interval '30 days' + make_interval(secs => (n * 7919) % 864000) AS send_at
+    SELECT n, $2::timestamptz + interval '30 days' + make_interval(secs => (n::int8 * 7919) % 864000) AS send_at
     FROM generate_series(1, $3) AS n
 ) AS planned
 """
