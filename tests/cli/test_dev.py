@@ -18,6 +18,13 @@ import httpx
 START_SECONDS = 60.0
 END_SECONDS = 40.0
 
+SETTINGS = {
+    "INVITE_RATE_LIMIT": "many",
+    "INVITE_SMTP_URL": "smtp://127.0.0.1:1",
+    "INVITE_PICTURE_S3_URL": "https://s3.example.com/pictures",
+}
+"""Of an installation, and faulty: nothing that `dev` starts has any of them."""
+
 ORDER = {
     "order_id": "A-1001",
     "status": "shipped",
@@ -49,7 +56,12 @@ class Service:
 def running(data_dir: Path) -> Iterator[Service]:
     command = [sys.executable, "-m", "invite_service.cli.main", "dev", "--data-dir", str(data_dir), "--port", "0"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        env={**os.environ, **SETTINGS},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     try:
         yield Service(process, _wait_for(process, data_dir / "dev.json"))

@@ -127,6 +127,7 @@ def _prepare(sending: Connection, asked: ToPrepare) -> None:
     from invite_service.cli.dev_preparing import prepare  # noqa: PLC0415
 
     _belong_to_parent()
+    _set_variables({})
     try:
         sending.send(prepare(asked))
     except typer.Exit as ended:
@@ -138,13 +139,18 @@ def _run(name: str, environment: Mapping[str, str], log: Path) -> None:
     from invite_service.cli.main import app  # noqa: PLC0415
 
     _belong_to_parent()
-    for variable in [variable for variable in os.environ if variable.startswith("INVITE_")]:
-        del os.environ[variable]
-    os.environ.update(environment)
+    _set_variables(environment)
     with log.open("wb") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
     app([name])
+
+
+def _set_variables(settings: Mapping[str, str]) -> None:
+    """Have these settings alone: an installation's providers have no place here, and its faults stop nobody."""
+    for variable in [variable for variable in os.environ if variable.startswith("INVITE_")]:
+        del os.environ[variable]
+    os.environ.update(settings)
 
 
 def _belong_to_parent() -> None:

@@ -55,13 +55,7 @@ def _settings(asked: ToPrepare) -> Settings:
             "public_base_url": f"http://{asked.host}:{asked.port}",
             "host": asked.host,
             "port": asked.port,
-            # An installation's own provider has no place here: a sandbox merchant's messages stay in its mailbox.
-            "smtp_url": None,
-            "email_url": None,
-            "sms_url": None,
-            "sender_email": None,
             "picture_dir": asked.data_dir / "pictures",
-            "picture_s3_url": None,
         }
     )
 
