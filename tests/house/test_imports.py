@@ -27,6 +27,7 @@ def imported_with(module: str) -> frozenset[str]:
     ("module", "unwanted"),
     [
         ("invite_service.cli.main", RARE | {"fastapi", "pydantic", "sqlalchemy", "invite_service.bootstrap"}),
+        ("invite_service.cli.dev", {"fastapi", "pydantic", "sqlalchemy", "invite_service.bootstrap"}),
         ("invite_service.cli.working", RARE | {"fastapi", "starlette", "uvicorn", "invite_service.api"}),
         ("invite_service.cli.serving", RARE | {"invite_service.worker"}),
     ],
