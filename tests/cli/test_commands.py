@@ -1,9 +1,11 @@
 """The commands of operators, over a real database."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
+import asyncpg
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
@@ -40,10 +42,25 @@ def test_merchants_are_made_and_listed(run: Command) -> None:
     assert again.stderr == "A merchant of that id exists already.\n"
 
 
-def test_a_merchant_is_resumed(run: Command) -> None:
+async def ask(database_url: str, statement: str) -> list[tuple[object, ...]]:
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        return [tuple(row) for row in await connection.fetch(statement)]
+    finally:
+        await connection.close()
+
+
+def test_a_paused_merchant_is_resumed(run: Command, database_url: str) -> None:
     make_merchant(run)
+    pause = "UPDATE merchants SET paused_at = created_at, paused_reason = 'too_many_bounces'"
+    asyncio.run(ask(database_url, pause))
     resumed = run("merchants", "resume", "nordic-gear")
     assert (resumed.exit_code, resumed.output) == (0, "")
+    [entry] = asyncio.run(
+        ask(database_url, "SELECT actor, reason FROM timeline_entries WHERE event = 'merchant_resumed'")
+    )
+    assert entry == ("operator", "too_many_bounces")
+    assert asyncio.run(ask(database_url, "SELECT paused_at, paused_reason FROM merchants")) == [(None, None)]
     unknown = run("merchants", "resume", "nobody")
     assert (unknown.exit_code, unknown.stderr) == (1, "No merchant of that id exists.\n")
 
