@@ -34,7 +34,6 @@ from invite_service.rules.paces import Pace, compute_pace
 from invite_service.services.access import AccessService
 from invite_service.services.account_health import AccountHealthService
 from invite_service.services.account_insights import AccountInsightService
-from invite_service.services.accounts import AccountReader
 from invite_service.services.approvals import ApprovalService
 from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.branding import BrandingService
@@ -608,8 +607,9 @@ class Factory:
         context = self._context
         same_key = SameKeyService(
             context.database,
-            accounts=AccountReader(policies=context.policy_versions, texts=context.text_versions),
             writer=context.writer,
+            policies=context.policy_versions,
+            texts=context.text_versions,
             clock=context.clock,
             new_id=new_id,
         )

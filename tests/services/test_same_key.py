@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from invite_service.domain.invitation import Invitation, InvitationStatus
+from invite_service.domain.message import Message
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.doubles import FakeSender
-from tests.support.builders import make_branding, make_order_event
+from tests.support.builders import make_branding, make_order_event, make_policy
 from tests.support.sending import SendingHouse
 
 LIFETIME = timedelta(hours=24)
@@ -32,6 +33,57 @@ async def leave_in_doubt(house: SendingHouse, **changes: Any) -> tuple[Invitatio
     assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
     house.clock.advance(timedelta(minutes=1))
     return invitation, sender
+
+
+async def leave_two_in_doubt(house: SendingHouse) -> list[Invitation]:
+    """The same of two customers' messages."""
+    invitations = await house.invite_many(2)
+    await house.rows("UPDATE invitations SET send_now = true")
+    await house.send(make_sender([UNKNOWN] * 6))
+    house.clock.advance(timedelta(minutes=1))
+    return invitations
+
+
+async def check_left_in_doubt(house: SendingHouse, invitation: Invitation) -> None:
+    again = make_sender()
+    assert await house.doubts(again).look_up(house.merchant.id) == 0
+    assert again.messages == []
+    assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
+
+
+async def unsubscribe(house: SendingHouse, contact: str) -> None:
+    async with house.database.transaction() as stores:
+        await stores.suppressions.add(
+            house.merchant.id,
+            [contact],
+            SuppressionReason.UNSUBSCRIBED,
+            source=SuppressionSource.UNSUBSCRIBE,
+            at=house.clock.now,
+        )
+
+
+async def change_repeat_days(house: SendingHouse, days: int) -> None:
+    async with house.database.transaction() as stores:
+        merchant = await stores.merchants.get(house.merchant.id)
+        policy = make_policy(version=merchant.policy_version + 1, product_repeat_days=days)
+        await stores.policies.add(merchant.id, policy, created_at=house.clock.now, created_by="test")
+        await stores.merchants.set_policy_version(merchant.id, policy.version, replacing=merchant.policy_version)
+
+
+class UnsubscribingSender(FakeSender):
+    """Takes so long that everybody else unsubscribes meanwhile."""
+
+    def __init__(self, house: SendingHouse, contacts: Iterable[str]) -> None:
+        super().__init__(key_lifetime=LIFETIME)
+        self._house = house
+        self._contacts = contacts
+
+    async def send(self, message: Message) -> Receipt:
+        """Accept."""
+        for contact in self._contacts:
+            if contact != message.to_address:
+                await unsubscribe(self._house, contact)
+        return await super().send(message)
 
 
 async def test_same_bytes_under_the_same_key_settle_the_doubt(house: SendingHouse) -> None:
@@ -100,13 +152,20 @@ async def test_answer_that_settles_nothing_leaves_the_doubt_for_the_next_look(
     assert await doubts.look_up(house.merchant.id) == 1
 
 
+async def test_answer_that_settles_nothing_leaves_the_others_for_the_next_look(house: SendingHouse) -> None:
+    await leave_two_in_doubt(house)
+    again = make_sender([NOT_SENT])
+    doubts = house.doubts(again)
+    assert await doubts.look_up(house.merchant.id) == 0
+    assert len(again.messages) == 1
+    assert await doubts.look_up(house.merchant.id) == 1
+    assert again.messages[0].to_address != again.messages[1].to_address
+
+
 async def test_key_that_may_have_ended_is_not_used(house: SendingHouse) -> None:
     invitation, _ = await leave_in_doubt(house)
     house.clock.advance(LIFETIME - timedelta(minutes=3))
-    again = make_sender()
-    assert await house.doubts(again).look_up(house.merchant.id) == 0
-    assert again.messages == []
-    assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
+    await check_left_in_doubt(house, invitation)
 
 
 async def test_message_that_would_not_be_the_same_stays_in_doubt(house: SendingHouse) -> None:
@@ -115,39 +174,39 @@ async def test_message_that_would_not_be_the_same_stays_in_doubt(house: SendingH
         await stores.branding.replace(
             house.merchant.id, make_branding(sender_name="Another Name"), replacing=0, at=house.clock.now
         )
-    again = make_sender()
-    assert await house.doubts(again).look_up(house.merchant.id) == 0
-    assert again.messages == []
-    assert (await house.invitation(invitation.id)).status is InvitationStatus.IN_DOUBT
+    await check_left_in_doubt(house, invitation)
+
+
+async def test_product_that_is_asked_elsewhere_meanwhile_is_not_asked_about(house: SendingHouse) -> None:
+    await house.invite(order_id="earlier")
+    await house.send(make_sender())
+    await house.rows("UPDATE invitations SET status = 'sent', next_step = NULL, next_attempt_at = NULL")
+    await change_repeat_days(house, 0)
+    invitation, _ = await leave_in_doubt(house, products=("mug", "bowl"), purchased_at=house.clock.now)
+    await change_repeat_days(house, 90)
+    await check_left_in_doubt(house, invitation)
 
 
 async def test_customer_who_unsubscribed_meanwhile_is_not_written_to(house: SendingHouse) -> None:
     invitation, _ = await leave_in_doubt(house)
-    async with house.database.transaction() as stores:
-        await stores.suppressions.add(
-            house.merchant.id,
-            [invitation.contact],
-            SuppressionReason.UNSUBSCRIBED,
-            source=SuppressionSource.UNSUBSCRIBE,
-            at=house.clock.now,
-        )
-    again = make_sender()
-    assert await house.doubts(again).look_up(house.merchant.id) == 0
-    assert again.messages == []
+    await unsubscribe(house, invitation.contact)
+    await check_left_in_doubt(house, invitation)
+
+
+async def test_customer_who_unsubscribes_while_another_is_written_to_is_not(house: SendingHouse) -> None:
+    invitations = await leave_two_in_doubt(house)
+    again = UnsubscribingSender(house, {invitation.contact for invitation in invitations})
+    assert await house.doubts(again).look_up(house.merchant.id) == 1
+    assert len(again.messages) == 1
 
 
 async def test_order_cancelled_meanwhile_is_not_asked_about(house: SendingHouse) -> None:
     invitation, _ = await leave_in_doubt(house)
     await house.post(make_order_event(status="cancelled", updated_at=house.clock.now))
-    again = make_sender()
-    assert await house.doubts(again).look_up(house.merchant.id) == 0
-    assert again.messages == []
-    assert invitation.message_count == 0
+    await check_left_in_doubt(house, invitation)
 
 
 async def test_attempt_of_another_provider_is_left_alone(house: SendingHouse) -> None:
-    await leave_in_doubt(house)
+    invitation, _ = await leave_in_doubt(house)
     await house.rows("UPDATE attempts SET provider = 'other'")
-    again = make_sender()
-    assert await house.doubts(again).look_up(house.merchant.id) == 0
-    assert again.messages == []
+    await check_left_in_doubt(house, invitation)

@@ -20,7 +20,6 @@ from invite_service.providers.base import Sender
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
 from invite_service.rules.paces import Pace
-from invite_service.services.accounts import AccountReader
 from invite_service.services.channel_providers import (
     NO_PROVIDER,
     ProviderUnusableError,
@@ -200,8 +199,9 @@ class SendingHouse:
         """Make the service that asks this provider about messages in doubt."""
         same_key = SameKeyService(
             self.database,
-            accounts=AccountReader(policies=self.policies, texts=self.texts),
             writer=make_writer(),
+            policies=self.policies,
+            texts=self.texts,
             clock=self.clock,
             new_id=new_id,
         )

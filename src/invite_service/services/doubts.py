@@ -20,11 +20,11 @@ from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
-from invite_service.providers.base import LookUp
+from invite_service.providers.base import LookUp, Sender
 from invite_service.rules import actions
 from invite_service.services.channel_providers import ProviderUnusableError
-from invite_service.services.outlets import Outlet, Outlets
-from invite_service.services.same_key import SameKeyService
+from invite_service.services.outlets import Outlets
+from invite_service.services.same_key import SETTLING, SameKeyService
 from invite_service.storage.database import Database
 from invite_service.storage.doubts import Doubt
 from invite_service.storage.invitations import InvitationChange
@@ -145,7 +145,7 @@ class DoubtService:
             with contextlib.suppress(ProviderUnusableError), self._outlets.lend(merchant, channel, settings) as outlet:
                 same = [doubt for doubt in due if doubt.provider == outlet.sender.name]
                 if outlet.sender.key_lifetime is not None:
-                    found += await self._repeat(merchant, outlet, same)
+                    found += await self._repeat(merchant, outlet.sender, same)
                 elif isinstance(outlet.sender, LookUp):
                     found += await self._ask(merchant, outlet.sender, same)
         return found
@@ -157,10 +157,18 @@ class DoubtService:
             waited += (looks + 1 - len(WAITS)) * WAITS[-1]
         return real_now >= doubt.started_at + waited
 
-    async def _repeat(self, merchant: Merchant, outlet: Outlet, doubts: Sequence[Doubt]) -> int:
+    async def _repeat(self, merchant: Merchant, sender: Sender, doubts: Sequence[Doubt]) -> int:
+        """Call again about one after the other, until an answer settles nothing: the next calls may hang as well."""
+        settled = 0
         for doubt in doubts:
             self._remember(doubt)
-        settled = await self._same_key.repeat(outlet, merchant.id, doubts)
+            receipt = await self._same_key.repeat(sender, merchant.id, doubt)
+            if receipt is None:
+                continue
+            if receipt.outcome not in SETTLING:
+                break
+            self._looks.pop(doubt.id, None)
+            settled += 1
         if settled:
             log.info("Settled messages in doubt under their keys", merchant_id=merchant.id, settled=settled)
             self._bell.ring(merchant.id)

@@ -5,7 +5,7 @@ connection is followed by a second call at once, and a worker that was killed by
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,12 +22,12 @@ from invite_service.providers.base import Sender
 from invite_service.services.accounts import AccountReader
 from invite_service.services.claim import Account, Claim
 from invite_service.services.conclusions import Tried
-from invite_service.services.judgement import judge
-from invite_service.services.outlets import Outlet
+from invite_service.services.judgement import Permitted, judge, read_facts
+from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.text_versions import TextVersions
 from invite_service.services.writing import Writer
 from invite_service.storage.database import Database
 from invite_service.storage.doubts import Doubt
-from invite_service.storage.sending import SendContent
 
 log = structlog.get_logger()
 
@@ -65,75 +65,59 @@ class SameKeyService:
         self,
         database: Database,
         *,
-        accounts: AccountReader,
         writer: Writer,
+        policies: PolicyVersions,
+        texts: TextVersions,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
     ) -> None:
         """Make a service; `clock` tells real time."""
         self._database = database
-        self._accounts = accounts
         self._writer = writer
+        self._policies = policies
+        self._accounts = AccountReader(policies=policies, texts=texts)
         self._clock = clock
         self._new_id = new_id
 
-    async def repeat(self, outlet: Outlet, merchant_id: MerchantId, doubts: Sequence[Doubt]) -> int:
-        """Call again about the attempts of one channel whose keys still hold; tell how many were settled.
+    async def repeat(self, sender: Sender, merchant_id: MerchantId, doubt: Doubt) -> Receipt | None:
+        """Call again about an attempt that went through this sender, and record an answer that settles the doubt.
 
-        may_send is asked as before any message, since a call that never reached the provider is made now. What may not
-        be sent any more, and what would not be written in the same bytes today, stays in doubt.
+        None where no call is made: the key has ended, may_send, which is asked as before any message, since a call that
+        never reached the provider is made now, does not let it go, or it would not be written in the same bytes today.
         """
-        settled = 0
-        by_invitation = {doubt.invitation_id: doubt for doubt in doubts if self._has_key(doubt, outlet.sender)}
-        if not by_invitation:
-            return 0
-        claim, plans, permitted = await self._judge(merchant_id, list(by_invitation))
-        for content in permitted:
-            invitation = content.invitation
-            doubt = by_invitation[invitation.id]
-            message = self._write_again(claim.account, content, doubt)
-            if message is None:
-                continue
-            receipt = await outlet.sender.send(message)
-            if receipt.outcome in SETTLING:
-                tried = _take_up(doubt, invitation, claim.merchant, plan=plans[invitation.policy_version])
-                await claim.settle(tried, receipt, price=claim.account.price_of(invitation.channel))
-                settled += 1
-        return settled
-
-    def _has_key(self, doubt: Doubt, sender: Sender) -> bool:
-        if sender.key_lifetime is None or doubt.provider != sender.name:
-            return False
-        return self._clock() - doubt.started_at + KEY_MARGIN < sender.key_lifetime
-
-    async def _judge(
-        self, merchant_id: MerchantId, invitation_ids: Sequence[UUID]
-    ) -> tuple[Claim, Mapping[int, Policy], list[SendContent]]:
+        lifetime = sender.key_lifetime
+        if lifetime is None or self._clock() - doubt.started_at + KEY_MARGIN >= lifetime:
+            return None
         async with self._database.autocommit() as stores:
             account = await self._accounts.read(stores, merchant_id)
-            contents = await stores.sending.read_contents(merchant_id, invitation_ids)
-            versions = {content.invitation.policy_version for content in contents}
-            plans = await stores.policies.find_versions(merchant_id, versions)
-            other_ids = {other_id for content in contents for other_id in content.other_ids}
-            others = await stores.sending.read_invitations(merchant_id, other_ids)
+            facts = await read_facts(stores, merchant_id, [doubt.invitation_id], policies=self._policies)
         claim = Claim(account, self._new_id(), database=self._database, clock=self._clock, new_id=self._new_id)
         judgement = await judge(
-            contents,
-            others={other.id: other for other in others},
+            facts,
             policy=account.policy,
-            plans=plans,
             paused=[channel for channel in Channel if account.merchant.paused_at or account.is_paused(channel)],
             now_for=claim.merchant_now,
         )
-        return claim, plans, [permitted.content for permitted in judgement.permitted]
+        if not judgement.permitted:
+            return None
+        [permitted] = judgement.permitted
+        message = self._write_again(account, permitted, doubt)
+        if message is None:
+            return None
+        receipt = await sender.send(message)
+        if receipt.outcome in SETTLING:
+            invitation = permitted.content.invitation
+            tried = _take_up(doubt, invitation, claim.merchant, plan=facts.plans[invitation.policy_version])
+            await claim.settle(tried, receipt, price=account.price_of(invitation.channel))
+        return receipt
 
-    def _write_again(self, account: Account, content: SendContent, doubt: Doubt) -> Message | None:
+    def _write_again(self, account: Account, permitted: Permitted, doubt: Doubt) -> Message | None:
         """Write the attempt's message as it was, in one of the seconds before its start; None where that cannot be."""
-        if not set(doubt.product_ids) <= {card.product_id for card in content.cards}:
+        if not set(doubt.product_ids) <= set(permitted.verdict.product_ids):
             return None
         for seconds in range(WRITTEN_AHEAD + 1):
             message = self._writer.write(
-                content,
+                permitted.content,
                 merchant=account.merchant,
                 policy=account.policy,
                 branding=account.branding,

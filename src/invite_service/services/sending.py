@@ -17,14 +17,13 @@ import structlog
 from invite_service.domain.invitation import Channel, Invitation
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.message import Message
-from invite_service.domain.policy import Policy
 from invite_service.services.accounts import AccountReader
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.claim import LEASE_SECONDS, Account, Claim, Observer, Turn
 from invite_service.services.conclusions import Conclusion
 from invite_service.services.gates import Claimed, Gates
 from invite_service.services.hand_over import HandOver, Patience, Sendable
-from invite_service.services.judgement import Permitted, judge
+from invite_service.services.judgement import Facts, Permitted, judge, read_facts
 from invite_service.services.lines import Lines
 from invite_service.services.outlets import Outlet, Outlets
 from invite_service.services.policy_versions import PolicyVersions
@@ -33,7 +32,6 @@ from invite_service.services.text_versions import TextVersions
 from invite_service.services.writing import Writer
 from invite_service.storage.database import Database
 from invite_service.storage.sending import Lease, SendContent
-from invite_service.storage.stores import Stores
 
 log = structlog.get_logger()
 
@@ -54,10 +52,7 @@ FRESH_SECONDS: Final = 5.0
 class _Batch:
     claim: Claim
     claimed: Claimed
-    contents: list[SendContent]
-    """In the order in which they are due."""
-    plans: Mapping[int, Policy]
-    others: Mapping[UUID, Invitation]
+    facts: Facts
 
 
 class SendingService:
@@ -168,10 +163,8 @@ class SendingService:
     async def _send(self, batch: _Batch, outlets: Mapping[Channel, Outlet], *, turn: Turn) -> SendReport:
         fresh_until = asyncio.get_running_loop().time() + FRESH_SECONDS
         judgement = await judge(
-            batch.contents,
-            others=batch.others,
+            batch.facts,
             policy=batch.claim.account.policy,
-            plans=batch.plans,
             paused=self._paused(batch, outlets),
             now_for=batch.claim.merchant_now,
         )
@@ -215,7 +208,7 @@ class SendingService:
         """Find where the batch's messages leave, by open channels; one that leads to no provider is paused."""
         outlets = {}
         account = batch.claim.account
-        wanted = {content.invitation.channel for content in batch.contents}
+        wanted = {content.invitation.channel for content in batch.facts.contents}
         for channel in (channel for channel in wanted if not account.is_paused(channel)):
             lending = self._outlets.lend(account.merchant, channel, account.state_of(channel).settings)
             try:
@@ -234,7 +227,7 @@ class SendingService:
         content, account = permitted.content, batch.claim.account
         return Sendable(
             invitation=content.invitation,
-            plan=batch.plans[content.invitation.policy_version],
+            plan=batch.facts.plans[content.invitation.policy_version],
             product_ids=permitted.verdict.product_ids,
             dropped=permitted.verdict.dropped,
             write=partial(self._write, content, account, permitted.verdict.product_ids),
@@ -273,16 +266,16 @@ class SendingService:
                 self._wait(merchant_id, claimed, turn=turn, real_now=real_now)
             if not claimed.ids:
                 return None
-            contents = await stores.sending.read_contents(merchant_id, claimed.ids)
-            claim = Claim(
-                account,
-                lease.token,
-                database=self._database,
-                clock=self._clock,
-                new_id=self._new_id,
-                time_of=time_of,
-            )
-            return await self._complete(stores, claim, claimed, contents)
+            facts = await read_facts(stores, merchant_id, claimed.ids, policies=self._policies)
+        claim = Claim(
+            account,
+            lease.token,
+            database=self._database,
+            clock=self._clock,
+            new_id=self._new_id,
+            time_of=time_of,
+        )
+        return _Batch(claim, claimed, facts)
 
     def _wait(self, merchant_id: MerchantId, claimed: Claimed, *, turn: Turn, real_now: datetime) -> None:
         """Come back for what was kept back, and not before where that was everything."""
@@ -292,15 +285,6 @@ class SendingService:
             self._rests_until[merchant_id] = real_now + wait
         if not claimed.is_full:
             turn.announce_more(after=wait.total_seconds())
-
-    async def _complete(self, stores: Stores, claim: Claim, claimed: Claimed, contents: list[SendContent]) -> _Batch:
-        """Read what the contents point to: their policy versions, and the other invitations of their histories."""
-        merchant_id = claim.merchant.id
-        plans = await self._policies.get(stores, merchant_id, {c.invitation.policy_version for c in contents})
-        in_batch = {content.invitation.id for content in contents}
-        other_ids = {other_id for content in contents for other_id in content.other_ids} - in_batch
-        others = await stores.sending.read_invitations(merchant_id, other_ids)
-        return _Batch(claim, claimed, contents, plans, {other.id: other for other in others})
 
 
 async def _record(claim: Claim, concluded: Sequence[Conclusion]) -> list[Fate]:
