@@ -186,34 +186,19 @@ async def resume(
     Whoever commits it rings the bell.
     """
     now = merchant.now(real_now)
-    is_closed = await _close_circuit(stores, merchant, channel, actor=actor, now=now)
-    if not await stores.sending.resume_channel(merchant.id, channel):
-        if is_closed:
-            await stores.sending.hasten(merchant.id, channel, now=now)
-        return is_closed
-    await stores.sending.hasten(merchant.id, channel, now=now)
-    entry = TimelineEntry(
-        at=now,
-        actor=actor,
-        event=TimelineEvent.CHANNEL_RESUMED,
-        reason=reason,
-        data={"channel": channel.value},
-    )
-    await stores.timeline.add(merchant.id, [entry])
-    return True
-
-
-async def _close_circuit(stores: Stores, merchant: Merchant, channel: Channel, *, actor: str, now: datetime) -> bool:
+    entries = []
     closed = await stores.circuits.discard(merchant.id, channel)
-    if closed is None:
+    if closed is not None:
+        data = {"channel": channel.value, "provider": closed}
+        entries.append(TimelineEntry(at=now, actor=actor, event=TimelineEvent.CIRCUIT_CLOSED, data=data))
+    if await stores.sending.resume_channel(merchant.id, channel):
+        data = {"channel": channel.value}
+        resumed = TimelineEvent.CHANNEL_RESUMED
+        entries.append(TimelineEntry(at=now, actor=actor, event=resumed, reason=reason, data=data))
+    if not entries:
         return False
-    entry = TimelineEntry(
-        at=now,
-        actor=actor,
-        event=TimelineEvent.CIRCUIT_CLOSED,
-        data={"channel": channel.value, "provider": closed},
-    )
-    await stores.timeline.add(merchant.id, [entry])
+    await stores.sending.hasten(merchant.id, channel, now=now)
+    await stores.timeline.add(merchant.id, entries)
     return True
 
 

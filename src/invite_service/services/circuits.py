@@ -39,7 +39,7 @@ class CircuitWatch:
             return Shut(rests_until, ShutReason.RATE_LIMITED)
         return noted.shut if noted is not None else None
 
-    def rest(self, receipt: Receipt) -> timedelta:
+    def _rest(self, receipt: Receipt) -> timedelta:
         """Wait as a provider asked, this process at once, and say by how much that is longer than was known."""
         if receipt.outcome is not OutcomeWord.RATE_LIMITED or receipt.retry_after is None:
             return _NOTHING
@@ -63,7 +63,7 @@ class CircuitWatch:
                 await self._open(receipt)
             return
         failures.pop(merchant_id, None)
-        longer = self.rest(receipt)
+        longer = self._rest(receipt)
         if self._is_stored:
             self._is_stored = self._is_trial = False
             self._outlet.shut.pop(merchant_id, None)

@@ -30,7 +30,7 @@ from invite_service.services.conclusions import (
     give_back,
 )
 from invite_service.services.outlets import Outlet, Share
-from invite_service.services.same_key import send_surely
+from invite_service.services.same_key import SAME_KEY_PAUSE, send_surely
 from invite_service.services.send_report import Fate
 from invite_service.storage.attempts import NewAttempt, Recorded
 
@@ -56,7 +56,7 @@ class Patience:
     """For calls, before the leases of those still open are renewed: a third of a lease."""
     database: tuple[float, ...] = (0.2, 1.0, 2.0, 4.0, 8.0)
     """Between tries to record what has ended, while the database is away."""
-    same_key: float = 0.2
+    same_key: float = SAME_KEY_PAUSE
     """Between calls with the same key."""
 
 

@@ -40,9 +40,6 @@ log = structlog.get_logger()
 BATCH_SIZE: Final = 50
 """Notices claimed at once."""
 
-SAME_KEY_PAUSE: Final = 0.2
-"""Seconds between calls with the same key."""
-
 LEASE_SECONDS: Final = 120
 """How long a call may take, and longer than any does."""
 
@@ -280,7 +277,7 @@ async def _call(outlet: Outlet, message: Message) -> Receipt:
     """Hand a message over; once more with the same key where the provider sends nothing twice for it."""
     with outlet.places.share(message.merchant_id) as share:
         await share.wait()
-        return await send_surely(outlet.sender, message, pause=SAME_KEY_PAUSE)
+        return await send_surely(outlet.sender, message)
 
 
 def _entry(merchant: Merchant, notice: QueuedNotice, *, at: datetime) -> TimelineEntry | None:

@@ -34,6 +34,9 @@ log = structlog.get_logger()
 SAME_KEY_TRIES: Final = 3
 """Calls in a row with the same bytes and key, before an unknown outcome is left in doubt."""
 
+SAME_KEY_PAUSE: Final = 0.2
+"""Seconds between these calls."""
+
 SETTLING: Final = frozenset({OutcomeWord.ACCEPTED, OutcomeWord.REJECTED})
 """What a further call can settle. Any other answer (no connection, a rate limit, refused credentials) was given before
 the provider looked at the key, and says nothing of the call before."""
@@ -45,7 +48,7 @@ WRITTEN_AHEAD: Final = 10
 """Seconds, at most, between writing a message and starting its attempt; its Date header tells whole ones."""
 
 
-async def send_surely(sender: Sender, message: Message, *, pause: float) -> Receipt:
+async def send_surely(sender: Sender, message: Message, *, pause: float = SAME_KEY_PAUSE) -> Receipt:
     """Hand a message over; while its outcome is unknown and the provider honours keys, again after `pause` seconds."""
     first = await sender.send(message)
     if first.outcome is not OutcomeWord.UNKNOWN or sender.key_lifetime is None:
