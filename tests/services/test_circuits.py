@@ -230,13 +230,25 @@ async def test_channel_opened_by_hand_lets_all_leave_from_a_worker_that_saw_it_f
     assert await take_turn(sending, many) == SendReport(sent=12)
 
 
+async def use_own_provider(house: SendingHouse) -> None:
+    """Let the merchant have a provider that no other sends through."""
+    await house.rows(
+        "INSERT INTO channel_settings (merchant_id, channel, version, provider, key_id, sealed_options)"
+        " VALUES ($1, 'email', 1, 'smtp', 'k', '')",
+        house.merchant.id,
+    )
+
+
 async def test_wait_that_a_provider_asks_for_is_kept_by_other_workers(many: SendingHouse) -> None:
+    await use_own_provider(many)
     asked = make_receipt(OutcomeWord.RATE_LIMITED, retry_after=timedelta(minutes=2))
+    until = many.clock.now + timedelta(minutes=2)
     await take_turn(many.sending(FakeSender([asked], max_in_flight=1)), many)
     await many.rows("UPDATE invitations SET next_attempt_at = $1", many.clock.now)
     other = RecordingSender()
     sending = many.sending(other)
 
+    assert [(row["openings"], row["rests_until"]) for row in await circuits(many)] == [(0, until)]
     many.clock.advance(timedelta(seconds=119))
     assert await take_turn(sending, many) == SendReport()
     many.clock.advance(timedelta(seconds=1))
@@ -245,10 +257,26 @@ async def test_wait_that_a_provider_asks_for_is_kept_by_other_workers(many: Send
     assert await told(many) == []
 
 
-async def test_wait_of_a_second_is_no_business_of_others(many: SendingHouse) -> None:
+async def test_wait_that_a_provider_asks_for_is_no_open_circuit_to_close_by_hand(many: SendingHouse) -> None:
+    await use_own_provider(many)
+    asked = make_receipt(OutcomeWord.RATE_LIMITED, retry_after=timedelta(minutes=2))
+    until = many.clock.now + timedelta(minutes=2)
+    await take_turn(many.sending(FakeSender([asked], max_in_flight=1)), many)
+
+    assert await many.channels().resume(many.merchant, Channel.EMAIL, actor="key:first") is False
+
+    assert [row["rests_until"] for row in await circuits(many)] == [until]
+    assert await told(many) == []
+
+
+@pytest.mark.parametrize("is_own", [False, True])
+async def test_wait_of_a_second_is_no_business_of_others(many: SendingHouse, *, is_own: bool) -> None:
+    if is_own:
+        await use_own_provider(many)
     asked = make_receipt(OutcomeWord.RATE_LIMITED, retry_after=timedelta(seconds=1))
     await take_turn(many.sending(FakeSender([asked], max_in_flight=1)), many)
     assert await circuits(many) == []
+    assert await many.rows("SELECT 1 FROM provider_paces") == []
 
 
 async def test_failures_under_settings_that_were_replaced_say_nothing(many: SendingHouse) -> None:

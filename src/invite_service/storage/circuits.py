@@ -64,7 +64,11 @@ WHERE merchant_id = $1 AND channel = $2 AND settings_version <= $3 AND (rests_un
 RETURNING openings, provider
 """
 
-DISCARD_CIRCUIT: Final = "DELETE FROM provider_circuits WHERE merchant_id = $1 AND channel = $2 RETURNING provider"
+DISCARD_CIRCUIT: Final = """
+DELETE FROM provider_circuits
+WHERE merchant_id = $1 AND channel = $2 AND open_until IS NOT NULL
+RETURNING provider
+"""
 
 COUNT_OPEN_CIRCUITS: Final = """
 SELECT c.provider, count(*)
@@ -126,7 +130,7 @@ class CircuitStore:
         return None if row is None else (row["openings"], row["provider"])
 
     async def discard(self, merchant_id: MerchantId, channel: Channel) -> str | None:
-        """Forget all that is known of a channel's provider, and give its name; None where nothing was."""
+        """Forget an open circuit and give its provider; None where it was closed: a wait asked for goes on."""
         provider: str | None = await self._driver.fetchval(DISCARD_CIRCUIT, merchant_id, channel)
         return provider
 
