@@ -252,6 +252,7 @@ async def test_one_customer_cannot_keep_the_machine_busy(shop: PageShop) -> None
         await upload(shop, invitation, *[b"x"] * 5)
     refused = await upload(shop, invitation, draw())
     assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    assert (refused.headers["Retry-After"], refused.headers["Cache-Control"]) == ("60", "no-store")
     page = await post(shop, invitation, MUG, draw())
     assert (page.status_code, Document.of(page).headings) == (429, ["Just a moment"])
     shop.house.clock.advance(timedelta(minutes=1))
@@ -323,6 +324,7 @@ async def test_shelf_that_fails_is_told_and_asked_again_later(shop: PageShop, tm
     (tmp_path / shop.house.merchant.id).write_bytes(b"")
     failed = await upload(shop, invitation, draw())
     assert (failed.status_code, failed.json()["code"]) == (503, "pictures_unavailable")
+    assert failed.headers["Retry-After"] == "1"
     page = await post(shop, invitation, MUG, draw())
     assert (page.status_code, Document.of(page).headings) == (503, ["Something went wrong"])
     pictures = shop.app.state.factory.create_pictures()

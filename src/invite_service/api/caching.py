@@ -10,7 +10,7 @@ from starlette.responses import Response
 from invite_service import __version__
 from invite_service.api.answers import to_json
 from invite_service.api.errors import NOT_MODIFIED
-from invite_service.api.headers import find_header
+from invite_service.api.headers import answer_above, find_header
 from invite_service.api.routing import StrictRoute
 
 KEPT_FOR: Final = "public, max-age=60, stale-while-revalidate=600"
@@ -36,10 +36,7 @@ class OpenRoute(StrictRoute):
             try:
                 response = await answer(request)
             except Exception:
-                # Answered above this route: what stands here goes with that answer.
-                request.state.answer_headers = [
-                    (name.lower().encode(), text.encode()) for name, text in _PROBLEM_HEADERS.items()
-                ]
+                answer_above(request, _PROBLEM_HEADERS)
                 raise
             response.headers.update(OPEN_HEADERS)
             return response

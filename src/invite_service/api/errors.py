@@ -202,7 +202,7 @@ def answer_unreadable(request_id: str) -> Response:
 
 def install_problems(app: FastAPI) -> None:
     """Answer everything that is raised below the application with a problem."""
-    app.add_exception_handler(DomainError, _answer_domain_error)
+    app.add_exception_handler(DomainError, answer_domain_error)
     app.add_exception_handler(HTTPException, _answer_routing_error)
     app.add_exception_handler(RequestValidationError, _answer_parameter_faults)
 
@@ -217,7 +217,8 @@ def answering(code: str, detail: str) -> Callable[[Request, Exception], Awaitabl
     return answer
 
 
-async def _answer_domain_error(request: Request, error: Exception) -> Response:
+async def answer_domain_error(request: Request, error: Exception) -> Response:
+    """Answer an error of the domain with its problem, and with when to try again where that is known."""
     assert isinstance(error, DomainError)
     problem = problem_of(error, request_id=request_id_of(request.scope))
     if isinstance(error, QuotaExceededError):

@@ -1,5 +1,8 @@
-"""Single headers of a request, without an object around all of them."""
+"""Single headers of a request, without an object around all of them, and those of an answer made elsewhere."""
 
+from collections.abc import Mapping
+
+from fastapi import Request
 from starlette.types import Scope
 
 
@@ -10,3 +13,8 @@ def find_header(scope: Scope, name: bytes) -> str:
             text: str = value.decode("latin-1")
             return text
     return ""
+
+
+def answer_above(request: Request, headers: Mapping[str, str]) -> None:
+    """Let headers go with the problem that is answered above the route, where the middleware adds them."""
+    request.state.answer_headers = [(name.lower().encode(), text.encode()) for name, text in headers.items()]

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from invite_service.api.answers import JsonAnswer
 from invite_service.api.bodies import read_body
 from invite_service.api.dependencies import PictureId, Services, factory_of
-from invite_service.api.errors import NO_CONTENT, OK, answer_problem, problem_of, request_id_of
+from invite_service.api.errors import NO_CONTENT, OK, answer_domain_error
+from invite_service.api.headers import answer_above
 from invite_service.api.openapi import documented
 from invite_service.api.pages.forms import read_form
 from invite_service.api.pages.uploads import PICTURE_TYPE, check_count
@@ -60,12 +61,9 @@ class PublicRoute(StrictRoute):
                 headers = _HEADERS | await _allowing(request)
                 response = await answer(request)
             except DomainError as error:
-                response = answer_problem(problem_of(error, request_id=request_id_of(request.scope)))
+                response = await answer_domain_error(request, error)
             except Exception:
-                # Answered above this route, where the middleware adds them.
-                request.state.answer_headers = [
-                    (name.lower().encode(), text.encode()) for name, text in headers.items()
-                ]
+                answer_above(request, headers)
                 raise
             response.headers.update(headers)
             return response
