@@ -57,8 +57,10 @@ async def test_script_is_small_and_may_be_kept(shop: PageShop) -> None:
         assert answer.content == script_of(SCRIPT_VERSIONS[-1]).content
         assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    known = await shop.client.get("/public/v1/invite.js", headers={"If-None-Match": newest.headers["ETag"]})
-    assert (known.status_code, known.content) == (304, b"")
+    # What stands in front of the service weakens the ETag where it compresses.
+    for etag in (newest.headers["ETag"], f"\"other\", W/{newest.headers['ETag']}"):
+        known = await shop.client.get("/public/v1/invite.js", headers={"If-None-Match": etag})
+        assert (known.status_code, known.content) == (304, b"")
 
 
 def test_released_versions_stay_as_they_are_and_pages_name_them() -> None:

@@ -5,8 +5,8 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from invite_service.api.caching import is_known
 from invite_service.api.errors import NOT_MODIFIED
-from invite_service.api.headers import find_header
 from invite_service.rendering.own_page import SCRIPT_VERSIONS, Script, script_of
 
 router = APIRouter(include_in_schema=False)
@@ -38,6 +38,6 @@ async def get_first_script(request: Request) -> Response:
 def _answer(request: Request, script: Script, *, kept_for: str) -> Response:
     etag = f'"{script.integrity}"'
     headers = {**_HEADERS, "Cache-Control": kept_for, "ETag": etag}
-    if find_header(request.scope, b"if-none-match") == etag:
+    if is_known(request, etag):
         return Response(status_code=NOT_MODIFIED, headers=headers)
     return Response(script.content, media_type=_TYPE, headers=headers)
