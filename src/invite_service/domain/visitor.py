@@ -2,13 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from invite_service.domain.publishing import RejectReason
-
-REPORT_REASONS: Final = tuple(reason for reason in RejectReason if reason is not RejectReason.CUSTOMER_ASKED)
-"""What a report may say is wrong: the reasons for which the merchant may reject, but for the customer's own wish."""
 
 
 @dataclass(frozen=True, slots=True)

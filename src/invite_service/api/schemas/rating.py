@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
@@ -135,11 +135,6 @@ class RatingListParameters(PageParameters):
     def to_page(self) -> PageRequest:
         """Translate to the page wanted."""
         return self.page(ascending=self.is_ascending)
-
-    def listing(self) -> dict[str, Any]:
-        """Tell sorting and filters, which a cursor belongs to."""
-        listing = super().listing()
-        return listing | {"invitation_id": str(self.invitation_id) if self.invitation_id else None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,10 +50,6 @@ class ReportListParameters(PageParameters):
         """Translate to the page wanted; raises InvalidInputError for a cursor that is none of this list."""
         return self.page(ascending=not self.sort.startswith("-"))
 
-    def listing(self) -> dict[str, object]:
-        """Tell sorting and filters, which a cursor belongs to."""
-        return super().listing() | {"rating_id": str(self.rating_id) if self.rating_id else None}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportResponse(Answer):
