@@ -19,7 +19,11 @@ from invite_service.storage.public_reviews import ReviewSlice
 
 
 class PublicReviewService:
-    """Reads what is published. The standings raise MerchantNotFoundError where there is no such merchant."""
+    """Reads what is published. What tells a standing raises MerchantNotFoundError where there is no such merchant.
+
+    Whoever answers from a standing and a list of two looks asks for the standing first: then its version is never newer
+    than what goes with it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
