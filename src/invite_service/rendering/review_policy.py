@@ -9,8 +9,9 @@ from invite_service.domain.feedback import PublishState, RatedKind
 from invite_service.domain.publishing import Approval, HoldScope, RejectReason
 from invite_service.rendering.pages import FigureTable, Page, PageFrame, policy_page
 from invite_service.rendering.texts import Texts
+from invite_service.rules.averages import CountsByState
 from invite_service.rules.feedback import EDITABLE_FOR, HIGHEST_STARS
-from invite_service.rules.review_policy import CountsByState, Outcome, ReviewPolicy, outcomes_by_stars
+from invite_service.rules.review_policy import Outcome, ReviewPolicy, outcomes_by_stars
 
 REASON_TEXTS: Final[Mapping[RejectReason, str]] = {
     RejectReason.OFFENSIVE: "reason_offensive",

@@ -1,8 +1,10 @@
 """Counting stars: distributions and averages (RULES.md section 9)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from invite_service.domain.feedback import PublishState
 
 
 class StarCounts(NamedTuple):
@@ -26,6 +28,10 @@ class StarCounts(NamedTuple):
             return None
         stars = sum(stars * times for stars, times in enumerate(self, start=1))
         return (200 * stars + self.rating_count) // (2 * self.rating_count) / 100
+
+
+CountsByState = Mapping[PublishState, StarCounts]
+"""Stars by how they, or the texts that go with them, stand."""
 
 
 def total(counts: Iterable[StarCounts]) -> StarCounts:

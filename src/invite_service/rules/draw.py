@@ -22,9 +22,14 @@ def kind_of(bucket: int, *, service_percent: int) -> Kind:
     return Kind.SERVICE if bucket < service_percent * (BUCKETS // 100) else Kind.PRODUCT
 
 
+def is_drawn(service_percent: int) -> bool:
+    """Say whether the percentage leaves a choice."""
+    return service_percent not in {0, 100}
+
+
 def draw_kind(merchant_id: str, order_id: str, *, service_percent: int) -> Kind:
     """Draw what an order is asked about; without a draw where the percentage leaves no choice."""
-    if service_percent in {0, 100}:
+    if not is_drawn(service_percent):
         return Kind.SERVICE if service_percent else Kind.PRODUCT
     return kind_of(draw_bucket(merchant_id, order_id), service_percent=service_percent)
 

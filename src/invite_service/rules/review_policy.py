@@ -9,10 +9,7 @@ from typing import Final
 
 from invite_service.domain.feedback import PublishState, RatedKind
 from invite_service.domain.publishing import Approval, HoldScope, PublishingSettings, RejectReason
-from invite_service.rules.averages import StarCounts, total
-
-CountsByState = Mapping[PublishState, StarCounts]
-"""Stars, by how they or the texts that go with them stand."""
+from invite_service.rules.averages import CountsByState, StarCounts, total
 
 _SHARE_PLACES: Final = 4
 
@@ -43,8 +40,12 @@ class ReviewPolicy:
 class Outcome:
     """What became of some ratings or texts."""
 
-    total: int
     counts: Mapping[PublishState, int]
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(self.counts.values())
 
     def share(self, state: PublishState) -> float:
         """Tell which part stands so, 0 to 1 to four decimal places; 0 of none."""
@@ -54,11 +55,4 @@ class Outcome:
 def outcomes_by_stars(counts: Mapping[RatedKind, CountsByState]) -> list[Outcome]:
     """Tell what became of those with one star, two stars, and so on to five, products and service together."""
     by_state = {state: total(of_kind.get(state, StarCounts()) for of_kind in counts.values()) for state in PublishState}
-    return [
-        outcome_of({state: stars[place] for state, stars in by_state.items()}) for place in range(len(StarCounts()))
-    ]
-
-
-def outcome_of(counts: Mapping[PublishState, int]) -> Outcome:
-    """Sum up counts by state."""
-    return Outcome(sum(counts.values()), counts)
+    return [Outcome({state: stars[place] for state, stars in by_state.items()}) for place in range(len(StarCounts()))]

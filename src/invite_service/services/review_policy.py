@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from invite_service.domain.branding import Branding
 from invite_service.domain.feedback import RatedKind
 from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.rules.draw import is_drawn
 from invite_service.rules.review_policy import ReviewPolicy
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.storage.database import Database
-
-ALL_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class ReviewPolicyService:
             service_texts, product_texts = await stores.totals.find_texts(merchant_id)
             policy = ReviewPolicy(
                 settings=await stores.publishing.get(merchant_id),
-                is_drawn=0 < invitations[merchant.policy_version].service_percent < ALL_PERCENT,
+                is_drawn=is_drawn(invitations[merchant.policy_version].service_percent),
                 gives_vouchers=await stores.notices.has_voucher(merchant_id),
                 stars={RatedKind.PRODUCT: product_stars, RatedKind.SERVICE: service_stars},
                 texts={RatedKind.PRODUCT: product_texts, RatedKind.SERVICE: service_texts},

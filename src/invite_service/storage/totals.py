@@ -1,11 +1,11 @@
 """Counters of stars and of texts, and what the public may have to read anew: kept in each rating's transaction."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from invite_service.domain.feedback import PublishState, Rating
 from invite_service.domain.merchant import MerchantId
-from invite_service.rules.averages import StarCounts
+from invite_service.rules.averages import CountsByState, StarCounts
 from invite_service.rules.publishing import shown_text_state
 from invite_service.storage.driver import Driver
 from invite_service.storage.response_periods import COUNT_RATED, rated_rows, shard_of
@@ -66,9 +66,6 @@ WHERE merchant_id = $1 AND product_id = ANY($2::text[])
 
 FIND_RATING_TOTALS: Final = _reading("rating_totals")
 FIND_REVIEW_TOTALS: Final = _reading("review_totals")
-
-CountsByState = Mapping[PublishState, StarCounts]
-"""Stars by how they, or the texts that go with them, stand."""
 
 
 async def count(driver: Driver, merchant_id: MerchantId, changes: Iterable[Change], *, zone: str) -> None:

@@ -12,9 +12,10 @@ from invite_service.domain.feedback import PublishState, RatedKind
 from invite_service.domain.publishing import Approval, HoldScope, RejectReason
 from invite_service.rendering.review_policy import state_policy
 from invite_service.rendering.texts import FALLBACK_LANGUAGE, available_language, texts_of
+from invite_service.rules.averages import CountsByState
 from invite_service.rules.feedback import EDITABLE_FOR
 from invite_service.rules.languages import read_language
-from invite_service.rules.review_policy import CountsByState, Outcome, ReviewPolicy, outcomes_by_stars
+from invite_service.rules.review_policy import Outcome, ReviewPolicy, outcomes_by_stars
 from invite_service.services.review_policy import ReviewPolicyView
 
 
