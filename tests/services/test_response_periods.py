@@ -132,6 +132,29 @@ async def test_rates_read_from_days_are_those_counted_one_by_one(filled: Sending
         assert read.whole.sent > 0
 
 
+async def test_midnight_that_comes_twice_begins_a_day_once(database_url: str) -> None:
+    zone = ZoneInfo("Atlantic/Azores")
+    database = make_database(database_url)
+    house = await SendingHouse.build(database, merchant=make_merchant(time_zone=zone.key))
+    invitation = await house.invite()
+    # Ten minutes before clocks go back from one to midnight.
+    sent_at = datetime(2026, 10, 25, 0, 50, tzinfo=zone)
+    await house.rows("UPDATE invitations SET first_sent_at = $1 WHERE id = $2 RETURNING 1", sent_at, invitation.id)
+    await house.rows(
+        "INSERT INTO response_periods SELECT $1, unit, $2, 0, 1, 0 FROM unnest($3::text[]) AS unit RETURNING 1",
+        house.merchant.id,
+        sent_at.date(),
+        ["day", "month"],
+    )
+    insights = AccountInsightService(database)
+    found = [
+        (await insights.response_rate(house.merchant, Span(start=midnight), by=Dimension.DAY)).whole.sent
+        for midnight in (sent_at.replace(minute=0), sent_at.replace(minute=0, fold=1))
+    ]
+    assert found == [1, 0]
+    await database.close()
+
+
 FILL = """
 SET LOCAL session_replication_role = replica;
 INSERT INTO invitations (

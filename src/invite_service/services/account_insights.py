@@ -73,7 +73,8 @@ def _days_of(span: Span, zone: str) -> tuple[date | None, date | None] | None:
     instants = [
         instant.astimezone(load_zone(zone)) if instant is not None else None for instant in (span.start, span.end)
     ]
-    if any(instant is not None and instant.time() != time.min for instant in instants):
+    # A midnight that comes twice, when clocks go back to it, begins the day at the first alone.
+    if any(instant is not None and (instant.time() != time.min or instant.fold) for instant in instants):
         return None
     start, end = (instant.date() if instant is not None else None for instant in instants)
     return start, end
