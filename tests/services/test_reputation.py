@@ -119,6 +119,14 @@ async def test_news_of_messages_that_are_not_ours_count_nothing(telling: Telling
     assert await service(telling).find_due() == []
 
 
+async def test_sms_that_do_not_arrive_say_nothing_about_the_emails(telling: TellingHouse) -> None:
+    sms = (await send_many(telling, 220))[:20]
+    await telling.house.rows("UPDATE attempts SET channel = 'sms' WHERE id = ANY($1)", sms)
+    await tell_of(telling, EventKind.BOUNCED_SOFT, sms)
+    assert await pause_of(telling) == (None, None)
+    assert await service(telling).find_due() == []
+
+
 async def test_look_every_minute_finds_what_nobody_paused(telling: TellingHouse) -> None:
     attempt_ids = await send_many(telling, 250)
     await tell_of(telling, EventKind.BOUNCED_SOFT, attempt_ids[:12])

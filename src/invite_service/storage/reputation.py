@@ -41,6 +41,7 @@ told AS MATERIALIZED (
     FROM attempts AS a
     JOIN news ON news.attempt_id = a.id
     WHERE a.merchant_id = $1 AND a.id = ANY(ARRAY(SELECT attempt_id FROM news))
+      AND a.channel = 'email'
       AND ($4::timestamptz IS NULL OR a.started_at >= $4::timestamptz)
 )
 SELECT
