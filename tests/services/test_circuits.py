@@ -257,6 +257,15 @@ async def test_wait_that_a_provider_asks_for_is_kept_by_other_workers(many: Send
     assert await told(many) == []
 
 
+async def test_wait_that_a_provider_asks_for_goes_on_whatever_it_answers_other_workers(many: SendingHouse) -> None:
+    now, until = many.clock.now, many.clock.now + timedelta(minutes=2)
+    async with many.database.transaction() as stores:
+        await stores.circuits.rest(many.merchant.id, Channel.EMAIL, provider="fake", version=0, until=until)
+        await stores.circuits.rest(many.merchant.id, Channel.EMAIL, provider="fake", version=0, until=now)
+        assert await stores.circuits.close(many.merchant.id, Channel.EMAIL, version=0, real_now=now) is None
+        assert await stores.circuits.close(many.merchant.id, Channel.EMAIL, version=0, real_now=until) == (0, "fake")
+
+
 async def test_wait_that_a_provider_asks_for_is_no_open_circuit_to_close_by_hand(many: SendingHouse) -> None:
     await use_own_provider(many)
     asked = make_receipt(OutcomeWord.RATE_LIMITED, retry_after=timedelta(minutes=2))

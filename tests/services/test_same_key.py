@@ -12,6 +12,7 @@ from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.doubles import FakeSender
+from invite_service.services.same_key import WRITTEN_AHEAD
 from tests.support.builders import make_branding, make_order_event, make_policy
 from tests.support.sending import SendingHouse
 
@@ -134,7 +135,21 @@ async def test_refusal_ends_the_doubt_as_failed(house: SendingHouse) -> None:
     invitation, _ = await leave_in_doubt(house)
     assert await house.doubts(make_sender([REJECTED])).look_up(house.merchant.id) == 1
     refused = await house.invitation(invitation.id)
-    assert (refused.status, refused.ended_reason) == (InvitationStatus.FAILED, "message_refused")
+    assert (refused.status, refused.ended_reason, refused.last_message_at) == (
+        InvitationStatus.FAILED,
+        "message_refused",
+        None,
+    )
+
+
+@pytest.mark.parametrize(("seconds", "settled"), [(WRITTEN_AHEAD, 1), (WRITTEN_AHEAD + 1, 0)])
+async def test_message_that_was_written_seconds_before_its_attempt_began_is_the_same(
+    house: SendingHouse, seconds: int, settled: int
+) -> None:
+    await leave_in_doubt(house)
+    await house.rows("UPDATE attempts SET started_at = started_at + $1::interval", timedelta(seconds=seconds))
+    house.clock.advance(timedelta(seconds=seconds))
+    assert await house.doubts(make_sender()).look_up(house.merchant.id) == settled
 
 
 @pytest.mark.parametrize("receipt", [UNKNOWN, NOT_SENT])
@@ -184,6 +199,19 @@ async def test_product_that_is_asked_elsewhere_meanwhile_is_not_asked_about(hous
     await change_repeat_days(house, 0)
     invitation, _ = await leave_in_doubt(house, products=("mug", "bowl"), purchased_at=house.clock.now)
     await change_repeat_days(house, 90)
+    await check_left_in_doubt(house, invitation)
+
+
+@pytest.mark.parametrize(
+    "pause",
+    [
+        "UPDATE merchants SET paused_at = $2 WHERE id = $1",
+        "INSERT INTO channels (merchant_id, channel, paused_at, paused_reason) VALUES ($1, 'email', $2, 'key_invalid')",
+    ],
+)
+async def test_pause_keeps_the_message_back(house: SendingHouse, pause: str) -> None:
+    invitation, _ = await leave_in_doubt(house)
+    await house.rows(pause, house.merchant.id, house.clock.now)
     await check_left_in_doubt(house, invitation)
 
 
