@@ -154,6 +154,12 @@ def documented(
     }
 
 
+def answering(content_type: str, *, schema: str = "string") -> dict[str, Any]:
+    """Say of a route what it answers in place of a model: a type of content, and the type that its schema has."""
+    content = {content_type: {"schema": {"type": schema}}}
+    return {"responses": {HTTPStatus.OK.value: {"description": HTTPStatus.OK.phrase, "content": content}}}
+
+
 class DocumentedApp(FastAPI):
     """An application whose document is built as this module says; `bodies` are what its routes read themselves."""
 
@@ -186,6 +192,7 @@ def build_document(app: FastAPI, *, bodies: Sequence[type]) -> dict[str, Any]:
     components["securitySchemes"] = _SECURITY_SCHEMES
     for path in document["paths"].values():
         for operation in path.values():
+            _leave_out_unsaid(operation)
             _add_problems(operation, components["responses"])
     components["responses"] = dict(sorted(components["responses"].items()))
     return document
@@ -233,6 +240,14 @@ def _tidy(schema: Any) -> Any:
         for key, value in schema.items()
         if not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None)
     }
+
+
+def _leave_out_unsaid(operation: Mapping[str, Any]) -> None:
+    """Leave out the JSON of no model that FastAPI finds in answers of other types."""
+    for answer in operation["responses"].values():
+        content = answer.get("content", {})
+        if len(content) > 1 and content.get(JSON_TYPE) == {"schema": {}}:
+            del content[JSON_TYPE]
 
 
 def _add_problems(operation: dict[str, Any], responses: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from invite_service.api.caching import OpenRoute
 from invite_service.api.dependencies import PictureId, RatingId, ReadsRatings, Services
-from invite_service.api.openapi import documented
+from invite_service.api.openapi import answering, documented
 from invite_service.api.pages.uploads import PICTURE_TYPE
 from invite_service.api.routing import StrictRoute
 from invite_service.domain.merchant import MerchantId
@@ -34,7 +34,8 @@ open_router = APIRouter(tags=["public reviews"], route_class=OpenRoute)
         description="As JPEG, published or not.",
         problems=["rating_not_found", "picture_not_found", "pictures_closed", "pictures_unavailable"],
         scope="ratings:read",
-    ),
+    )
+    | answering(PICTURE_TYPE),
 )
 async def get_rating_picture(
     caller: ReadsRatings, rating_id: RatingId, picture_id: PictureId, services: Services
@@ -51,7 +52,8 @@ async def get_rating_picture(
         description="As JPEG; may be kept for a day.",
         problems=["picture_not_found", "pictures_closed", "pictures_unavailable"],
         security=None,
-    ),
+    )
+    | answering(PICTURE_TYPE),
 )
 async def get_public_picture(merchant_id: str, picture_id: PictureId, services: Services) -> Response:
     content = await services.create_pictures().find_published(MerchantId(merchant_id), picture_id)

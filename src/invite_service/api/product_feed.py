@@ -1,15 +1,14 @@
 """Google's product-review feed, streamed: however many reviews there are, some at a time are in memory."""
 
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from invite_service.api.caching import OpenRoute
 from invite_service.api.dependencies import Services
-from invite_service.api.errors import OK
-from invite_service.api.openapi import documented
+from invite_service.api.openapi import answering, documented
 from invite_service.api.rate_limits import count_visitor
 from invite_service.domain.merchant import MerchantId
 from invite_service.rendering.product_feed import FEED_END, begin_feed, write_reviews
@@ -21,9 +20,6 @@ KEPT_FOR: Final = "public, max-age=3600"
 
 _XML_TYPE: Final = "application/xml"
 _HEADERS: Final = {"Cache-Control": KEPT_FOR, "X-Content-Type-Options": "nosniff"}
-_ANSWER: Final[dict[str, Any]] = {
-    "responses": {OK: {"description": "OK", "content": {_XML_TYPE: {"schema": {"type": "string"}}}}}
-}
 
 
 @router.get(
@@ -37,7 +33,7 @@ _ANSWER: Final[dict[str, Any]] = {
         problems=["merchant_not_found", "invalid_input", "quota_exceeded"],
         security=None,
     )
-    | _ANSWER,
+    | answering(_XML_TYPE),
 )
 async def get_product_review_feed(merchant_id: str, request: Request, services: Services) -> Response:
     count_visitor(request, services)

@@ -17,7 +17,8 @@ from invite_service.api.bodies import read_body
 from invite_service.api.dependencies import PictureId, Services, factory_of
 from invite_service.api.errors import NO_CONTENT, OK, answer_domain_error
 from invite_service.api.headers import answer_above
-from invite_service.api.openapi import documented
+from invite_service.api.multipart import MULTIPART_TYPE
+from invite_service.api.openapi import answering, documented
 from invite_service.api.pages.forms import read_form
 from invite_service.api.pages.uploads import PICTURE_TYPE, check_count
 from invite_service.api.pages.views import asks_about_delivery, frame_of
@@ -33,6 +34,7 @@ from invite_service.domain.errors import DomainError
 from invite_service.domain.invitation import Kind
 from invite_service.rendering.own_page import own_page_texts
 from invite_service.rendering.pages import not_received_notice
+from invite_service.rules.feedback import MAX_PICTURES
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -131,27 +133,48 @@ async def post_public_ratings(token: str, request: Request, services: Services) 
     return JsonAnswer(FeedbackResponse([RatingResponse.of(rating) for rating in ratings]))
 
 
-@router.post(
-    "/public/v1/invitations/{token}/pictures",
-    **documented(
-        "post_public_pictures",
-        "Add pictures to a review that was left",
-        description="`multipart/form-data`: `product_id` (left out for the service) and up to five `picture` files, "
-        "JPEG, PNG or WebP of at most 8 MB each. They are drawn again without metadata, and the review waits until "
-        "somebody has looked at them.",
-        answers={OK: RatingResponse},
-        problems=[
-            "token_not_found",
-            "invalid_input",
-            "body_too_large",
-            "too_old_to_change",
-            "pictures_closed",
-            "pictures_unavailable",
-            "quota_exceeded",
-        ],
-        security=None,
-    ),
+_PICTURES = documented(
+    "post_public_pictures",
+    "Add pictures to a review that was left",
+    description="`multipart/form-data`: `product_id` (left out for the service) and up to five `picture` files, JPEG, "
+    "PNG or WebP of at most 8 MB each. They are drawn again without metadata, and the review waits until somebody has "
+    "looked at them.",
+    answers={OK: RatingResponse},
+    problems=[
+        "bad_request",
+        "token_not_found",
+        "invalid_input",
+        "body_too_large",
+        "too_old_to_change",
+        "pictures_closed",
+        "pictures_unavailable",
+        "quota_exceeded",
+    ],
+    security=None,
 )
+_PICTURES["openapi_extra"]["requestBody"] = {
+    "required": True,
+    "content": {
+        MULTIPART_TYPE: {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "product_id": {"type": "string"},
+                    "picture": {
+                        "type": "array",
+                        "items": {"type": "string", "format": "binary"},
+                        "minItems": 1,
+                        "maxItems": MAX_PICTURES,
+                    },
+                },
+                "required": ["picture"],
+            }
+        }
+    },
+}
+
+
+@router.post("/public/v1/invitations/{token}/pictures", **_PICTURES)
 async def post_public_pictures(token: str, request: Request, services: Services) -> Response:
     pictures = services.create_pictures()
     await pictures.check_token(token)
@@ -169,7 +192,8 @@ async def post_public_pictures(token: str, request: Request, services: Services)
         description="Published or not, as JPEG.",
         problems=["token_not_found", "picture_not_found", "pictures_closed", "pictures_unavailable"],
         security=None,
-    ),
+    )
+    | answering(PICTURE_TYPE),
 )
 async def get_public_picture_of_customer(token: str, picture_id: PictureId, services: Services) -> Response:
     return Response(await services.create_pictures().find_by_token(token, picture_id), media_type=PICTURE_TYPE)

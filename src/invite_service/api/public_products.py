@@ -9,8 +9,8 @@ from starlette.responses import Response
 from invite_service.api.answers import to_json
 from invite_service.api.caching import OpenRoute, answer_known, is_known, kept_headers, write_etag
 from invite_service.api.dependencies import Services
-from invite_service.api.errors import NOT_MODIFIED, OK
-from invite_service.api.openapi import documented
+from invite_service.api.errors import NOT_MODIFIED
+from invite_service.api.openapi import answering, documented
 from invite_service.api.schemas.public_review import BadgeParameters, JsonLdParameters
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.public_review import PublicFilter, PublicReview, ReviewSorting
@@ -30,14 +30,10 @@ _BADGE_HEADERS: Final = {
 }
 
 
-def _of_type(content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Say of a route what it answers in place of a model."""
-    return {
-        "responses": {
-            OK: {"description": "OK", "content": {content_type: {"schema": schema}}},
-            NOT_MODIFIED: {"description": "Not Modified"},
-        }
-    }
+def _kept(content_type: str, *, schema: str = "string") -> dict[str, Any]:
+    """Say of a route what it answers, or that the caller has it already."""
+    responses = answering(content_type, schema=schema)["responses"]
+    return {"responses": {**responses, NOT_MODIFIED: {"description": "Not Modified"}}}
 
 
 _BADGE: Final[dict[str, Any]] = {
@@ -58,7 +54,7 @@ _BADGE: Final[dict[str, Any]] = {
         problems=["merchant_not_found", "product_not_found", "invalid_input"],
         security=None,
     )
-    | _of_type(JSON_LD_TYPE, {"type": "object"}),
+    | _kept(JSON_LD_TYPE, schema="object"),
 )
 async def get_product_json_ld(
     merchant_id: str,
@@ -84,8 +80,7 @@ async def get_product_json_ld(
 
 @router.get(
     "/public/v1/{merchant_id}/products/{product_id:path}/badge.svg",
-    **documented("get_product_badge", "Draw a badge with a product's stars", **_BADGE)
-    | _of_type(SVG_TYPE, {"type": "string"}),
+    **documented("get_product_badge", "Draw a badge with a product's stars", **_BADGE) | _kept(SVG_TYPE),
 )
 async def get_product_badge(
     merchant_id: str,
@@ -99,8 +94,7 @@ async def get_product_badge(
 
 @router.get(
     "/public/v1/{merchant_id}/service/badge.svg",
-    **documented("get_service_badge", "Draw a badge with the service's stars", **_BADGE)
-    | _of_type(SVG_TYPE, {"type": "string"}),
+    **documented("get_service_badge", "Draw a badge with the service's stars", **_BADGE) | _kept(SVG_TYPE),
 )
 async def get_service_badge(
     merchant_id: str, request: Request, services: Services, asked: Annotated[BadgeParameters, Query()]

@@ -11,15 +11,13 @@ from typing import Any, Final, TypeVar
 
 from starlette.responses import Response, StreamingResponse
 
-from invite_service.api.errors import OK
+from invite_service.api.openapi import answering
 
 T = TypeVar("T")
 
 CSV_TYPE: Final = "text/csv"
 
-CSV_ANSWER: Final[dict[str, Any]] = {
-    "responses": {OK: {"description": "OK", "content": {CSV_TYPE: {"schema": {"type": "string"}}}}}
-}
+CSV_ANSWER: Final[dict[str, Any]] = answering(CSV_TYPE)
 """What a route that answers CSV says of its answer, in place of a model."""
 
 CSV_PROSE: Final = (
