@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from invite_service.rules.feedback import EDITABLE_FOR, MAX_PICTURE_BYTES
 from invite_service.services.approvals import ApprovalService
 from invite_service.services.pictures import LOOSE_FOR, PICTURES_PER_MINUTE
 from tests.pages.documents import Document
-from tests.pages.shop import NOTHING, PageShop
+from tests.pages.shop import BASE_URL, NOTHING, PageShop, make_app
 from tests.support.builders import new_id
 
 MUG = {"consent": "yes", "product.0": "mug", "stars.0": "5", "text.0": "Fin kopp."}
@@ -315,6 +316,21 @@ async def test_pictures_that_go_with_nothing_are_removed_after_an_hour(shop: Pag
     assert await pictures.clean() == 1
     assert kept(tmp_path) == [f"{shop.house.merchant.id}/{hung}.jpg"]
     assert await picture_ids(shop) == [hung]
+
+
+async def test_picture_is_removed_from_its_review_where_no_pictures_are_kept_any_more(shop: PageShop) -> None:
+    invitation = await shop.invite()
+    await post(shop, invitation, MUG, draw())
+    [picture] = await picture_ids(shop)
+    closed = make_app(replace(shop.context, picture_room=replace(shop.context.picture_room, shelf=None)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(closed), base_url=BASE_URL) as client:
+        path = f"/public/v1/invitations/{shop.token(invitation)}/pictures/{picture}"
+        removed = await client.delete(path)
+    assert (removed.status_code, removed.json()["review"]["picture_ids"]) == (200, [])
+    # Its file is removed once there is a shelf again.
+    assert await picture_ids(shop) == [picture]
+    shop.house.clock.advance(LOOSE_FOR)
+    assert await shop.app.state.factory.create_pictures().clean() == 1
 
 
 async def test_shelf_that_fails_is_told_and_asked_again_later(shop: PageShop, tmp_path: Path) -> None:

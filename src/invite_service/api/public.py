@@ -206,7 +206,7 @@ async def get_public_picture_of_customer(token: str, picture_id: PictureId, serv
         "Take a picture away from a review",
         description="However old the review is. What is left of it is judged anew.",
         answers={OK: RatingResponse},
-        problems=["token_not_found", "picture_not_found", "pictures_closed"],
+        problems=["token_not_found", "picture_not_found"],
         security=None,
     ),
 )

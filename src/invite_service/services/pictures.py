@@ -64,7 +64,7 @@ class PictureRoom:
 
 
 class PictureService:
-    """Takes and shows pictures. Every method but `clean` raises PicturesUnavailableError when the shelf is."""
+    """Takes and shows pictures. What needs the shelf raises PicturesUnavailableError when it cannot be reached."""
 
     def __init__(
         self,
@@ -129,11 +129,13 @@ class PictureService:
     async def remove(self, token: str, picture_id: UUID) -> Rating:
         """Take a picture away from a review and off the shelf; raises as `FeedbackService.remove_picture` does.
 
-        A shelf that cannot be reached is asked again later: the picture is shown to nobody any more.
+        A shelf that cannot be reached, or that there is none of any more, is asked again later: the picture is shown to
+        nobody any more.
         """
         rating = await self._feedback.remove_picture(token, picture_id)
-        claims = self._signer.read(token, TokenPurpose.PAGE)
-        await self._discard(LoosePicture(claims.merchant_id, picture_id))
+        if self.is_open:
+            claims = self._signer.read(token, TokenPurpose.PAGE)
+            await self._discard(LoosePicture(claims.merchant_id, picture_id))
         return rating
 
     async def find_by_token(self, token: str, picture_id: UUID) -> bytes:
