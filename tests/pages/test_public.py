@@ -263,6 +263,7 @@ async def test_pages_of_the_merchants_sites_may_read_every_answer_and_no_others(
         assert [answer.status_code for answer in answers] == [204, 200, 422, 400]
         for answer in answers:
             assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+            assert answer.headers.get("Access-Control-Expose-Headers") == ("Retry-After" if allowed else None)
             assert answer.headers["Vary"] == "Origin"
             assert answer.headers["Cache-Control"] == "no-store"
             assert answer.headers["Referrer-Policy"] == "no-referrer"

@@ -74,14 +74,14 @@ class PublicRoute(StrictRoute):
 
 
 async def _allowing(request: Request) -> dict[str, str]:
-    """Give the header that lets the page that asks read the answer, where the merchant has it among its sites."""
+    """Give the headers that let the page that asks read the answer, where the merchant has it among its sites."""
     origin = request.headers.get("Origin")
     if origin is None:
         return {}
     feedback = factory_of(request).create_feedback()
     if not await feedback.allows_site(request.path_params["token"], origin):
         return {}
-    return {"Access-Control-Allow-Origin": origin}
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
 
 
 router = APIRouter(tags=["public"], route_class=PublicRoute)
