@@ -1,12 +1,13 @@
 """What was answered before, as its pages show it: the thanks, and what is too old to be changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
 from invite_service.domain.feedback import PublishState, Rating
 from invite_service.domain.publishing import RejectReason
 from invite_service.rendering.pages import Page, PageFrame, RatedItem, answered_page, make_item, thanks_page
+from invite_service.rendering.review_policy import REASON_TEXTS
 from invite_service.rules.slots import local_day
 from invite_service.services.feedback_pages import FeedbackPage
 
@@ -21,17 +22,6 @@ MAX_SHOWN: Final = 6_000
 
 MAX_ITEMS: Final = 10
 """Products on one page; the next ones follow on pages of their own."""
-
-_REASONS: Final[Mapping[RejectReason, str]] = {
-    RejectReason.OFFENSIVE: "reason_offensive",
-    RejectReason.PERSONAL_DATA: "reason_personal_details",
-    RejectReason.SPAM: "reason_advertising",
-    RejectReason.OFF_TOPIC: "reason_off_topic",
-    RejectReason.NOT_GENUINE: "reason_not_genuine",
-    RejectReason.UNLAWFUL: "reason_unlawful",
-    RejectReason.COPYRIGHT: "reason_unlawful",
-}
-"""What customers are told; one who asked for it needs no reason."""
 
 
 def view_thanks(page: FeedbackPage, frame: PageFrame) -> Page:
@@ -75,8 +65,9 @@ def notes_of(page: FeedbackPage, frame: PageFrame, rating: Rating) -> tuple[str,
         case PublishState.PUBLISHED:
             notes.append(texts("state_published"))
         case PublishState.REJECTED:
-            reason = _REASONS.get(rating.reject_reason) if rating.reject_reason is not None else None
-            notes += [texts("state_rejected", reason=texts(reason))] if reason is not None else []
+            # Customers who asked for it themselves need no reason.
+            if rating.reject_reason not in {None, RejectReason.CUSTOMER_ASKED}:
+                notes.append(texts("state_rejected", reason=texts(REASON_TEXTS[rating.reject_reason])))
         case _ if rating.publish_at is not None:
             notes.append(texts("state_waiting_until", date=day(rating.publish_at)))
         case _:
