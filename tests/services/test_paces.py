@@ -170,6 +170,12 @@ async def test_merchant_with_a_provider_of_its_own_pays_nothing_to_the_installat
     assert await many.rows("SELECT * FROM provider_paces") == []
 
 
+async def test_sandbox_keeps_to_no_limit(many: SendingHouse) -> None:
+    await many.change_merchant(sandbox=True)
+    await set_limits(many, max_per_hour=1)
+    assert await take_turn(many.sending(RecordingSender(), paces={Channel.EMAIL: Pace(1)}), many) == 40
+
+
 async def test_wait_of_the_installations_provider_holds_for_all_merchants_and_workers(
     houses: list[SendingHouse],
 ) -> None:
