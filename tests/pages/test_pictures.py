@@ -16,7 +16,7 @@ from PIL import Image
 from invite_service.domain.invitation import Invitation, Step
 from invite_service.rules.feedback import EDITABLE_FOR, MAX_PICTURE_BYTES
 from invite_service.services.approvals import ApprovalService
-from invite_service.services.pictures import LOOSE_FOR, PICTURES_PER_MINUTE
+from invite_service.services.pictures import CLEANED_AT_ONCE, LOOSE_FOR, PICTURES_PER_MINUTE
 from tests.pages.documents import Document
 from tests.pages.shop import BASE_URL, NOTHING, PageShop, make_app
 from tests.support.builders import new_id
@@ -316,6 +316,13 @@ async def test_pictures_that_go_with_nothing_are_removed_after_an_hour(shop: Pag
     assert await pictures.clean() == 1
     assert kept(tmp_path) == [f"{shop.house.merchant.id}/{hung}.jpg"]
     assert await picture_ids(shop) == [hung]
+
+
+async def test_many_pictures_that_go_with_nothing_are_all_removed_at_one_time(shop: PageShop) -> None:
+    stored_at, loose = shop.house.clock.now - LOOSE_FOR, [new_id() for _ in range(CLEANED_AT_ONCE + 1)]
+    async with shop.house.database.transaction() as stores:
+        await stores.pictures.add(shop.house.merchant.id, loose, real_now=stored_at)
+    assert await shop.app.state.factory.create_pictures().clean() == len(loose)
 
 
 async def test_picture_is_removed_from_its_review_where_no_pictures_are_kept_any_more(shop: PageShop) -> None:

@@ -35,7 +35,7 @@ LOOSE_FOR: Final = timedelta(hours=1)
 """A picture that goes with no review so long after it came is removed."""
 
 CLEANED_AT_ONCE: Final = 200
-"""Loose pictures that one look removes."""
+"""Loose pictures that one look finds."""
 
 PICTURES_PER_MINUTE: Final = 20
 """That one invitation's customer may upload to one process: each costs up to a second of a core."""
@@ -171,11 +171,15 @@ class PictureService:
 
     async def clean(self) -> int:
         """Remove pictures that go with no review, of all merchants; tell how many."""
-        if not self.is_open:
-            return 0
-        async with self._database.autocommit() as stores:
-            loose = await stores.pictures.list_loose(stored_by=self._clock() - LOOSE_FOR, limit=CLEANED_AT_ONCE)
-        return sum([await self._discard(picture) for picture in loose])
+        removed, goes_on = 0, self.is_open
+        while goes_on:
+            async with self._database.autocommit() as stores:
+                loose = await stores.pictures.list_loose(stored_by=self._clock() - LOOSE_FOR, limit=CLEANED_AT_ONCE)
+            done = sum([await self._discard(picture) for picture in loose])
+            removed += done
+            # Those that the shelf did not give up would be found again.
+            goes_on = done == CLEANED_AT_ONCE
+        return removed
 
     async def _draw(self, uploads: Sequence[Upload]) -> list[DrawnPicture]:
         drawn, faults = [], []
