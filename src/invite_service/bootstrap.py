@@ -36,6 +36,7 @@ from invite_service.services.account_health import AccountHealthService
 from invite_service.services.account_insights import AccountInsightService
 from invite_service.services.approvals import ApprovalService
 from invite_service.services.batch_updates import BatchUpdateService
+from invite_service.services.batch_work import BatchWorkService
 from invite_service.services.branding import BrandingService
 from invite_service.services.channel_checks import ChannelCheckService
 from invite_service.services.channel_providers import StoredProviders
@@ -382,9 +383,16 @@ class Factory:
         return InvitationService(context.database, bell=context.bell, clock=context.clock)
 
     def create_batch_updates(self) -> BatchUpdateService:
-        """Make the service that changes many invitations at once."""
+        """Make the service that accepts changes to many invitations at once."""
         context = self._context
         return BatchUpdateService(
+            context.database, clock=context.clock, new_id=new_id, policies=context.policy_versions
+        )
+
+    def create_batch_work(self) -> BatchWorkService:
+        """Make the service that does what such changes ask for."""
+        context = self._context
+        return BatchWorkService(
             context.database,
             bell=context.bell,
             clock=context.clock,

@@ -20,7 +20,7 @@ async def invite(merchant: MerchantClient, count: int) -> list[str]:
 
 async def work(api: Api, merchant: MerchantClient, batch_id: str) -> dict[str, Any]:
     """Do what a worker does, and read the batch update."""
-    service = api.factory.create_batch_updates()
+    service = api.factory.create_batch_work()
     [merchant_id] = await service.find_merchants()
     while await service.work(merchant_id, UUID(batch_id)):
         pass

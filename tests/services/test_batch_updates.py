@@ -13,6 +13,7 @@ from invite_service.domain.errors import BatchUpdateNotFoundError, UndoRefusedEr
 from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.listing import InvitationFilter
 from invite_service.services.batch_updates import BatchUpdateService
+from invite_service.services.batch_work import BatchWorkService
 from invite_service.services.invitations import InvitationService
 from invite_service.services.policy_versions import PolicyVersions
 from tests.support.builders import NOON, make_merchant, make_order_event, new_id
@@ -34,11 +35,16 @@ async def house(database_url: str) -> AsyncIterator[IngestHouse]:
 def make_service(house: IngestHouse, *, chunk_size: int = 3) -> BatchUpdateService:
     return BatchUpdateService(
         house.database,
-        bell=house.bell,
         clock=lambda: house.now,
         new_id=new_id,
         policies=PolicyVersions(),
         chunk_size=chunk_size,
+    )
+
+
+def make_work(house: IngestHouse) -> BatchWorkService:
+    return BatchWorkService(
+        house.database, bell=house.bell, clock=lambda: house.now, new_id=new_id, policies=PolicyVersions()
     )
 
 
@@ -60,10 +66,10 @@ async def accept(
 
 async def finish(house: IngestHouse, batch: BatchUpdate) -> BatchUpdate:
     """Work until nothing is left, and read what became of it."""
-    service = make_service(house)
-    while await service.work(house.merchant.id, batch.id):
+    work = make_work(house)
+    while await work.work(house.merchant.id, batch.id):
         pass
-    return await service.get(house.merchant.id, batch.id)
+    return await make_service(house).get(house.merchant.id, batch.id)
 
 
 async def do(house: IngestHouse, change: BatchChange, chosen: Chosen = EVERYTHING) -> BatchUpdate:
@@ -92,7 +98,7 @@ async def test_batch_is_done_in_chunks_and_tells_how_far_it_is(house: IngestHous
     batch = await accept(house, CANCEL)
     assert (batch.status, batch.matched) == (BatchStatus.ACCEPTED, 7)
     service = make_service(house)
-    assert await service.work(house.merchant.id, batch.id)
+    assert await make_work(house).work(house.merchant.id, batch.id)
     under_way = await service.get(house.merchant.id, batch.id)
     assert (under_way.status, under_way.changed) == (BatchStatus.RUNNING, 3)
     done = await finish(house, batch)
@@ -109,7 +115,7 @@ async def test_batch_is_done_in_chunks_and_tells_how_far_it_is(house: IngestHous
     )
     assert done.status is BatchStatus.FINISHED
     assert await statuses(house) == {"cancelled": 7}
-    assert await service.list_unfinished(house.merchant.id) == []
+    assert await make_work(house).list_unfinished(house.merchant.id) == []
 
 
 async def test_what_comes_after_it_was_accepted_is_not_touched(house: IngestHouse) -> None:

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from invite_service.bell import RecordingBell
 from invite_service.domain.batch_update import BatchAction, BatchChange, BatchUpdate
 from invite_service.domain.listing import InvitationFilter
 from invite_service.domain.merchant import MerchantId
 from invite_service.services.batch_updates import BatchUpdateService
+from invite_service.services.batch_work import BatchWorkService
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.worker.batch_update_loop import BatchUpdateLoop
 from tests.support.builders import make_merchant, make_policy, new_id
@@ -34,7 +34,6 @@ async def house(database_url: str) -> AsyncIterator[SendingHouse]:
 def make_service(house: SendingHouse, *, chunk_size: int = 20) -> BatchUpdateService:
     return BatchUpdateService(
         house.database,
-        bell=RecordingBell(),
         clock=house.clock,
         new_id=new_id,
         policies=PolicyVersions(),
@@ -90,7 +89,7 @@ async def test_killed_worker_leaves_nothing_half_done_and_another_goes_on(
     assert {row["status"] for row in await house.rows("SELECT status FROM invitations")} == {"cancelled"}
 
 
-class FailingBatches(BatchUpdateService):
+class FailingBatches(BatchWorkService):
     """Fails for one merchant."""
 
     def __init__(self, failing: MerchantId, others: list[MerchantId]) -> None:

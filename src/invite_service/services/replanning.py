@@ -15,7 +15,8 @@ from invite_service.domain.order import Order, OrderOutcome
 from invite_service.domain.policy import Policy
 from invite_service.rules.replanning import Replanning, describe
 from invite_service.rules.slots import local_day
-from invite_service.services.batch_updates import OPEN, BatchUpdateService, Worked, replan_each
+from invite_service.services.batch_changes import Worked, replan_each
+from invite_service.services.batch_updates import OPEN, BatchUpdateService
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.waiting_orders import decide_on

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from invite_service.domain.merchant import MerchantId
-from invite_service.services.batch_updates import BatchUpdateService
+from invite_service.services.batch_work import BatchWorkService
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ MAX_PAUSE: Final = 60.0
 class BatchUpdateLoop:
     """Looks for batch updates with something left to do; a merchant's own go one after the other, the oldest first."""
 
-    def __init__(self, batches: BatchUpdateService, *, interval: float, on_failure: Callable[[], None]) -> None:
+    def __init__(self, batches: BatchWorkService, *, interval: float, on_failure: Callable[[], None]) -> None:
         """Make a loop that looks every `interval` seconds while there is nothing to do."""
         self._batches = batches
         self._interval = interval

@@ -92,7 +92,7 @@ async def working(settings: Settings) -> AsyncIterator[int]:
             heartbeat, render_metrics=context.metrics.render, metrics_type=context.metrics.content_type
         )
         batch_updates = BatchUpdateLoop(
-            factory.create_batch_updates(),
+            factory.create_batch_work(),
             interval=settings.poll_interval,
             on_failure=context.metrics.poll_failures.inc,
         )
