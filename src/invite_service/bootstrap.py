@@ -80,6 +80,7 @@ from invite_service.services.sandbox import SandboxService
 from invite_service.services.sealing import AnswerSeal, CredentialSeal, read_keys
 from invite_service.services.sending import SendingService
 from invite_service.services.simulations import SimulationService
+from invite_service.services.single_calls import SingleCalls
 from invite_service.services.support_cases import SupportCaseService
 from invite_service.services.suppressions import SuppressionService
 from invite_service.services.text_versions import TextVersions
@@ -618,6 +619,7 @@ class Factory:
             writer=context.writer,
             policies=context.policy_versions,
             texts=context.text_versions,
+            calls=SingleCalls(context.database, clock=context.clock),
             clock=context.clock,
             new_id=new_id,
         )

@@ -1,12 +1,14 @@
 """Asking providers about messages in doubt."""
 
+import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
 from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.doubles import FakeSender
-from invite_service.services.doubts import KEPT_FOR
+from invite_service.services.doubts import AT_ONCE, KEPT_FOR
 from tests.support.sending import SendingHouse
 
 FOUND = Receipt(outcome=OutcomeWord.ACCEPTED, reason="found_later", provider="fake", provider_message_id="9")
@@ -99,3 +101,77 @@ async def test_merchant_without_a_provider_any_more_keeps_the_doubt(house: Sendi
     house.clock.now += timedelta(hours=1)
     service = house.doubts(None)
     assert await service.look_up(house.merchant.id) == 0
+
+
+class SlowSender(AskableSender):
+    """Knows of every message; as many questions as it is told hang first, the others take a moment."""
+
+    def __init__(self, *, hanging: int = 0) -> None:
+        super().__init__()
+        self._hanging = hanging
+        self._open = 0
+        self.most_open = 0
+
+    async def look_up(self, message_id: str, **about: Any) -> Receipt | None:
+        self._open += 1
+        self.most_open = max(self.most_open, self._open)
+        try:
+            found = await super().look_up(message_id, **about)
+            await asyncio.sleep(60 if len(self.asked) <= self._hanging else 0.02)
+        finally:
+            self._open -= 1
+        return found
+
+
+async def leave_in_doubt(house: SendingHouse, sender: FakeSender, count: int) -> None:
+    await house.invite_many(count)
+    await house.rows("UPDATE invitations SET send_now = true")
+    await house.send(sender)
+    house.clock.advance(timedelta(minutes=1))
+
+
+async def test_provider_that_answers_is_asked_about_some_at_once(house: SendingHouse) -> None:
+    sender = SlowSender()
+    await leave_in_doubt(house, sender, 8)
+    assert await house.doubts(sender).look_up(house.merchant.id) == 8
+    assert (len(sender.asked), sender.most_open) == (8, AT_ONCE)
+
+
+async def test_provider_that_hangs_costs_one_question_and_is_left_alone_for_longer_each_time(
+    house: SendingHouse,
+) -> None:
+    sender = SlowSender(hanging=2)
+    await leave_in_doubt(house, sender, 6)
+    service, asked = house.doubts(sender), []
+    for wait in (29, 1, 59, 1):
+        settled = await service.look_up(house.merchant.id)
+        asked.append((settled, len(sender.asked)))
+        house.clock.advance(timedelta(seconds=wait))
+    assert asked == [(0, 1), (0, 1), (0, 2), (0, 2)]
+    assert await service.look_up(house.merchant.id) == 4
+    house.clock.advance(timedelta(hours=1))
+    assert await service.look_up(house.merchant.id) == 2
+
+
+async def test_channel_whose_provider_hangs_keeps_nothing_of_the_other_back(house: SendingHouse) -> None:
+    email, sms = SlowSender(hanging=1), SlowSender()
+    await house.invite_many(2)
+    await house.rows("UPDATE invitations SET send_now = true")
+    await house.rows("UPDATE invitations SET channel = 'sms' WHERE id IN (SELECT id FROM invitations LIMIT 1)")
+    await house.send(email, sms=sms)
+    house.clock.advance(timedelta(minutes=1))
+    assert await house.doubts(email, sms=sms).look_up(house.merchant.id) == 1
+    assert (len(email.asked), len(sms.asked)) == (1, 1)
+
+
+async def test_provider_whose_circuit_is_open_is_not_asked(house: SendingHouse) -> None:
+    sender = AskableSender()
+    await leave_in_doubt(house, sender, 5)
+    house.clock.now -= timedelta(seconds=45)
+    assert await house.rows("SELECT 1 FROM provider_circuits") != []
+    await house.rows("UPDATE attempts SET started_at = started_at - interval '1 minute'")
+    service = house.doubts(sender)
+    assert await service.look_up(house.merchant.id) == 0
+    assert sender.asked == []
+    house.clock.advance(timedelta(seconds=15))
+    assert await service.look_up(house.merchant.id) == 5

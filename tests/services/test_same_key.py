@@ -238,3 +238,22 @@ async def test_attempt_of_another_provider_is_left_alone(house: SendingHouse) ->
     invitation, _ = await leave_in_doubt(house)
     await house.rows("UPDATE attempts SET provider = 'other'")
     await check_left_in_doubt(house, invitation)
+
+
+async def test_calls_that_fail_open_the_circuit_and_an_answer_closes_it(house: SendingHouse) -> None:
+    await leave_two_in_doubt(house)
+    again = make_sender([NOT_SENT] * 5)
+    doubts = house.doubts(again)
+    for wait in (0, 0, 5, 0, 15):
+        house.clock.advance(timedelta(minutes=wait))
+        assert await doubts.look_up(house.merchant.id) == 0
+    assert len(again.messages) == 5
+    [circuit] = await house.rows("SELECT provider, openings, open_until FROM provider_circuits")
+    assert tuple(circuit) == ("fake", 1, house.clock.now + timedelta(seconds=30))
+
+    house.clock.advance(timedelta(seconds=29))
+    assert await doubts.look_up(house.merchant.id) == 0
+    assert len(again.messages) == 5
+    house.clock.advance(timedelta(hours=1))
+    assert await doubts.look_up(house.merchant.id) == 2
+    assert await house.rows("SELECT 1 FROM provider_circuits") == []

@@ -41,6 +41,7 @@ from invite_service.services.same_key import SameKeyService
 from invite_service.services.sealing import CredentialSeal
 from invite_service.services.send_report import SendReport
 from invite_service.services.sending import SendingService
+from invite_service.services.single_calls import SingleCalls
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.tokens import TokenSigner
 from invite_service.services.writing import MessageWriter, Writer
@@ -195,18 +196,24 @@ class SendingHouse:
             new_id=new_id,
         )
 
-    def doubts(self, email: Sender | None) -> DoubtService:
-        """Make the service that asks this provider about messages in doubt."""
+    def doubts(self, email: Sender | None, *, sms: Sender | None = None) -> DoubtService:
+        """Make the service that asks these providers about messages in doubt."""
         same_key = SameKeyService(
             self.database,
             writer=make_writer(),
             policies=self.policies,
             texts=self.texts,
+            calls=SingleCalls(self.database, clock=self.clock),
             clock=self.clock,
             new_id=new_id,
         )
         return DoubtService(
-            self.database, outlets=make_outlets(email, None), same_key=same_key, bell=self.bell, clock=self.clock
+            self.database,
+            outlets=make_outlets(email, sms),
+            same_key=same_key,
+            bell=self.bell,
+            clock=self.clock,
+            look_seconds=0.2,
         )
 
     def channels(self) -> ChannelService:

@@ -5,25 +5,31 @@ provider's event or an operator. Asking again and again costs a call, so that ea
 often, and not for ever.
 """
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import structlog
 
 from invite_service.bell import Bell
-from invite_service.domain.channel import UNSET_CHANNEL
+from invite_service.domain.channel import UNSET_CHANNEL, ChannelState
 from invite_service.domain.decision import JsonFigure
-from invite_service.domain.invitation import InvitationStatus
+from invite_service.domain.invitation import Channel, InvitationStatus
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
-from invite_service.providers.base import LookUp, Sender
+from invite_service.providers.base import LookUp
 from invite_service.rules import actions
+from invite_service.rules.circuits import OPEN_FOR, Shut, judge_circuit
+from invite_service.services.asking import Asked, ask_each
 from invite_service.services.channel_providers import ProviderUnusableError
-from invite_service.services.outlets import Outlets
+from invite_service.services.outlets import Outlet, Outlets
 from invite_service.services.same_key import SETTLING, SameKeyService
 from invite_service.storage.database import Database
 from invite_service.storage.doubts import Doubt
@@ -47,8 +53,26 @@ KEPT_FOR: Final = timedelta(days=3)
 BATCH_SIZE: Final = 200
 """Messages of a merchant that are asked about in one turn."""
 
+MAX_LISTED: Final = 5_000
+"""Messages of a merchant that are looked through for those whose turn it is, the oldest first."""
+
+AT_ONCE: Final = 4
+"""Calls about a merchant's messages at the same time, once a first one was answered."""
+
+LOOK_SECONDS: Final = 4.5
+"""How long a provider may take to be found or to answer: less than the five seconds after which a connection is given
+up, so that a provider that cannot be reached is known from one that says it has no such message."""
+
+PLACE_SECONDS: Final = 2.0
+"""How long a call waits for one of the places for open calls, which batches of the worker may hold."""
+
+TURN_SECONDS: Final = 20.0
+"""After which no further call is begun in a merchant's turn; the last may take a call's time more."""
+
 MAX_REMEMBERED: Final = 10_000
 """Messages of which a process remembers when it asked last; forgetting costs a call."""
+
+_Ask = Callable[[Doubt], Awaitable[Asked]]
 
 PROVIDER: Final = "provider"
 """The actor of what a provider says later."""
@@ -106,6 +130,14 @@ async def end_doubt(
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Hang:
+    """How often in a row a provider took too long, and until when (real time) it is left alone for that."""
+
+    count: int
+    rests_until: datetime
+
+
 class DoubtService:
     """Asks the providers that can be asked."""
 
@@ -117,6 +149,7 @@ class DoubtService:
         same_key: SameKeyService,
         bell: Bell,
         clock: Callable[[], datetime],
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         """Make a service that remembers its looks; `clock` tells real time."""
         self._same_key = same_key
@@ -124,7 +157,9 @@ class DoubtService:
         self._outlets = outlets
         self._bell = bell
         self._clock = clock
+        self._look_seconds = look_seconds
         self._looks: dict[UUID, int] = {}
+        self._hangs: WeakKeyDictionary[Outlet, _Hang] = WeakKeyDictionary()
 
     async def find_due(self) -> list[MerchantId]:
         """Find the merchants who have messages in doubt."""
@@ -132,23 +167,48 @@ class DoubtService:
             return await stores.doubts.find_merchants()
 
     async def look_up(self, merchant_id: MerchantId) -> int:
-        """Ask about the merchant's messages whose turn it is, and tell how many are in doubt no more."""
-        real_now = self._clock()
+        """Ask about the merchant's messages whose turn it is, and tell how many are in doubt no more.
+
+        The channels are asked side by side, and none is asked any further once `TURN_SECONDS` are over.
+        """
+        until, real_now = asyncio.get_running_loop().time() + TURN_SECONDS, self._clock()
         async with self._database.autocommit() as stores:
             merchant = await stores.merchants.get(merchant_id)
             channels = await stores.channels.read(merchant_id)
-            doubts = await stores.doubts.list_(merchant_id, since=real_now - KEPT_FOR, limit=BATCH_SIZE)
-        found = 0
-        for channel in {doubt.channel for doubt in doubts}:
-            settings = channels.get(channel, UNSET_CHANNEL).settings
-            due = [doubt for doubt in doubts if doubt.channel is channel and self._is_due(doubt, real_now=real_now)]
-            with contextlib.suppress(ProviderUnusableError), self._outlets.lend(merchant, channel, settings) as outlet:
-                same = [doubt for doubt in due if doubt.provider == outlet.sender.name]
-                if outlet.sender.key_lifetime is not None:
-                    found += await self._repeat(merchant, outlet.sender, same)
-                elif isinstance(outlet.sender, LookUp):
-                    found += await self._ask(merchant, outlet.sender, same)
+            doubts = await stores.doubts.list_(merchant_id, since=real_now - KEPT_FOR, limit=MAX_LISTED)
+        due = [doubt for doubt in doubts if self._is_due(doubt, real_now=real_now)][:BATCH_SIZE]
+        async with asyncio.TaskGroup() as group:
+            turns = [
+                group.create_task(self._settle(merchant, channels.get(channel, UNSET_CHANNEL), of_channel, until=until))
+                for channel in Channel
+                if (of_channel := [doubt for doubt in due if doubt.channel is channel])
+            ]
+        return sum(turn.result() for turn in turns)
+
+    async def _settle(self, merchant: Merchant, state: ChannelState, doubts: Sequence[Doubt], *, until: float) -> int:
+        """Ask the provider of one channel, unless it is known not to answer."""
+        channel, found = doubts[0].channel, 0
+        lending = self._outlets.lend(merchant, channel, state.settings)
+        with contextlib.suppress(ProviderUnusableError), lending as outlet:
+            same = [doubt for doubt in doubts if doubt.provider == outlet.sender.name]
+            ask = self._choose(merchant, outlet, state)
+            if ask is not None and not self._rests(outlet):
+                found = await ask_each(same, partial(self._watch, outlet, ask), at_once=AT_ONCE, until=until)
+        if found:
+            log.info("Settled messages in doubt", merchant_id=merchant.id, channel=channel, settled=found)
+            # Their second messages are planned now, perhaps for today.
+            self._bell.ring(merchant.id)
         return found
+
+    def _choose(
+        self, merchant: Merchant, outlet: Outlet, state: ChannelState
+    ) -> Callable[[Doubt], Awaitable[Asked]] | None:
+        """Choose how a provider is asked; None where it cannot be, or where its circuit is open."""
+        sender = outlet.sender
+        if sender.key_lifetime is not None:
+            return partial(self._repeat, outlet, merchant)
+        is_open = isinstance(judge_circuit(state.circuit, real_now=self._clock()), Shut)
+        return partial(self._ask, sender, merchant) if isinstance(sender, LookUp) and not is_open else None
 
     def _is_due(self, doubt: Doubt, *, real_now: datetime) -> bool:
         looks = self._looks.get(doubt.id, 0)
@@ -157,36 +217,62 @@ class DoubtService:
             waited += (looks + 1 - len(WAITS)) * WAITS[-1]
         return real_now >= doubt.started_at + waited
 
-    async def _repeat(self, merchant: Merchant, sender: Sender, doubts: Sequence[Doubt]) -> int:
-        """Call again about one after the other, until an answer settles nothing: the next calls may hang as well."""
-        settled = 0
-        for doubt in doubts:
-            self._remember(doubt)
-            receipt = await self._same_key.repeat(sender, merchant.id, doubt)
-            if receipt is None:
-                continue
-            if receipt.outcome not in SETTLING:
-                break
-            self._looks.pop(doubt.id, None)
-            settled += 1
-        if settled:
-            log.info("Settled messages in doubt under their keys", merchant_id=merchant.id, settled=settled)
-            self._bell.ring(merchant.id)
-        return settled
+    def _rests(self, outlet: Outlet) -> bool:
+        """Say whether a provider hung not long ago, or asked to wait."""
+        real_now, hang = self._clock(), self._hangs.get(outlet)
+        if outlet.rests_until is not None and outlet.rests_until > real_now:
+            return True
+        return hang is not None and hang.rests_until > real_now
 
-    async def _ask(self, merchant: Merchant, sender: LookUp, doubts: Sequence[Doubt]) -> int:
-        found = 0
-        for doubt in doubts:
+    async def _watch(self, outlet: Outlet, ask: _Ask, doubt: Doubt) -> Asked:
+        """Ask, and leave a provider alone that takes too long, the longer the oftener in a row."""
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        answer = await ask(doubt)
+        if answer is Asked.FAILED and loop.time() - began_at >= self._look_seconds:
+            hangs = self._hangs[outlet].count if outlet in self._hangs else 0
+            rest = OPEN_FOR[min(hangs, len(OPEN_FOR) - 1)]
+            self._hangs[outlet] = _Hang(hangs + 1, self._clock() + rest)
+            log.warning("A provider hangs when it is asked about messages in doubt", provider=outlet.sender.name)
+        elif answer in {Asked.SETTLED, Asked.OPEN}:
+            self._hangs.pop(outlet, None)
+        return answer
+
+    async def _repeat(self, outlet: Outlet, merchant: Merchant, doubt: Doubt) -> Asked:
+        """Call again under the message's key, in one of the places for the provider's open calls."""
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(PLACE_SECONDS):
+                    await held.enter_async_context(outlet.places.hold_one(merchant.id))
+            except TimeoutError:
+                return Asked.FAILED
+            answer = await self._same_key.repeat(outlet, merchant.id, doubt)
+        if isinstance(answer, Shut):
+            return Asked.FAILED
+        if answer is None:
             self._remember(doubt)
-            receipt = await sender.look_up(
-                doubt.message_id,
-                to_address=doubt.contact,
-                attempted_at=doubt.started_at,
-                content_hash=doubt.content_hash,
-            )
-            if receipt is not None and receipt.outcome is OutcomeWord.ACCEPTED:
-                found += await self._end(merchant, doubt, receipt)
-        return found
+            return Asked.NOT_ASKED
+        if answer.outcome not in SETTLING:
+            self._remember(doubt)
+            return Asked.FAILED
+        self._looks.pop(doubt.id, None)
+        return Asked.SETTLED
+
+    async def _ask(self, sender: LookUp, merchant: Merchant, doubt: Doubt) -> Asked:
+        self._remember(doubt)
+        try:
+            async with asyncio.timeout(self._look_seconds):
+                receipt = await sender.look_up(
+                    doubt.message_id,
+                    to_address=doubt.contact,
+                    attempted_at=doubt.started_at,
+                    content_hash=doubt.content_hash,
+                )
+        except TimeoutError:
+            return Asked.FAILED
+        if receipt is None or receipt.outcome is not OutcomeWord.ACCEPTED:
+            return Asked.OPEN
+        return Asked.SETTLED if await self._end(merchant, doubt, receipt) else Asked.OPEN
 
     def _remember(self, doubt: Doubt) -> None:
         if len(self._looks) >= MAX_REMEMBERED:
@@ -199,8 +285,4 @@ class DoubtService:
                 stores, merchant, doubt, reason=receipt.reason, now=merchant.now(self._clock())
             )
         self._looks.pop(doubt.id, None)
-        if is_settled:
-            log.info("Found a message in doubt to have left", merchant_id=merchant.id, attempt_id=str(doubt.id))
-            # Its second message is planned now, perhaps for today.
-            self._bell.ring(merchant.id)
         return is_settled

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -54,6 +54,14 @@ class CallPlaces:
         finally:
             del self._shares[share]
             share.hold(0)
+
+    @contextlib.asynccontextmanager
+    async def hold_one(self, owner: str) -> AsyncIterator[None]:
+        """Hold one place for a single call, once it is there."""
+        with self.share(owner) as share:
+            await share.wait()
+            share.is_hungry = False
+            yield
 
     def limit_for(self, share: "Share") -> int:
         """How many places a share may hold now; 0 where it has to wait for its turn."""

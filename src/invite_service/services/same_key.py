@@ -19,11 +19,14 @@ from invite_service.domain.message import Message
 from invite_service.domain.policy import Policy
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.base import Sender
+from invite_service.rules.circuits import Shut
 from invite_service.services.accounts import AccountReader
 from invite_service.services.claim import Account, Claim
 from invite_service.services.conclusions import Tried
 from invite_service.services.judgement import Permitted, judge, read_facts
+from invite_service.services.outlets import Outlet
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.single_calls import SingleCalls
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.writing import Writer
 from invite_service.storage.database import Database
@@ -71,24 +74,27 @@ class SameKeyService:
         writer: Writer,
         policies: PolicyVersions,
         texts: TextVersions,
+        calls: SingleCalls,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
     ) -> None:
         """Make a service; `clock` tells real time."""
         self._database = database
+        self._calls = calls
         self._writer = writer
         self._policies = policies
         self._accounts = AccountReader(policies=policies, texts=texts)
         self._clock = clock
         self._new_id = new_id
 
-    async def repeat(self, sender: Sender, merchant_id: MerchantId, doubt: Doubt) -> Receipt | None:
-        """Call again about an attempt that went through this sender, and record an answer that settles the doubt.
+    async def repeat(self, outlet: Outlet, merchant_id: MerchantId, doubt: Doubt) -> Receipt | Shut | None:
+        """Call again about an attempt that went through this outlet, and record an answer that settles the doubt.
 
-        None where no call is made: the key has ended, may_send, which is asked as before any message, since a call that
-        never reached the provider is made now, does not let it go, or it would not be written in the same bytes today.
+        No call is made, and none is answered, where the key has ended, where may_send, which is asked as before any
+        message, since a call that never reached the provider is made now, does not let it go, or where it would not be
+        written in the same bytes today; and none yet where its circuit is open.
         """
-        lifetime = sender.key_lifetime
+        lifetime = outlet.sender.key_lifetime
         if lifetime is None or self._clock() - doubt.started_at + KEY_MARGIN >= lifetime:
             return None
         async with self._database.autocommit() as stores:
@@ -107,7 +113,11 @@ class SameKeyService:
         message = self._write_again(account, permitted, doubt)
         if message is None:
             return None
-        receipt = await sender.send(message)
+        admission = await self._calls.admit(claim, outlet, doubt.channel)
+        if isinstance(admission, Shut):
+            return admission
+        receipt = await outlet.sender.send(message)
+        await admission.note(receipt)
         if receipt.outcome in SETTLING:
             invitation = permitted.content.invitation
             tried = _take_up(doubt, invitation, claim.merchant, plan=facts.plans[invitation.policy_version])

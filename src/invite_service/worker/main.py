@@ -33,6 +33,9 @@ PUBLISH_SECONDS: Final = 5.0
 DOUBT_SECONDS: Final = 30.0
 """Between two looks for messages in doubt; each is asked about less and less often."""
 
+ASKED_AT_ONCE: Final = 8
+"""Merchants whose providers are called at the same time for other things than batches: one that hangs keeps its own."""
+
 REPUTATION_SECONDS: Final = 60.0
 """Between two looks at merchants whose e-mails bounce; what providers tell is looked at when it comes, too."""
 
@@ -114,17 +117,17 @@ def _merchant_loops(factory: Factory, settings: Settings, *, on_failure: Callabl
     approvals, notices = factory.create_approvals(), factory.create_notices()
     events, doubts = factory.create_provider_events(), factory.create_doubts()
     webhooks, reputation = factory.create_webhooks(), factory.create_reputation()
-    turns: tuple[tuple[str, _Find, _Work, float], ...] = (
-        ("publish", approvals.find_due, approvals.publish_due, PUBLISH_SECONDS),
-        ("send_notices", notices.find_due, notices.send_due, settings.poll_interval),
-        ("provider_events", events.find_merchants, events.work, settings.poll_interval),
-        ("tell_webhooks", webhooks.find_due, webhooks.tell, settings.poll_interval),
-        ("look_up_doubts", doubts.find_due, doubts.look_up, DOUBT_SECONDS),
-        ("watch_reputation", reputation.find_due, reputation.watch, REPUTATION_SECONDS),
+    turns: tuple[tuple[str, _Find, _Work, float, int], ...] = (
+        ("publish", approvals.find_due, approvals.publish_due, PUBLISH_SECONDS, 1),
+        ("send_notices", notices.find_due, notices.send_due, settings.poll_interval, 1),
+        ("provider_events", events.find_merchants, events.work, settings.poll_interval, 1),
+        ("tell_webhooks", webhooks.find_due, webhooks.tell, settings.poll_interval, 1),
+        ("look_up_doubts", doubts.find_due, doubts.look_up, DOUBT_SECONDS, ASKED_AT_ONCE),
+        ("watch_reputation", reputation.find_due, reputation.watch, REPUTATION_SECONDS, 1),
     )
     return [
-        MerchantLoop(kind, find_due=find_due, work=work, interval=interval, on_failure=on_failure)
-        for kind, find_due, work, interval in turns
+        MerchantLoop(kind, find_due=find_due, work=work, interval=interval, on_failure=on_failure, at_once=at_once)
+        for kind, find_due, work, interval, at_once in turns
     ]
 
 

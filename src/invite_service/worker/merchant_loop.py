@@ -1,6 +1,7 @@
-"""A loop that looks for merchants with something to do, and does it merchant by merchant."""
+"""A loop that looks for merchants with something to do, and does it, for some of them at the same time."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -14,6 +15,10 @@ MAX_PAUSE: Final = 60.0
 """Seconds after which a merchant whose turn keeps failing has another."""
 
 
+ROUND_SECONDS: Final = 60.0
+"""After which nobody's turn begins before the loop has looked again: who waits longest comes first then."""
+
+
 class MerchantLoop:
     """Does what is due of one kind; a merchant whose turn fails keeps nobody else's back, and waits for longer."""
 
@@ -25,11 +30,16 @@ class MerchantLoop:
         work: Callable[[MerchantId], Awaitable[int]],
         interval: float,
         on_failure: Callable[[], None],
+        at_once: int = 1,
+        round_seconds: float = ROUND_SECONDS,
     ) -> None:
-        """Make a loop that looks every `interval` seconds.
+        """Make a loop that looks every `interval` seconds, and lets `at_once` merchants have their turns together.
 
         `kind` is what is done, for the log; `work` tells how many of them it did; `on_failure` is told of what failed.
         """
+        self._at_once = at_once
+        self._round_seconds = round_seconds
+        self._served_at: dict[MerchantId, float] = {}
         self._kind = kind
         self._find_due = find_due
         self._work = work
@@ -51,10 +61,21 @@ class MerchantLoop:
             self._on_failure()
             log.warning("Failed to look for something to do", kind=self._kind, error=type(error).__name__)
             return
-        now = asyncio.get_running_loop().time()
-        for merchant_id in merchant_ids:
-            if self._paused_until.get(merchant_id, 0.0) <= now:
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        self._served_at = {one: self._served_at.get(one, 0.0) for one in merchant_ids}
+        ready = [one for one in merchant_ids if self._paused_until.get(one, 0.0) <= began_at]
+        waiting = deque(sorted(ready, key=self._served_at.__getitem__))
+
+        async def work_on() -> None:
+            while waiting and loop.time() - began_at < self._round_seconds:
+                merchant_id = waiting.popleft()
+                self._served_at[merchant_id] = loop.time()
                 await self._work_for(merchant_id)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._at_once, len(waiting))):
+                group.create_task(work_on())
 
     async def _work_for(self, merchant_id: MerchantId) -> None:
         try:

@@ -1,0 +1,71 @@
+"""Calls to a provider that are made one at a time, beside the batches: what keeps those back holds for these too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from invite_service.domain.invitation import Channel
+from invite_service.domain.receipt import Receipt
+from invite_service.rules.circuits import TRIAL, Shut, ShutReason, Trial, judge_circuit
+from invite_service.rules.paces import judge_rest
+from invite_service.services.circuits import CircuitWatch
+from invite_service.services.claim import Claim
+from invite_service.services.outlets import Outlet
+from invite_service.storage.database import Database
+
+TRIAL_ELSEWHERE: Final = timedelta(seconds=5)
+"""When to come back where another call finds out whether the provider is there."""
+
+
+@dataclass(slots=True)
+class Admission:
+    """One call that may be made."""
+
+    _database: Database
+    _claim: Claim
+    _channel: Channel
+    _watch: CircuitWatch | None
+    """None in a sandbox, whose mailbox never fails."""
+    _trial_until: datetime | None
+
+    async def note(self, receipt: Receipt) -> None:
+        """Take what the call was answered: it may open the circuit, or close it."""
+        if self._watch is not None:
+            await self._watch.note([receipt])
+
+    async def give_back(self) -> None:
+        """Make no call after all, so that another may try."""
+        if self._trial_until is None:
+            return
+        async with self._database.autocommit() as stores:
+            await stores.circuits.end_trial(self._claim.merchant.id, self._channel, until=self._trial_until)
+
+
+class SingleCalls:
+    """Admits calls for merchants, one at a time."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        """Make a gate; `clock` tells real time."""
+        self._database = database
+        self._clock = clock
+
+    async def admit(self, claim: Claim, outlet: Outlet, channel: Channel) -> Admission | Shut:
+        """Say whether a call may be made now; else until when, in real time, and why not."""
+        if claim.merchant.sandbox:
+            return Admission(self._database, claim, channel, None, None)
+        watch, real_now = CircuitWatch(claim, outlet, channel), self._clock()
+        state, trial_until = claim.account.state_of(channel), None
+        rest = judge_rest(state.shared_bucket, real_now=real_now) if claim.account.is_shared(channel) else None
+        match watch.find_shut() or rest or judge_circuit(state.circuit, real_now=real_now):
+            case Shut() as shut:
+                return shut
+            case Trial():
+                trial_until = real_now + TRIAL
+                async with self._database.autocommit() as stores:
+                    version = state.settings.version
+                    if not await stores.circuits.start_trial(
+                        claim.merchant.id, channel, version=version, real_now=real_now, until=trial_until
+                    ):
+                        return Shut(real_now + TRIAL_ELSEWHERE, ShutReason.CIRCUIT_OPEN)
+        return Admission(self._database, claim, channel, watch, trial_until)
