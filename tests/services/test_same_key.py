@@ -257,3 +257,20 @@ async def test_calls_that_fail_open_the_circuit_and_an_answer_closes_it(house: S
     house.clock.advance(timedelta(hours=1))
     assert await doubts.look_up(house.merchant.id) == 2
     assert await house.rows("SELECT 1 FROM provider_circuits") == []
+
+
+async def test_message_in_doubt_at_the_windows_end_is_sent_when_the_next_one_opens_while_its_key_lasts(
+    house: SendingHouse,
+) -> None:
+    invitation = await house.invite()
+    ends_at = invitation.send_at.replace(hour=11, minute=0, second=0, microsecond=0)
+    house.clock.now = ends_at - timedelta(seconds=10)
+    await house.send(make_sender([UNKNOWN] * 3))
+    again = make_sender()
+    doubts, settled = house.doubts(again), [0]
+    while house.clock.now < ends_at + timedelta(hours=24) and not any(settled):
+        house.clock.advance(timedelta(minutes=4))
+        settled.append(await doubts.look_up(house.merchant.id))
+    opens_at = ends_at + timedelta(hours=22)
+    assert opens_at <= house.clock.now < opens_at + timedelta(minutes=10)
+    assert [message.message_id for message in again.messages] == [(await house.attempts())[0]["message_id"]]

@@ -30,7 +30,7 @@ from invite_service.rules.circuits import OPEN_FOR, Shut, judge_circuit
 from invite_service.services.asking import Asked, ask_each
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.outlets import Outlet, Outlets
-from invite_service.services.same_key import SETTLING, SameKeyService
+from invite_service.services.same_key import SETTLING, SameKeyService, Withheld
 from invite_service.storage.database import Database
 from invite_service.storage.doubts import Doubt
 from invite_service.storage.invitations import InvitationChange
@@ -46,6 +46,10 @@ WAITS: Final = (
     timedelta(hours=6),
 )
 """Before the first, second, … look after the attempt began; then every six hours."""
+
+WITHHELD_WAIT: Final = timedelta(minutes=5)
+"""Before a message is looked at again that may only be sent later: a key that lasts a day ends the day after at noon,
+and none of its hours may be lost once the window is open."""
 
 KEPT_FOR: Final = timedelta(days=3)
 """How long a provider is asked; afterwards an event or an operator ends the doubt."""
@@ -159,6 +163,7 @@ class DoubtService:
         self._clock = clock
         self._look_seconds = look_seconds
         self._looks: dict[UUID, int] = {}
+        self._not_before: dict[UUID, datetime] = {}
         self._hangs: WeakKeyDictionary[Outlet, _Hang] = WeakKeyDictionary()
 
     async def find_due(self) -> list[MerchantId]:
@@ -215,7 +220,7 @@ class DoubtService:
         waited = sum(WAITS[: looks + 1], timedelta())
         if looks >= len(WAITS):
             waited += (looks + 1 - len(WAITS)) * WAITS[-1]
-        return real_now >= doubt.started_at + waited
+        return real_now >= max(doubt.started_at + waited, self._not_before.get(doubt.id, real_now))
 
     def _rests(self, outlet: Outlet) -> bool:
         """Say whether a provider hung not long ago, or asked to wait."""
@@ -247,15 +252,17 @@ class DoubtService:
             except TimeoutError:
                 return Asked.FAILED
             answer = await self._same_key.repeat(outlet, merchant.id, doubt)
-        if isinstance(answer, Shut):
-            return Asked.FAILED
+        if isinstance(answer, Withheld):
+            # The look was none: what a closed window keeps back is to be called about as soon as it opens.
+            self._not_before[doubt.id] = self._clock() + WITHHELD_WAIT
+            return Asked.NOT_ASKED if answer.shut is None else Asked.FAILED
         if answer is None:
             self._remember(doubt)
             return Asked.NOT_ASKED
         if answer.outcome not in SETTLING:
             self._remember(doubt)
             return Asked.FAILED
-        self._looks.pop(doubt.id, None)
+        self._forget(doubt)
         return Asked.SETTLED
 
     async def _ask(self, sender: LookUp, merchant: Merchant, doubt: Doubt) -> Asked:
@@ -277,12 +284,18 @@ class DoubtService:
     def _remember(self, doubt: Doubt) -> None:
         if len(self._looks) >= MAX_REMEMBERED:
             self._looks.clear()
+            self._not_before.clear()
         self._looks[doubt.id] = self._looks.get(doubt.id, 0) + 1
+        self._not_before.pop(doubt.id, None)
+
+    def _forget(self, doubt: Doubt) -> None:
+        self._looks.pop(doubt.id, None)
+        self._not_before.pop(doubt.id, None)
 
     async def _end(self, merchant: Merchant, doubt: Doubt, receipt: Receipt) -> bool:
         async with self._database.transaction() as stores:
             is_settled = await end_doubt(
                 stores, merchant, doubt, reason=receipt.reason, now=merchant.now(self._clock())
             )
-        self._looks.pop(doubt.id, None)
+        self._forget(doubt)
         return is_settled

@@ -6,7 +6,7 @@ connection is followed by a second call at once, and a worker that was killed by
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -26,6 +26,7 @@ from invite_service.services.conclusions import Tried
 from invite_service.services.judgement import Permitted, judge, read_facts
 from invite_service.services.outlets import Outlet
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.send_report import Fate
 from invite_service.services.single_calls import SingleCalls
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.writing import Writer
@@ -49,6 +50,13 @@ KEY_MARGIN: Final = timedelta(minutes=2)
 
 WRITTEN_AHEAD: Final = 10
 """Seconds, at most, between writing a message and starting its attempt; its Date header tells whole ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A call that may be made later: when the provider's time has come, or when may_send lets the message go."""
+
+    shut: Shut | None
 
 
 async def send_surely(sender: Sender, message: Message, *, pause: float = SAME_KEY_PAUSE) -> Receipt:
@@ -87,12 +95,12 @@ class SameKeyService:
         self._clock = clock
         self._new_id = new_id
 
-    async def repeat(self, outlet: Outlet, merchant_id: MerchantId, doubt: Doubt) -> Receipt | Shut | None:
+    async def repeat(self, outlet: Outlet, merchant_id: MerchantId, doubt: Doubt) -> Receipt | Withheld | None:
         """Call again about an attempt that went through this outlet, and record an answer that settles the doubt.
 
         No call is made, and none is answered, where the key has ended, where may_send, which is asked as before any
-        message, since a call that never reached the provider is made now, does not let it go, or where it would not be
-        written in the same bytes today; and none yet where its circuit is open.
+        message, since a call that never reached the provider is made now, ends it, or where it would not be written in
+        the same bytes today. None is made yet where may_send lets it go later, or while the circuit is open.
         """
         lifetime = outlet.sender.key_lifetime
         if lifetime is None or self._clock() - doubt.started_at + KEY_MARGIN >= lifetime:
@@ -108,14 +116,15 @@ class SameKeyService:
             now_for=claim.merchant_now,
         )
         if not judgement.permitted:
-            return None
+            is_later = judgement.concluded[0].fate is Fate.POSTPONED
+            return Withheld(None) if is_later else None
         [permitted] = judgement.permitted
         message = self._write_again(account, permitted, doubt)
         if message is None:
             return None
         admission = await self._calls.admit(claim, outlet, doubt.channel)
         if isinstance(admission, Shut):
-            return admission
+            return Withheld(admission)
         receipt = await outlet.sender.send(message)
         await admission.note(receipt)
         if receipt.outcome in SETTLING:
