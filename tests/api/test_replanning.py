@@ -119,8 +119,62 @@ async def test_waiting_orders_that_now_trigger_are_decided_and_undone(api: Api, 
     outcomes = {item["order_id"]: item["outcome"] for item in (await merchant.get("/v1/orders")).json()["items"]}
     assert outcomes == {"W0": "invited", "W1": "waiting", "W2": "invited"}
     undoing = (await merchant.post(f"{address}/undo")).json()
+    assert undoing["matched"] == 2
     assert (await work(api, merchant, undoing["id"]))["changed"] == 2
     assert {status for status, *_ in (await plans(merchant)).values()} == {"cancelled"}
+    order = (await merchant.get("/v1/orders/W0")).json()
+    assert (order["outcome"], order["reason"], order["invitation"]) == ("waiting", "status_not_triggering", None)
+    assert order["trace"][-1]["reason"] == "status_not_triggering"
+    told = [(entry["actor"], entry["event"], entry["reason"]) for entry in order["timeline"]]
+    assert told == [
+        ("rule", "order_decided", "status_not_triggering"),
+        ("rule", "invitation_scheduled", None),
+        ("key:first", "order_restored", "status_not_triggering"),
+        ("key:first", "invitation_cancelled", "undone"),
+    ]
+    assert {entry["data"].get("batch_update_id") for entry in order["timeline"][2:]} == {undoing["id"]}
+    again = await merchant.post_order(order_id="W0", status="packed", customer={"email": "c0@example.no"})
+    assert again["outcome"] == "waiting"
+    sent = await merchant.post_order(order_id="W0", status="PACKED", customer={"email": "c0@example.no"})
+    assert sent["outcome"] == "invited"
+
+
+async def test_undo_takes_back_what_is_as_it_was_left_and_counts_the_rest(api: Api, merchant: MerchantClient) -> None:
+    known = (await merchant.post_order(order_id="A"))["invitation"]["id"]
+    waiting = {
+        "joined": {"email": "kari@example.no"},
+        "moved": {"email": "m@example.no"},
+        "told": {"email": "t@example.no"},
+        "shared": {"email": "s@example.no"},
+    }
+    for order_id, customer in waiting.items():
+        await merchant.post_order(order_id=order_id, status="packed", products=[{"id": order_id}], customer=customer)
+    address = await apply(api, merchant, {"trigger_statuses": ["shipped", "packed"]})
+    orders = {item["order_id"]: item for item in (await merchant.get("/v1/orders")).json()["items"]}
+    assert {order_id: orders[order_id]["outcome"] for order_id in waiting} == {
+        "joined": "merged",
+        "moved": "invited",
+        "told": "invited",
+        "shared": "invited",
+    }
+    assert (await merchant.get(f"/v1/invitations/{known}")).json()["products"] == ["t1", "joined"]
+    await merchant.post(f"/v1/invitations/{orders['moved']['invitation_id']}/reschedule", {"date": "2026-04-01"})
+    await merchant.post_order(order_id="told", status="shipped", customer=waiting["told"], products=[{"id": "told"}])
+    assert (await merchant.post_order(order_id="late", customer=waiting["shared"]))["outcome"] == "merged"
+    undoing = (await merchant.post(f"{address}/undo")).json()
+    done = await work(api, merchant, undoing["id"])
+    assert (done["changed"], done["skipped"]) == (2, {"moved_since": 3})
+    after = {item["order_id"]: item["outcome"] for item in (await merchant.get("/v1/orders")).json()["items"]}
+    assert after == {order_id: order["outcome"] for order_id, order in orders.items()} | {
+        "joined": "waiting",
+        "late": "merged",
+    }
+    detail = (await merchant.get(f"/v1/invitations/{known}")).json()
+    assert (detail["status"], detail["products"]) == ("scheduled", ["t1"])
+    assert [(entry["event"], entry["reason"]) for entry in detail["timeline"]][-2:] == [
+        ("order_restored", "status_not_triggering"),
+        ("products_removed", "undone"),
+    ]
 
 
 async def test_without_replan_open_invitations_keep_what_they_were_given(merchant: MerchantClient) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from invite_service.domain.decision import Reason, TraceEntry
 from invite_service.domain.invitation import Invitation, InvitationStatus, InvitedProduct, Step
 from invite_service.domain.listing import InvitationFilter
 
@@ -125,3 +126,20 @@ class BatchEffect:
     """What it became."""
     send_at: datetime
     next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEffect:
+    """What a batch update found of an order that waited, and what it left it as."""
+
+    order_id: str
+    reason: Reason
+    """Why it waited."""
+    trace: tuple[TraceEntry, ...]
+    """How that had been decided."""
+    version: int
+    """The order's, once it was decided."""
+    invitation_id: UUID | None
+    """The one it got, or joined."""
+    send_at: datetime | None
+    """What the invitation that it got was planned for; None where it got none."""

@@ -20,6 +20,8 @@ class TimelineEvent(StrEnum):
     ORDER_DECIDED = "order_decided"
     ORDER_HELD = "order_held"
     ORDER_RESUMED = "order_resumed"
+    ORDER_RESTORED = "order_restored"
+    """What a batch update had decided about it was taken back: it waits again."""
     ORDER_BECAME_INVITED = "order_became_invited"
     """The order that was invited went; this one, the oldest of the others, takes its place."""
     INVITATION_SCHEDULED = "invitation_scheduled"

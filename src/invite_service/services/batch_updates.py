@@ -162,7 +162,7 @@ class BatchUpdateService:
             matched=0,
         )
         await self._freeze(stores, merchant.id, batch, OPEN)
-        matched = await stores.batch_updates.add_waiting_orders(merchant.id, batch.id, chunk_size=CHUNK_WITH_FACTS)
+        matched = await stores.batch_orders.add_waiting(merchant.id, batch.id, chunk_size=CHUNK_WITH_FACTS)
         return replace(batch, matched=matched)
 
     async def undo(self, merchant: Merchant, batch_id: UUID, *, actor: str) -> BatchUpdate:
@@ -227,6 +227,10 @@ class BatchUpdateService:
     ) -> BatchUpdate:
         chunk_size = self._size_for(batch.change.action)
         matched = await stores.batch_updates.add(merchant_id, batch, chosen=chosen, chunk_size=chunk_size)
+        if batch.undo_of is not None:
+            matched = await stores.batch_orders.add_decided(
+                merchant_id, batch.id, undo_of=batch.undo_of, chunk_size=chunk_size
+            )
         return replace(batch, matched=matched)
 
     def _size_for(self, action: BatchAction) -> int:

@@ -25,7 +25,7 @@ from invite_service.services.batch_changes import (
     undo_each,
 )
 from invite_service.services.policy_versions import PolicyVersions
-from invite_service.services.waiting_orders import decide_waiting
+from invite_service.services.waiting_orders import decide_waiting, take_back_decisions
 from invite_service.storage.batch_updates import Chunk
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
@@ -94,6 +94,9 @@ class BatchWorkService:
     async def _do(
         self, stores: Stores, merchant: Merchant, batch: BatchUpdate, chunk: Chunk, *, now: datetime
     ) -> "_Done":
+        if chunk.order_ids and batch.undo_of is not None:
+            again = await take_back_decisions(stores, merchant, batch, chunk.order_ids, now=now)
+            return _Done(len(again.orders), again.skipped, is_due=False)
         if chunk.order_ids:
             return await self._decide_chunk(stores, merchant, batch, chunk, now=now)
         if not needs_facts(batch.change.action):
@@ -112,14 +115,13 @@ class BatchWorkService:
         decided = await decide_waiting(
             stores,
             merchant,
+            batch,
             chunk.order_ids,
             policy=policy,
             policies=self._policies,
             new_id=self._new_id,
             now=now,
         )
-        made = [invitation.id for invitation in decided.made]
-        await stores.batch_changes.keep_made(merchant.id, batch, made, at=now)
         return _Done(len(decided.orders), decided.skipped, _is_any_due(decided.made, now=now))
 
     async def _change_alike(

@@ -99,17 +99,6 @@ FROM given
 WHERE stored.merchant_id = $1 AND stored.id = ANY($5::uuid[]) AND stored.id = given.id
 """  # noqa: S608 - built from the constants above
 
-KEEP_MADE: Final = f"""
-INSERT INTO batch_update_changes (
-    merchant_id, batch_update_id, invitation_id, action, actor, at,
-    {", ".join(f"before_{name}" for name in _BEFORE)}, status, send_at, next_attempt_at
-)
-SELECT $1, $2, i.id, $3, $4, $5, {", ".join("'cancelled'" if name == "status" else f"i.{name}" for name in _BEFORE)},
-    i.status, i.send_at, i.next_attempt_at
-FROM invitations AS i
-WHERE i.merchant_id = $1 AND i.id = ANY($6::uuid[])
-"""  # noqa: S608 - built from the constants above
-
 # What they have in common comes once; both parts see the invitations as they were, as above.
 SAVE_ALIKE: Final = f"""
 WITH given AS MATERIALIZED (
@@ -279,14 +268,6 @@ class BatchChangeStore:
         """Read what a batch update did to some invitations, by invitation."""
         rows = await self._driver.fetch(READ_CHANGES, merchant_id, batch_id, list(invitation_ids))
         return {row[0]: _effect_from_row(row) for row in rows}
-
-    async def keep_made(
-        self, merchant_id: MerchantId, batch: BatchUpdate, invitation_ids: Collection[UUID], *, at: datetime
-    ) -> None:
-        """Keep which invitations a batch update has made, as if each had been cancelled before: so an undo ends it."""
-        await self._driver.execute(
-            KEEP_MADE, merchant_id, batch.id, batch.change.action, batch.created_by, at, list(invitation_ids)
-        )
 
 
 def _taken_out(change: InvitationChange) -> str | None:

@@ -55,25 +55,6 @@ _CHANGED_BY: Final = """
 SELECT c.invitation_id AS id FROM batch_update_changes AS c WHERE c.merchant_id = $1 AND c.batch_update_id = $8
 """
 
-# Numbered after every chunk of invitations, so that these are planned again before an order joins one.
-ADD_WAITING_ORDERS: Final = """
-WITH frozen AS (
-    INSERT INTO batch_update_chunks (merchant_id, batch_update_id, number, invitation_ids, order_ids, changed, skipped)
-    SELECT $1, $2, $4 + waiting.place / $3, '{}', array_agg(waiting.order_id ORDER BY waiting.place), 0, '{}'
-    FROM (
-        SELECT o.order_id, (row_number() OVER (ORDER BY o.purchased_at, o.order_id) - 1)::int4 AS place
-        FROM orders AS o
-        WHERE o.merchant_id = $1 AND o.outcome = 'waiting'
-    ) AS waiting
-    GROUP BY waiting.place / $3
-    RETURNING cardinality(order_ids) AS size
-)
-UPDATE batch_updates AS b
-SET matched = b.matched + (SELECT COALESCE(sum(size), 0) FROM frozen)
-WHERE b.merchant_id = $1 AND b.id = $2
-RETURNING matched
-"""
-
 # Without the progress: what a worker reads before every chunk must not count all of them.
 FIND_ASKED: Final = """
 SELECT b.id, b.action, b.day, b.shift_days, b.policy_version, b.chosen_by, b.undo_of, b.matched, b.created_at,
@@ -140,9 +121,6 @@ WHERE merchant_id = $1 AND id = $2 AND finished_at IS NULL AND NOT EXISTS (
 RETURNING id
 """
 
-FIRST_OF_ORDERS: Final = 1_000_000_000
-"""The number of the first chunk of orders: far beyond the last of invitations."""
-
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -151,7 +129,7 @@ class Chunk:
     number: int
     invitation_ids: Sequence[UUID]
     order_ids: Sequence[str] = ()
-    """Orders that wait and are to be decided."""
+    """Orders that wait and are to be decided, or were decided and are to wait again."""
 
 
 class BatchUpdateStore:
@@ -192,13 +170,6 @@ class BatchUpdateStore:
             matched: int = await self._driver.fetchval(ADD_BATCH_UPDATE.format(chosen=statement), *parameters)
         except asyncpg.UniqueViolationError as error:
             raise TransactionConflictError("Somebody else undoes the same batch update.") from error
-        return matched
-
-    async def add_waiting_orders(self, merchant_id: MerchantId, batch_id: UUID, *, chunk_size: int) -> int:
-        """Freeze the orders that wait, to be decided by purchase; gives how much the batch update is about by now."""
-        matched: int = await self._driver.fetchval(
-            ADD_WAITING_ORDERS, merchant_id, batch_id, chunk_size, FIRST_OF_ORDERS
-        )
         return matched
 
     async def get(self, merchant_id: MerchantId, batch_id: UUID) -> BatchUpdate:

@@ -11,6 +11,7 @@ from invite_service.storage.account_health import AccountHealthStore
 from invite_service.storage.account_insights import AccountInsightStore
 from invite_service.storage.attempts import AttemptStore
 from invite_service.storage.batch_changes import BatchChangeStore
+from invite_service.storage.batch_orders import BatchOrderStore
 from invite_service.storage.batch_updates import BatchUpdateStore
 from invite_service.storage.branding import BrandingStore
 from invite_service.storage.channels import ChannelStore
@@ -191,6 +192,11 @@ class Stores:
     def batch_changes(self) -> BatchChangeStore:
         """What batch updates change."""
         return BatchChangeStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def batch_orders(self) -> BatchOrderStore:
+        """Orders that batch updates decide."""
+        return BatchOrderStore(self._driver)
 
     @cached_property
     def batch_updates(self) -> BatchUpdateStore:

@@ -1015,6 +1015,22 @@ batch_update_changes = Table(
     comment="Append-only: what a batch update found and made of an invitation; read as part of its timeline.",
 )
 
+batch_update_orders = Table(
+    "batch_update_orders",
+    metadata,
+    _merchant(),
+    Column("batch_update_id", Uuid, nullable=False),
+    _text("order_id"),
+    _text("before_reason"),
+    Column("before_trace", JSON, nullable=False),
+    Column("version", Integer, nullable=False),
+    # The invitation that it got or joined, and what one that it got was planned for.
+    Column("invitation_id", Uuid, nullable=True),
+    _instant("send_at", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "batch_update_id", "order_id"),
+    ForeignKeyConstraint(["merchant_id", "batch_update_id"], ["batch_updates.merchant_id", "batch_updates.id"]),
+    comment="Append-only: orders that waited and that a batch update decided, as they were and were left.",
+)
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
