@@ -43,6 +43,7 @@ from invite_service.services.channel_providers import StoredProviders
 from invite_service.services.channels import ChannelService
 from invite_service.services.contact_hashes import ContactHashes
 from invite_service.services.credentials import CredentialService
+from invite_service.services.customers import CustomerService
 from invite_service.services.doubts import DoubtService
 from invite_service.services.event_effects import EventEffects
 from invite_service.services.event_readers import StoredEventReaders
@@ -479,6 +480,10 @@ class Factory:
         context = self._context
         hashes = ContactHashes(context.settings.secret_key.get_secret_value())
         return SuppressionService(context.database, hashes=hashes, clock=context.clock)
+
+    def create_customers(self) -> CustomerService:
+        """Make the service for what customers ask about their data."""
+        return CustomerService(self._context.database, clock=self._context.clock, new_id=new_id)
 
     def create_branding(self) -> BrandingService:
         """Make the service for branding."""

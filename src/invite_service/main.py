@@ -18,6 +18,7 @@ from invite_service.api import (
     batch_updates,
     branding,
     channels,
+    customers,
     documentation,
     insights,
     invitations,
@@ -52,6 +53,7 @@ from invite_service.api.schemas.batch import BatchRequest
 from invite_service.api.schemas.batch_update import BatchUpdateRequest
 from invite_service.api.schemas.branding import BrandingRequest
 from invite_service.api.schemas.channel import ChannelRequest
+from invite_service.api.schemas.customer import EraseRequest, ExportRequest
 from invite_service.api.schemas.invitation import RescheduleRequest
 from invite_service.api.schemas.merchant import ApiKeyRequest, MerchantRequest
 from invite_service.api.schemas.order import OrderRequest
@@ -104,6 +106,7 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     texts.router,
     channels.router,
     suppressions.router,
+    customers.router,
     provider_events.router,
     publishing.router,
     ratings.router,
@@ -148,6 +151,8 @@ _BODIES: Final = (
     SimulationRequest,
     SubjectRequest,
     SuppressionsRequest,
+    ExportRequest,
+    EraseRequest,
     TextRequest,
     VoteRequest,
     WebhookEndpointRequest,

@@ -53,6 +53,8 @@ CALLS = [
     ("POST", "/v1/suppressions/import", Scope.SUPPRESSIONS_WRITE),
     ("DELETE", "/v1/suppressions", Scope.SUPPRESSIONS_WRITE),
     ("DELETE", f"/v1/suppressions/{uuid4()}", Scope.SUPPRESSIONS_WRITE),
+    ("POST", "/v1/customers/export", Scope.CUSTOMERS_READ),
+    ("POST", "/v1/customers/erase", Scope.CUSTOMERS_WRITE),
     ("GET", "/v1/publishing", Scope.PUBLISHING_READ),
     ("PATCH", "/v1/publishing", Scope.PUBLISHING_WRITE),
     ("GET", "/v1/publishing/versions", Scope.PUBLISHING_READ),

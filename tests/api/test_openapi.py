@@ -12,6 +12,7 @@ from invite_service.api.examples import EXAMPLES
 from invite_service.api.schemas.batch import BatchRequest
 from invite_service.api.schemas.branding import BrandingRequest
 from invite_service.api.schemas.channel import ChannelRequest
+from invite_service.api.schemas.customer import EraseRequest, ExportRequest
 from invite_service.api.schemas.decision import DecisionResponse
 from invite_service.api.schemas.insight import ReconciliationResponse
 from invite_service.api.schemas.invitation import InvitationResponse, RescheduleRequest
@@ -37,6 +38,8 @@ EXAMPLED = {
         ChannelRequest,
         ClockRequest,
         DecisionResponse,
+        EraseRequest,
+        ExportRequest,
         InvitationResponse,
         MerchantRequest,
         OrderRequest,

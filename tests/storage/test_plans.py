@@ -9,6 +9,7 @@ import pytest
 
 from invite_service.storage.attempts import FIND_LAST, RECORD
 from invite_service.storage.contacts import LOCK_CONTACTS
+from invite_service.storage.customers import FIND_CUSTOMER
 from invite_service.storage.database import Database
 from invite_service.storage.decisions import Decisions, DecisionStore
 from invite_service.storage.explanations import LIST_PRODUCT_NAMES, LIST_SAVINGS
@@ -142,6 +143,7 @@ STATEMENTS = {
     "read history": READ_HISTORY,
     "lock contacts": LOCK_CONTACTS,
     "list suppressions": LIST_SUPPRESSIONS,
+    "find customer": FIND_CUSTOMER,
     "find order": FIND_ORDER,
     "find invitation": FIND_INVITATION,
     "lock invitations": LOCK_INVITATIONS,

@@ -62,6 +62,7 @@ STATUS_BY_CODE: Final = {
     "suppression_not_found": HTTPStatus.NOT_FOUND,
     "support_case_not_found": HTTPStatus.NOT_FOUND,
     "token_not_found": HTTPStatus.NOT_FOUND,
+    "too_many_orders": HTTPStatus.CONFLICT,
     "too_old_to_change": HTTPStatus.CONFLICT,
     "undo_refused": HTTPStatus.CONFLICT,
     "unexpected_count": HTTPStatus.CONFLICT,

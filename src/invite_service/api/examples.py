@@ -117,6 +117,8 @@ EXAMPLES: Final[dict[str, Any]] = {
         },
     },
     "RescheduleRequest": {"date": "2026-03-20"},
+    "ExportRequest": {"contact": "kari@example.com"},
+    "EraseRequest": {"contact": "kari@example.com", "keep_reviews": False},
     "SubjectRequest": {"contact": "kari@example.com"},
     "SuppressionsRequest": {
         "suppressions": [

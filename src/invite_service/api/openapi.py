@@ -66,6 +66,7 @@ _TAGS: Final = (
     {"name": "branding", "description": "How messages and pages look, and who they say they are from."},
     {"name": "texts", "description": "A merchant's own words in messages and on pages, every version kept."},
     {"name": "suppressions", "description": "Who must not be written to, and why."},
+    {"name": "customers", "description": "What customers may ask about their data: a copy, and that it is erased."},
     {"name": "channels", "description": "Providers, senders and prices, and whether a channel is open."},
     {"name": "provider events", "description": "For the providers that messages leave through."},
     {"name": "publishing", "description": "How ratings and reviews get published, every version kept."},

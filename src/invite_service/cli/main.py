@@ -24,6 +24,7 @@ _PLACES: Final = {
     "invitations": "invitations:app",
     "batch-updates": "batch_updates:app",
     "orders": "orders:app",
+    "customers": "customers:app",
 }
 """Where each command is, in the order of the help: a module of this package, and a function or a group in it."""
 

@@ -270,7 +270,10 @@ class HistoryStore:
         invitation_rows = [row for row in rows if row[0] == _INVITATION]
         invitations = [invitation_from_row(row[_INVITATION_START:_PLACE]) for row in invitation_rows]
         by_key |= {self._keys.key(invitation.contact): invitation.contact for invitation in invitations}
-        found = [row[_SUPPRESSION_START:] for row in rows if row[0] == _SUPPRESSION]
+        # A contact that nothing tells any more is an erased customer's: it keeps nobody else from anything.
+        found = [
+            row[_SUPPRESSION_START:] for row in rows if row[0] == _SUPPRESSION and row[_SUPPRESSION_START] in by_key
+        ]
         suppressions: Sequence[Suppression] = suppressions_from_rows(found, by_key) if found else ()
         if any(row[0] == _WILDCARDS for row in rows):
             all_contacts = set(contacts).union(

@@ -26,6 +26,9 @@ SELECT merchants.id, $2, $3, $4, $5, $6, $7, $8, $9, ($10::text)::jsonb,
        )
 FROM merchants
 WHERE merchants.id = $1
+  AND NOT EXISTS (
+      SELECT FROM invitations AS i WHERE i.merchant_id = $1 AND i.id = $3 AND i.status = 'erased'
+  )
 ON CONFLICT (merchant_id, id) DO NOTHING
 """
 
@@ -67,7 +70,7 @@ class MailboxStore:
         self._driver = driver
 
     async def keep(self, message: Message, *, real_now: datetime) -> None:
-        """Keep a message under its attempt's id; keeping it again changes nothing."""
+        """Keep a message under its attempt's id, unless the customer was erased; keeping it again changes nothing."""
         await self._driver.execute(
             KEEP_MESSAGE,
             message.merchant_id,

@@ -216,10 +216,14 @@ class RatingStore:
         """
         if lock:
             await self._driver.fetch(LOCK_RATING, merchant_id, rating_id)
-        found = await self._list_by_id(merchant_id, [rating_id])
+        found = await self.list_by_id(merchant_id, [rating_id])
         if not found:
             raise RatingNotFoundError("No rating of that id exists.")
         return found[0]
+
+    async def list_by_id(self, merchant_id: MerchantId, rating_ids: Sequence[UUID]) -> list[Rating]:
+        """List ratings by their ids; unknown ones are left out."""
+        return [rating_from_row(row) for row in await self._driver.fetch(LIST_BY_ID, merchant_id, rating_ids)]
 
     async def get_shown(self, merchant_id: MerchantId, rating_id: UUID) -> ShownRating:
         """Get a rating as lists have it; raises like `get`."""
@@ -242,7 +246,7 @@ class RatingStore:
     async def lock_due(self, merchant_id: MerchantId, *, due_by: datetime, limit: int) -> list[Rating]:
         """Lock the first ratings to be published by an instant of the merchant's time, but for those others hold."""
         locked = await self._driver.fetch(LOCK_DUE, merchant_id, due_by, limit)
-        return await self._list_by_id(merchant_id, [row["id"] for row in locked]) if locked else []
+        return await self.list_by_id(merchant_id, [row["id"] for row in locked]) if locked else []
 
     async def save(self, merchant_id: MerchantId, changes: Sequence[RatingChange], *, zone: str) -> None:
         """Write ratings that this transaction has locked, or that are new to an invitation it has, and count them.
@@ -275,9 +279,6 @@ class RatingStore:
         """Count the ratings of which stars or text were rejected, by why."""
         rows = await self._driver.fetch(COUNT_REJECTED, merchant_id)
         return {RejectReason(reason): count for reason, count in rows}
-
-    async def _list_by_id(self, merchant_id: MerchantId, rating_ids: Sequence[UUID]) -> list[Rating]:
-        return [rating_from_row(row) for row in await self._driver.fetch(LIST_BY_ID, merchant_id, rating_ids)]
 
     async def _list_shown(self, conditions: Conditions, *, ascending: bool) -> list[ShownRating]:
         statement = LIST_SHOWN.format(conditions=conditions, direction="ASC" if ascending else "DESC")

@@ -18,9 +18,12 @@ from invite_service.storage.channels import ChannelStore
 from invite_service.storage.circuits import CircuitStore
 from invite_service.storage.clocks import ClockStore
 from invite_service.storage.contacts import ContactKeys, ContactStore
+from invite_service.storage.customer_records import CustomerRecordStore
+from invite_service.storage.customers import CustomerStore
 from invite_service.storage.decisions import DecisionStore
 from invite_service.storage.doubts import DoubtStore
 from invite_service.storage.driver import Driver
+from invite_service.storage.erasures import ErasureStore
 from invite_service.storage.explanations import ExplanationStore
 from invite_service.storage.history import HistoryStore
 from invite_service.storage.idempotency import IdempotencyStore
@@ -117,6 +120,21 @@ class Stores:
     def contacts(self) -> ContactStore:
         """Contacts."""
         return ContactStore(self._driver, self._contact_keys)
+
+    @cached_property
+    def customers(self) -> CustomerStore:
+        """Who is behind contacts."""
+        return CustomerStore(self._driver)
+
+    @cached_property
+    def customer_records(self) -> CustomerRecordStore:
+        """Everything that is kept of a customer."""
+        return CustomerRecordStore(self._driver)
+
+    @cached_property
+    def erasures(self) -> ErasureStore:
+        """Taking personal data away."""
+        return ErasureStore(self._driver)
 
     @cached_property
     def suppressions(self) -> SuppressionStore:

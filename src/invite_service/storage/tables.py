@@ -302,6 +302,28 @@ suppressions = Table(
     Index("suppressions_wildcards_idx", "merchant_id", postgresql_where="kind = 'domain'"),
 )
 
+erasures = Table(
+    "erasures",
+    metadata,
+    _merchant(),
+    Column("id", Uuid, nullable=False),
+    Column("contact_key", LargeBinary, nullable=False),
+    # The merchant's clock.
+    _instant("erased_at"),
+    _text("erased_by"),
+    Column("keeps_reviews", Boolean, nullable=False),
+    Column("contacts", Integer, nullable=False),
+    Column("orders", Integer, nullable=False),
+    Column("invitations", Integer, nullable=False),
+    Column("ratings", Integer, nullable=False),
+    Column("reviews", Integer, nullable=False),
+    Column("pictures", Integer, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    ForeignKeyConstraint(["merchant_id", "contact_key"], ["contacts.merchant_id", "contacts.contact_key"]),
+    Index(None, "merchant_id", "contact_key", "id"),
+    comment="Append-only: whose data were erased, when and by whom; of the customer only a contact's key.",
+)
+
 products = Table(
     "products",
     metadata,

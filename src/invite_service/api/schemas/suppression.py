@@ -50,6 +50,14 @@ _MISFITS: Final = {
 }
 
 
+def read_contact(text: str) -> tuple[Subject | None, list[Fault]]:
+    """Read what a posted contact stands for, or say what is wrong with it."""
+    read = read_subject(text)
+    if read.fault is None:
+        return read.subject, []
+    return None, [Fault("/contact", read.fault, _UNREADABLE[read.fault])]
+
+
 class SubjectRequest(BaseModel):
     """A contact, in clear or as the hash that this service showed; never in an address."""
 
@@ -73,10 +81,7 @@ class SubjectRequest(BaseModel):
         if (self.contact is None) is (self.hash is None):
             return None, [Fault("/contact", "missing", "Give either a contact or a hash.")]
         if self.contact is not None:
-            read = read_subject(self.contact)
-            if read.fault is None:
-                return read.subject, []
-            return None, [Fault("/contact", read.fault, _UNREADABLE[read.fault])]
+            return read_contact(self.contact)
         assert self.hash is not None
         subject = read_hash(self.hash)
         if subject is None:
