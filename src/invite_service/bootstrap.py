@@ -34,6 +34,7 @@ from invite_service.rules.paces import Pace, compute_pace
 from invite_service.services.access import AccessService
 from invite_service.services.account_health import AccountHealthService
 from invite_service.services.account_insights import AccountInsightService
+from invite_service.services.accounts import AccountReader
 from invite_service.services.approvals import ApprovalService
 from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.batch_work import BatchWorkService
@@ -62,6 +63,7 @@ from invite_service.services.merchants import MerchantService
 from invite_service.services.notice_writing import NoticeWriter
 from invite_service.services.notices import NoticeService
 from invite_service.services.orders import OrderService
+from invite_service.services.pacing import Pacing
 from invite_service.services.pictures import PICTURES_PER_MINUTE, PictureRoom, PictureService
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
@@ -502,6 +504,7 @@ class Factory:
             public_base_url=context.settings.public_base_url,
             sender=_sender_defaults(context.settings),
             outlets=context.outlets,
+            pacing=self._create_pacing(),
             clock=context.clock,
             new_id=new_id,
         )
@@ -562,7 +565,8 @@ class Factory:
             context.database,
             outlets=context.outlets,
             writer=context.notice_writer,
-            texts=context.text_versions,
+            accounts=AccountReader(policies=context.policy_versions, texts=context.text_versions),
+            calls=self._create_single_calls(),
             clock=context.clock,
             new_id=new_id,
         )
@@ -624,13 +628,20 @@ class Factory:
             writer=context.writer,
             policies=context.policy_versions,
             texts=context.text_versions,
-            calls=SingleCalls(context.database, clock=context.clock),
+            calls=self._create_single_calls(),
             clock=context.clock,
             new_id=new_id,
         )
         return DoubtService(
             context.database, outlets=context.outlets, same_key=same_key, bell=context.bell, clock=context.clock
         )
+
+    def _create_pacing(self) -> Pacing:
+        context = self._context
+        return Pacing(context.database, shared=_paces(context.settings), clock=context.clock)
+
+    def _create_single_calls(self) -> SingleCalls:
+        return SingleCalls(self._context.database, pacing=self._create_pacing(), clock=self._context.clock)
 
     def create_webhooks(self) -> WebhookService:
         """Make the service for what merchants' systems are told.

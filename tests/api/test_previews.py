@@ -267,3 +267,20 @@ async def test_without_a_provider_it_says_so(merchant: MerchantClient) -> None:
     answer = await merchant.post(SEND, {"text": "service", "language": "en", "to": "me@gifts.example"})
     assert answer.status_code == 200, answer.text
     assert (answer.json()["outcome"], answer.json()["reason"]) == ("misconfigured", "no_provider")
+
+
+async def test_test_message_keeps_to_the_limit_of_its_channel(merchant: MerchantClient) -> None:
+    await brand(merchant, reply_to="me@gifts.example")
+    limited = await merchant.request("PUT", "/v1/channels/email", json={"max_per_hour": 1}, headers={"If-Match": "*"})
+    assert limited.status_code == 200, limited.text
+    asked = {"text": "service", "language": "en", "to": "me@gifts.example"}
+    assert (await merchant.post(SEND, asked)).status_code == 200
+    refused = await merchant.post(SEND, asked)
+    assert refused.status_code == 429
+    assert refused.json() == make_problem(
+        "quota_exceeded",
+        429,
+        "As many messages have left as the limit of the channel, or of the installation, lets through.",
+        request_id=ANY,
+    )
+    assert 3590 <= int(refused.headers["retry-after"]) <= 3601

@@ -9,12 +9,14 @@ import pytest
 from invite_service.domain.branding import Branding
 from invite_service.domain.errors import ActionRefusedError, InvalidInputError
 from invite_service.domain.feedback import Rating
+from invite_service.domain.invitation import Channel
 from invite_service.domain.message import Message, Notice
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.texts import MerchantText, TextName
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.base import Sender
 from invite_service.providers.doubles import FakeSender, RecordingSender
+from invite_service.rules.paces import Pace
 from invite_service.services.replies import ReplyService
 from invite_service.services.texts import TextService
 from tests.services.test_approvals import MONDAY, ApprovalHouse
@@ -172,7 +174,6 @@ def answer(outcome: OutcomeWord, **changes: Any) -> Receipt:
     ("receipt", "status", "wait"),
     [
         (answer(OutcomeWord.NOT_SENT), "waiting", timedelta(minutes=1)),
-        (answer(OutcomeWord.MISCONFIGURED), "waiting", timedelta(minutes=1)),
         (answer(OutcomeWord.RATE_LIMITED, retry_after=timedelta(seconds=30)), "waiting", timedelta(seconds=30)),
         (answer(OutcomeWord.REJECTED), "failed", None),
         (answer(OutcomeWord.UNKNOWN), "in_doubt", None),
@@ -194,6 +195,61 @@ async def test_providers_answer_decides_what_follows(
     else:
         shop.house.clock.now += timedelta(days=1)
         assert await shop.send(sender) == 0
+
+
+async def test_refused_settings_pause_the_channel_and_count_no_try(shop: NoticeHouse) -> None:
+    [rating] = await shop.leave(await shop.ask(), stars("mug", 4, "Nice."))
+    await shop.reply(rating, "Thank you!")
+    sender = FakeSender([answer(OutcomeWord.MISCONFIGURED)])
+    assert await shop.send(sender) == 0
+    shop.house.clock.now += timedelta(minutes=5)
+    assert await shop.send(sender) == 0
+    assert len(sender.messages) == 1
+    [[channel, reason]] = await shop.house.rows("SELECT channel, paused_reason FROM channels")
+    assert (channel, reason) == ("email", "said_so")
+    [[tries]] = await shop.house.rows("SELECT tries FROM notices")
+    await shop.house.rows("UPDATE channels SET paused_at = NULL, paused_reason = NULL")
+    shop.house.clock.now += timedelta(minutes=5)
+    assert (tries, await shop.send(sender)) == (0, 1)
+
+
+async def ask_many(shop: NoticeHouse, count: int) -> None:
+    """Have as many customers hear of a reply."""
+    for number in range(count):
+        invitation = await shop.ask(order_id=f"B{number}", email=f"b{number}@example.com")
+        [rating] = await shop.leave(invitation, stars("mug", 4, "Nice."))
+        await shop.reply(rating, "Thank you!")
+
+
+async def test_notices_wait_for_the_limits_that_all_messages_keep_to(shop: NoticeHouse) -> None:
+    await ask_many(shop, 4)
+    await shop.house.rows(
+        "INSERT INTO channel_settings (merchant_id, channel, version, max_per_hour) VALUES ($1, 'email', 1, 60)",
+        shop.house.merchant.id,
+    )
+    sender = RecordingSender()
+    notices = shop.house.notices(sender, paces={Channel.EMAIL: Pace(10.0)})
+    sent = []
+    for seconds in (0, 59, 2, 61, 61):
+        shop.house.clock.now += timedelta(seconds=seconds)
+        sent.append(await notices.send_due(shop.house.merchant.id))
+    assert sent == [1, 0, 1, 1, 1]
+    waited = await shop.house.rows("SELECT status, tries FROM notices")
+    assert [tuple(row) for row in waited] == [("sent", 0)] * 4
+
+
+async def test_notices_open_the_circuit_and_wait_for_it(shop: NoticeHouse) -> None:
+    await ask_many(shop, 7)
+    sender = FakeSender([answer(OutcomeWord.NOT_SENT)] * 5, max_in_flight=1)
+    notices = shop.house.notices(sender)
+    assert await notices.send_due(shop.house.merchant.id) == 0
+    assert len(sender.messages) == 5
+    shop.house.clock.now += timedelta(seconds=29)
+    assert await notices.send_due(shop.house.merchant.id) == 0
+    assert len(sender.messages) == 5
+    shop.house.clock.now += timedelta(minutes=2)
+    assert await notices.send_due(shop.house.merchant.id) >= 1
+    assert await shop.house.rows("SELECT 1 FROM provider_circuits") == []
 
 
 async def test_unclear_answer_is_asked_again_with_the_same_key_where_keys_are_honoured(shop: NoticeHouse) -> None:

@@ -274,3 +274,17 @@ async def test_message_in_doubt_at_the_windows_end_is_sent_when_the_next_one_ope
     opens_at = ends_at + timedelta(hours=22)
     assert opens_at <= house.clock.now < opens_at + timedelta(minutes=10)
     assert [message.message_id for message in again.messages] == [(await house.attempts())[0]["message_id"]]
+
+
+async def test_repeats_wait_for_the_limits_that_all_messages_keep_to(house: SendingHouse) -> None:
+    await leave_two_in_doubt(house)
+    await house.rows(
+        "INSERT INTO channel_settings (merchant_id, channel, version, max_per_hour) VALUES ($1, 'email', 1, 60)",
+        house.merchant.id,
+    )
+    again, settled = make_sender(), []
+    doubts = house.doubts(again)
+    for seconds in (0, 59, 2):
+        house.clock.advance(timedelta(seconds=seconds))
+        settled.append(await doubts.look_up(house.merchant.id))
+    assert settled == [1, 0, 1]

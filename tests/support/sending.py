@@ -20,6 +20,7 @@ from invite_service.providers.base import Sender
 from invite_service.rendering.message import SenderDefaults
 from invite_service.rendering.preparing import EmailSender
 from invite_service.rules.paces import Pace
+from invite_service.services.accounts import AccountReader
 from invite_service.services.channel_providers import (
     NO_PROVIDER,
     ProviderUnusableError,
@@ -36,6 +37,7 @@ from invite_service.services.lines import Lines
 from invite_service.services.notice_writing import NoticeWriter
 from invite_service.services.notices import NoticeService
 from invite_service.services.outlets import Outlet
+from invite_service.services.pacing import Pacing
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.same_key import SameKeyService
 from invite_service.services.sealing import CredentialSeal
@@ -185,13 +187,28 @@ class SendingHouse:
             lines=Lines(paces or {}),
         )
 
-    def notices(self, email: Sender | None = None, *, sms: Sender | None = None) -> NoticeService:
+    def pacing(self, paces: Mapping[Channel, Pace] | None = None) -> Pacing:
+        """Make what gives single messages their tokens, at these paces of the installation's providers."""
+        return Pacing(self.database, shared=paces or {}, clock=self.clock)
+
+    def single_calls(self, paces: Mapping[Channel, Pace] | None = None) -> SingleCalls:
+        """Make what admits calls one at a time."""
+        return SingleCalls(self.database, pacing=self.pacing(paces), clock=self.clock)
+
+    def notices(
+        self,
+        email: Sender | None = None,
+        *,
+        sms: Sender | None = None,
+        paces: Mapping[Channel, Pace] | None = None,
+    ) -> NoticeService:
         """Make the service that sends what follows an answer through these."""
         return NoticeService(
             self.database,
             outlets=make_outlets(email, sms),
             writer=NoticeWriter(TokenSigner({0: SECRET.encode()}, current=0), public_base_url=BASE_URL, sender=SENDERS),
-            texts=self.texts,
+            accounts=AccountReader(policies=self.policies, texts=self.texts),
+            calls=self.single_calls(paces),
             clock=self.clock,
             new_id=new_id,
         )
@@ -203,7 +220,7 @@ class SendingHouse:
             writer=make_writer(),
             policies=self.policies,
             texts=self.texts,
-            calls=SingleCalls(self.database, clock=self.clock),
+            calls=self.single_calls(),
             clock=self.clock,
             new_id=new_id,
         )

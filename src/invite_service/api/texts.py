@@ -147,7 +147,8 @@ async def preview_text(request: Request, caller: ReadsTexts, services: Services)
         "send_test_message",
         "Send a text to oneself",
         description="To one of the branding's own addresses, through the provider that real messages leave by, "
-        "marked as a test; at most 20 an hour. Makes no invitation; its links lead nowhere.",
+        "marked as a test; at most 20 an hour, and 429 while a limit of the channel lets nothing leave. Makes no "
+        "invitation; its links lead nowhere.",
         takes=SendTestRequest,
         answers={OK: SentTestResponse},
         problems=["order_not_found"],

@@ -36,6 +36,8 @@ class ShutReason(StrEnum):
     """The provider fails; one message at a time finds out whether it still does."""
     RATE_LIMITED = "rate_limited"
     """The provider asked to wait."""
+    PACED = "paced"
+    """As many as may have left: a limit of the merchant, or of the installation's provider."""
 
 
 @dataclass(frozen=True, slots=True)

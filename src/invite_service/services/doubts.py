@@ -254,7 +254,8 @@ class DoubtService:
             answer = await self._same_key.repeat(outlet, merchant.id, doubt)
         if isinstance(answer, Withheld):
             # The look was none: what a closed window keeps back is to be called about as soon as it opens.
-            self._not_before[doubt.id] = self._clock() + WITHHELD_WAIT
+            later = self._clock() + WITHHELD_WAIT
+            self._not_before[doubt.id] = later if answer.shut is None else min(later, answer.shut.until)
             return Asked.NOT_ASKED if answer.shut is None else Asked.FAILED
         if answer is None:
             self._remember(doubt)

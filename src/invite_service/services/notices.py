@@ -4,34 +4,38 @@ Each is leased, written, noted as started in a transaction of its own, handed ov
 died had started is in doubt, and is not sent again.
 """
 
+import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
 
-from invite_service.domain.branding import Branding
-from invite_service.domain.channel import UNSET_CHANNEL, ChannelState, Price, signed_by
+from invite_service.domain.channel import Price
 from invite_service.domain.decision import JsonFigure
 from invite_service.domain.errors import InvitationNotFoundError
 from invite_service.domain.feedback import Rating
-from invite_service.domain.invitation import Channel, Invitation, InvitationStatus
+from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.message import Message, Notice
 from invite_service.domain.notice import NoticeStatus, QueuedNotice
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
-from invite_service.rendering.own_texts import OwnTexts
+from invite_service.rules.circuits import Shut
 from invite_service.rules.notices import decide_notice_retry
 from invite_service.rules.suppressions import SuppressedContacts
+from invite_service.services.accounts import AccountReader
 from invite_service.services.channel_providers import ProviderUnusableError
+from invite_service.services.claim import Account, Claim
+from invite_service.services.conclusions import WORKER
 from invite_service.services.notice_writing import NoticeWriter, Unwanted, WrittenFor
-from invite_service.services.outlets import Outlet, Outlets
+from invite_service.services.outlets import Outlets
 from invite_service.services.same_key import send_surely
-from invite_service.services.text_versions import TextVersions
+from invite_service.services.single_calls import SingleCalls
 from invite_service.storage.database import Database
 from invite_service.storage.stores import Stores
 
@@ -43,7 +47,20 @@ BATCH_SIZE: Final = 50
 LEASE_SECONDS: Final = 120
 """How long a call may take, and longer than any does."""
 
-WORKER: Final = "worker"
+AT_ONCE: Final = 4
+"""Notices of a merchant that are sent at the same time."""
+
+TURN_SECONDS: Final = 20.0
+"""After which a merchant's turn begins no further call; the last may take a call's time more."""
+
+PLACE_SECONDS: Final = 2.0
+"""How long a call waits for one of the places for open calls, which batches of the worker may hold."""
+
+BUSY_WAIT: Final = timedelta(seconds=5)
+"""Before a notice that found no place is tried again."""
+
+USUAL_WAIT: Final = timedelta(minutes=5)
+"""Before a notice is tried again that nobody says more of."""
 
 _EVENTS: Final[Mapping[NoticeStatus, TimelineEvent]] = {
     NoticeStatus.SENT: TimelineEvent.NOTICE_SENT,
@@ -77,23 +94,6 @@ async def queue_notice(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """What a merchant's notices leave by."""
-
-    merchant: Merchant
-    branding: Branding
-    own_texts: OwnTexts
-    channels: Mapping[Channel, ChannelState]
-
-    def state_of(self, channel: Channel) -> ChannelState:
-        return self.channels.get(channel, UNSET_CHANNEL)
-
-    @property
-    def is_paused(self) -> bool:
-        return self.merchant.paused_at is not None
-
-
 class NoticeService:
     """Sends what was queued."""
 
@@ -103,7 +103,8 @@ class NoticeService:
         *,
         outlets: Outlets,
         writer: NoticeWriter,
-        texts: TextVersions,
+        accounts: AccountReader,
+        calls: SingleCalls,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
     ) -> None:
@@ -111,7 +112,8 @@ class NoticeService:
         self._database = database
         self._outlets = outlets
         self._writer = writer
-        self._texts = texts
+        self._accounts = accounts
+        self._calls = calls
         self._clock = clock
         self._new_id = new_id
 
@@ -124,9 +126,13 @@ class NoticeService:
         return sorted({*due, *expired})
 
     async def send_due(self, merchant_id: MerchantId) -> int:
-        """Settle what dead processes left, send the merchant's due notices, and tell how many left."""
+        """Settle what dead processes left, send the merchant's due notices, and tell how many left.
+
+        Some are sent at once. What no call has begun for after `TURN_SECONDS` is left to the next turn.
+        """
         await self._settle_expired(merchant_id)
-        sent = 0
+        loop, sent = asyncio.get_running_loop(), 0
+        until = loop.time() + TURN_SECONDS
         while True:
             token = self._new_id()
             async with self._database.transaction() as stores:
@@ -140,9 +146,30 @@ class NoticeService:
                 )
                 if not claimed:
                     return sent
-                account = await self._read_account(stores, merchant_id)
-            for notice in claimed:
-                sent += await self._send(account, notice, token=token)
+                account = await self._accounts.read(stores, merchant_id)
+            claim = Claim(account, token, database=self._database, clock=self._clock, new_id=self._new_id)
+            waiting = deque(claimed)
+            async with asyncio.TaskGroup() as group:
+                turns = [
+                    group.create_task(self._send_on(claim, waiting, until=until))
+                    for _ in range(min(AT_ONCE, len(claimed)))
+                ]
+            sent += sum(turn.result() for turn in turns)
+            for notice in waiting:
+                await self._finish(claim, self._wait(notice, reason=notice.reason, wait=timedelta(0)))
+            if loop.time() >= until:
+                return sent
+
+    async def _send_on(self, claim: Claim, waiting: deque[QueuedNotice], *, until: float) -> int:
+        sent = 0
+        while waiting and asyncio.get_running_loop().time() < until:
+            notice = waiting.popleft()
+            try:
+                sent += await self._send(claim, notice)
+            except Exception:
+                # The calls beside it must not end without an answer; this one is settled when its lease expires.
+                log.exception("Failed to send a notice", merchant_id=claim.merchant.id, notice_id=str(notice.id))
+        return sent
 
     async def _settle_expired(self, merchant_id: MerchantId) -> None:
         async with self._database.transaction() as stores:
@@ -153,61 +180,73 @@ class NoticeService:
                 entries = [_entry(merchant, notice, at=merchant.now(real_now)) for notice in settled]
                 await stores.timeline.add(merchant_id, [entry for entry in entries if entry is not None])
 
-    async def _send(self, account: _Account, notice: QueuedNotice, *, token: UUID) -> bool:
+    async def _send(self, claim: Claim, notice: QueuedNotice) -> bool:
         """Send one notice; True when a provider took it."""
-        written = await self._write(account, notice)
+        written = await self._write(claim.account, notice)
         if isinstance(written, Unwanted):
             skipped = replace(notice, status=NoticeStatus.SKIPPED, reason=written.reason, next_attempt_at=None)
-            await self._finish(account, skipped, token=token)
+            await self._finish(claim, skipped)
             return False
         if written.own_text_fault is not None:
             log.warning(
                 "Wrote a notice in the catalogue's words",
-                merchant_id=account.merchant.id,
+                merchant_id=claim.merchant.id,
                 notice=notice.notice,
                 text_version=written.own_text_version,
                 fault=written.own_text_fault,
             )
-        with contextlib.ExitStack() as borrowed:
-            channel = written.channel
-            state = account.state_of(channel)
-            if account.is_paused or state.pause is not None:
-                await self._finish(account, self._wait(notice, reason="paused"), token=token)
-                return False
-            try:
-                outlet = borrowed.enter_context(self._outlets.lend(account.merchant, channel, state.settings))
-            except ProviderUnusableError as error:
-                await self._finish(account, self._wait(notice, reason=error.reason), token=token)
-                return False
-            async with self._database.autocommit() as stores:
-                real_now = self._clock()
-                if not await stores.notices.start(
-                    account.merchant.id,
-                    notice.id,
-                    token=token,
-                    real_now=real_now,
-                    until=real_now + timedelta(seconds=LEASE_SECONDS),
-                    provider=outlet.sender.name,
-                    content_hash=written.content_hash(),
-                ):
-                    return False
-            receipt = await _call(outlet, written)
-        price = state.settings.price_of(channel)
-        await self._finish(account, self._conclude(notice, receipt), token=token, receipt=receipt, price=price)
+        receipt = await self._hand_over(claim, notice, written)
+        if isinstance(receipt, QueuedNotice):
+            await self._finish(claim, receipt)
+            return False
+        if receipt is None:
+            return False
+        price = claim.account.price_of(written.channel)
+        await self._finish(claim, self._conclude(notice, receipt), receipt=receipt, price=price)
         return receipt.outcome is OutcomeWord.ACCEPTED
 
-    async def _read_account(self, stores: Stores, merchant_id: MerchantId) -> _Account:
-        channels = await stores.channels.read(merchant_id)
-        look = await stores.branding.get_look(merchant_id)
-        branding = signed_by(
-            look.branding,
-            email=channels.get(Channel.EMAIL, UNSET_CHANNEL).settings,
-            sms=channels.get(Channel.SMS, UNSET_CHANNEL).settings,
-        )
-        own_texts = await self._texts.get(stores, merchant_id, look.texts_version)
-        return _Account(await stores.merchants.get(merchant_id), branding, own_texts, channels)
+    async def _hand_over(self, claim: Claim, notice: QueuedNotice, message: Message) -> Receipt | QueuedNotice | None:
+        """Hand a notice to its provider; else give it as it waits, or nothing where others have taken it up."""
+        channel = message.channel
+        if claim.merchant.paused_at is not None or claim.account.is_paused(channel):
+            return self._wait(notice, reason="paused")
+        async with contextlib.AsyncExitStack() as held:
+            state = claim.account.state_of(channel)
+            try:
+                outlet = held.enter_context(self._outlets.lend(claim.merchant, channel, state.settings))
+                async with asyncio.timeout(PLACE_SECONDS):
+                    await held.enter_async_context(outlet.places.hold_one(claim.merchant.id))
+            except ProviderUnusableError as error:
+                return self._wait(notice, reason=error.reason)
+            except TimeoutError:
+                return self._wait(notice, reason="busy", wait=BUSY_WAIT)
+            admission = await self._calls.admit(claim, outlet, channel)
+            if isinstance(admission, Shut):
+                return self._wait(notice, reason=admission.reason, wait=admission.until - self._clock())
+            if not await self._start(claim, notice, message, provider=outlet.sender.name):
+                await admission.give_back()
+                return None
+            receipt = await send_surely(outlet.sender, message)
+            await admission.note(receipt)
+            if receipt.outcome is OutcomeWord.MISCONFIGURED:
+                await claim.pause_channel(channel, reason=receipt.reason)
+        return receipt
 
-    async def _write(self, account: _Account, notice: QueuedNotice) -> Message | Unwanted:
+    async def _start(self, claim: Claim, notice: QueuedNotice, message: Message, *, provider: str) -> bool:
+        """Note that a call begins; False where the lease is not ours any more."""
+        async with self._database.autocommit() as stores:
+            real_now = self._clock()
+            return await stores.notices.start(
+                claim.merchant.id,
+                notice.id,
+                token=claim.token,
+                real_now=real_now,
+                until=real_now + timedelta(seconds=LEASE_SECONDS),
+                provider=provider,
+                content_hash=message.content_hash(),
+            )
+
+    async def _write(self, account: Account, notice: QueuedNotice) -> Message | Unwanted:
         merchant_id = account.merchant.id
         async with self._database.autocommit() as stores:
             try:
@@ -238,32 +277,29 @@ class NoticeService:
             case OutcomeWord.UNKNOWN:
                 return replace(notice, status=NoticeStatus.IN_DOUBT, reason=receipt.reason, next_attempt_at=None)
             case OutcomeWord.RATE_LIMITED:
-                return self._wait(notice, reason=receipt.reason, wait=receipt.retry_after)
-            case OutcomeWord.MISCONFIGURED | OutcomeWord.NOT_SENT:
+                return self._wait(notice, reason=receipt.reason, wait=receipt.retry_after or USUAL_WAIT)
+            case OutcomeWord.MISCONFIGURED:
+                return self._wait(notice, reason=receipt.reason)
+            case OutcomeWord.NOT_SENT:
                 return decide_notice_retry(notice, reason=receipt.reason, now=self._clock())
 
-    def _wait(self, notice: QueuedNotice, *, reason: str, wait: timedelta | None = None) -> QueuedNotice:
+    def _wait(self, notice: QueuedNotice, *, reason: str | None, wait: timedelta = USUAL_WAIT) -> QueuedNotice:
         """Try again later, counting no try."""
-        at = self._clock() + (wait or timedelta(minutes=5))
+        at = self._clock() + wait
         return replace(notice, status=NoticeStatus.WAITING, reason=reason, next_attempt_at=at)
 
     async def _finish(
-        self,
-        account: _Account,
-        notice: QueuedNotice,
-        *,
-        token: UUID,
-        receipt: Receipt | None = None,
-        price: Price | None = None,
+        self, claim: Claim, notice: QueuedNotice, *, receipt: Receipt | None = None, price: Price | None = None
     ) -> None:
+        merchant = claim.merchant
         async with self._database.transaction() as stores:
             real_now = self._clock()
             is_ours = await stores.notices.finish(
-                account.merchant.id, notice, token=token, real_now=real_now, receipt=receipt, price=price
+                merchant.id, notice, token=claim.token, real_now=real_now, receipt=receipt, price=price
             )
-            entry = _entry(account.merchant, notice, at=account.merchant.now(real_now))
+            entry = _entry(merchant, notice, at=merchant.now(real_now))
             if is_ours and entry is not None:
-                await stores.timeline.add(account.merchant.id, [entry])
+                await stores.timeline.add(merchant.id, [entry])
 
 
 async def _is_suppressed(stores: Stores, merchant_id: MerchantId, invitation: Invitation) -> bool:
@@ -271,13 +307,6 @@ async def _is_suppressed(stores: Stores, merchant_id: MerchantId, invitation: In
     of_contact = await stores.suppressions.list_suppressions(merchant_id, contacts)
     covering = await stores.suppressions.list_covering(merchant_id, contacts)
     return SuppressedContacts([*of_contact, *covering]).closes_address(invitation.contact)
-
-
-async def _call(outlet: Outlet, message: Message) -> Receipt:
-    """Hand a message over; once more with the same key where the provider sends nothing twice for it."""
-    with outlet.places.share(message.merchant_id) as share:
-        await share.wait()
-        return await send_surely(outlet.sender, message)
 
 
 def _entry(merchant: Merchant, notice: QueuedNotice, *, at: datetime) -> TimelineEntry | None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -40,6 +41,7 @@ from invite_service.rules.sms_segments import Segments, SmsEncoding, count_segme
 from invite_service.rules.suppressions import SuppressedContacts
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.outlets import Outlet, Outlets
+from invite_service.services.pacing import Pacing
 from invite_service.services.tokens import TokenPurpose, TokenSigner
 from invite_service.storage.database import Database
 from invite_service.storage.stores import Stores
@@ -123,6 +125,7 @@ class PreviewService:
         public_base_url: str,
         sender: SenderDefaults,
         outlets: Outlets,
+        pacing: Pacing,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
     ) -> None:
@@ -132,6 +135,7 @@ class PreviewService:
         self._public_base_url = public_base_url
         self._sender = sender
         self._outlets = outlets
+        self._pacing = pacing
         self._clock = clock
         self._new_id = new_id
 
@@ -169,15 +173,17 @@ class PreviewService:
         Raises:
             InvalidInputError: it is a page, the address is none of the merchant's, or the unsaved text has faults.
             OrderNotFoundError: the merchant has no such order.
-            QuotaExceededError: too many test messages within an hour.
+            QuotaExceededError: too many test messages within an hour, or as many messages have left as may now.
         """
         _check(wanted)
         if wanted.name in PAGE_TEXTS:
             raise InvalidInputError("A page cannot be sent.", faults=[Fault("/text", "not_a_choice", "Is no message.")])
-        async with self._database.transaction() as stores:
-            await stores.merchants.lock(merchant_id)
+        async with self._database.autocommit() as stores:
             scene, channels = await self._scene(stores, merchant_id, wanted)
             contact = await _own_contact(stores, scene, to, is_sms=wanted.name in SMS_TEXTS)
+        await self._take_token(scene, Channel.SMS if wanted.name in SMS_TEXTS else Channel.EMAIL, channels)
+        async with self._database.transaction() as stores:
+            await stores.merchants.lock(merchant_id)
             await self._count(stores, scene, wanted, actor=actor)
         message = marked_as_test(preview_message(wanted.name, replace(scene, contact=contact)))
         receipt = await self._hand_over(scene.merchant, message, channels[message.channel])
@@ -222,6 +228,17 @@ class PreviewService:
             for purpose in (TokenPurpose.PAGE, TokenPurpose.UNSUBSCRIBE)
         )
         return Links(f"{self._public_base_url}/i/{page}", f"{self._public_base_url}/u/{unsubscribe}")
+
+    async def _take_token(
+        self, scene: PreviewScene, channel: Channel, channels: Mapping[Channel, ChannelState]
+    ) -> None:
+        """Take the token that any message needs: somebody waits for the answer, so that this one does not wait."""
+        opens_at = await self._pacing.take(scene.merchant, channel, channels[channel])
+        if opens_at is not None:
+            raise QuotaExceededError(
+                "As many messages have left as the limit of the channel, or of the installation, lets through.",
+                retry_after_seconds=math.ceil((opens_at - self._clock()).total_seconds()),
+            )
 
     async def _count(self, stores: Stores, scene: PreviewScene, wanted: WantedPreview, *, actor: str) -> None:
         """Count a test message under the merchant's lock, so that there are never more than may be."""

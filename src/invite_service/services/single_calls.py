@@ -1,5 +1,6 @@
 """Calls to a provider that are made one at a time, beside the batches: what keeps those back holds for these too."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,11 +9,14 @@ from typing import Final
 from invite_service.domain.invitation import Channel
 from invite_service.domain.receipt import Receipt
 from invite_service.rules.circuits import TRIAL, Shut, ShutReason, Trial, judge_circuit
-from invite_service.rules.paces import judge_rest
 from invite_service.services.circuits import CircuitWatch
 from invite_service.services.claim import Claim
 from invite_service.services.outlets import Outlet
+from invite_service.services.pacing import Pacing
 from invite_service.storage.database import Database
+
+TOKEN_SECONDS: Final = 2.0
+"""How long a call waits for the token that it needs, before whoever makes it comes again."""
 
 TRIAL_ELSEWHERE: Final = timedelta(seconds=5)
 """When to come back where another call finds out whether the provider is there."""
@@ -45,9 +49,10 @@ class Admission:
 class SingleCalls:
     """Admits calls for merchants, one at a time."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, *, pacing: Pacing, clock: Callable[[], datetime]) -> None:
         """Make a gate; `clock` tells real time."""
         self._database = database
+        self._pacing = pacing
         self._clock = clock
 
     async def admit(self, claim: Claim, outlet: Outlet, channel: Channel) -> Admission | Shut:
@@ -56,8 +61,7 @@ class SingleCalls:
             return Admission(self._database, claim, channel, None, None)
         watch, real_now = CircuitWatch(claim, outlet, channel), self._clock()
         state, trial_until = claim.account.state_of(channel), None
-        rest = judge_rest(state.shared_bucket, real_now=real_now) if claim.account.is_shared(channel) else None
-        match watch.find_shut() or rest or judge_circuit(state.circuit, real_now=real_now):
+        match watch.find_shut() or judge_circuit(state.circuit, real_now=real_now):
             case Shut() as shut:
                 return shut
             case Trial():
@@ -68,4 +72,13 @@ class SingleCalls:
                         claim.merchant.id, channel, version=version, real_now=real_now, until=trial_until
                     ):
                         return Shut(real_now + TRIAL_ELSEWHERE, ShutReason.CIRCUIT_OPEN)
-        return Admission(self._database, claim, channel, watch, trial_until)
+        admission = Admission(self._database, claim, channel, watch, trial_until)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + TOKEN_SECONDS
+        while (opens_at := await self._pacing.take(claim.merchant, channel, state)) is not None:
+            wait = (opens_at - self._clock()).total_seconds()
+            if loop.time() + wait > until:
+                await admission.give_back()
+                return Shut(opens_at, ShutReason.PACED)
+            await asyncio.sleep(wait)
+        return admission

@@ -50,6 +50,26 @@ WITH bucket AS (
 SELECT taken.tokens, taken.refilled_at, ARRAY(SELECT claimed.id FROM claimed) AS ids FROM taken
 """
 
+# One message's token, which nobody claimed it with; the bucket's lock is held no longer than the statement.
+TAKE_ONE: Final = """
+WITH bucket AS (
+    SELECT least(
+        $4::float8, p.tokens + $3::float8 * greatest(0, extract(epoch FROM $5::timestamptz - p.refilled_at))
+    ) AS tokens, greatest(p.refilled_at, $5) AS refilled_at
+    FROM send_paces AS p
+    WHERE p.merchant_id = $1 AND p.channel = $2
+    ORDER BY p.channel
+    FOR UPDATE
+), taken AS (
+    UPDATE send_paces AS p
+    SET tokens = bucket.tokens - 1, refilled_at = bucket.refilled_at
+    FROM bucket
+    WHERE p.merchant_id = $1 AND p.channel = $2 AND bucket.tokens >= 1
+    RETURNING p.channel
+)
+SELECT bucket.tokens, bucket.refilled_at, EXISTS (SELECT FROM taken) AS is_taken FROM bucket
+"""
+
 ADD_BUCKET: Final = """
 INSERT INTO send_paces (merchant_id, channel, tokens, refilled_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 """
@@ -120,6 +140,16 @@ class PaceStore:
             row = await self._driver.fetchrow(CLAIM_DUE_PACED, *arguments)
         assert row is not None
         return PacedClaim(row["ids"], bucket_from_row(row))
+
+    async def take(self, merchant_id: MerchantId, channel: Channel, *, pace: Pace, real_now: datetime) -> Bucket | None:
+        """Take one token of a merchant's channel; where it has none, give the bucket as it is."""
+        arguments = (merchant_id, channel, pace.per_second, pace.burst, real_now)
+        row = await self._driver.fetchrow(TAKE_ONE, *arguments)
+        if row is None:
+            await self._driver.execute(ADD_BUCKET, merchant_id, channel, pace.burst, real_now)
+            row = await self._driver.fetchrow(TAKE_ONE, *arguments)
+        assert row is not None
+        return None if row["is_taken"] else bucket_from_row(row)
 
     async def add_shared(self, channel: Channel, *, pace: Pace, real_now: datetime) -> None:
         """Make the bucket of the installation's provider, full, where there is none."""

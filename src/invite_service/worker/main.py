@@ -119,7 +119,7 @@ def _merchant_loops(factory: Factory, settings: Settings, *, on_failure: Callabl
     webhooks, reputation = factory.create_webhooks(), factory.create_reputation()
     turns: tuple[tuple[str, _Find, _Work, float, int], ...] = (
         ("publish", approvals.find_due, approvals.publish_due, PUBLISH_SECONDS, 1),
-        ("send_notices", notices.find_due, notices.send_due, settings.poll_interval, 1),
+        ("send_notices", notices.find_due, notices.send_due, settings.poll_interval, ASKED_AT_ONCE),
         ("provider_events", events.find_merchants, events.work, settings.poll_interval, 1),
         ("tell_webhooks", webhooks.find_due, webhooks.tell, settings.poll_interval, 1),
         ("look_up_doubts", doubts.find_due, doubts.look_up, DOUBT_SECONDS, ASKED_AT_ONCE),
