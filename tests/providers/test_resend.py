@@ -33,8 +33,8 @@ async def test_request_is_whole() -> None:
     assert (asked.method, asked.target) == ("POST", "/emails")
     assert asked.headers["idempotency-key"] == str(ATTEMPT)
     assert asked.json() == {
-        "from": '"Gift Shop" <shop@example.com>',
-        "to": ['"Kari" <kari@example.net>'],
+        "from": "Gift Shop <shop@example.com>",
+        "to": ["Kari <kari@example.net>"],
         "reply_to": "help@example.com",
         "subject": "How was it?",
         "text": "Hello Kari\n",
@@ -47,6 +47,21 @@ async def test_request_is_whole() -> None:
         },
         "tags": [{"name": "attempt_id", "value": str(ATTEMPT)}],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("Gift Shop, Inc.", "Gift Shop Inc. <shop@example.com>"),
+        ('Ærlig "Kaffe" <Oslo>: (alt)', "Ærlig Kaffe Oslo alt <shop@example.com>"),
+        (",;", "shop@example.com"),
+        (None, "shop@example.com"),
+    ],
+)
+async def test_names_stand_bare_since_quoted_ones_are_refused(name: str | None, written: str) -> None:
+    async with open_api(Resend()) as (server, sender):
+        await sender.send(replace(make_api_message(), from_name=name))
+    assert server.requests[0].json()["from"] == written
 
 
 async def test_message_whose_answer_was_lost_is_sent_again_under_its_key_and_taken_once() -> None:

@@ -2,6 +2,7 @@
 
 import binascii
 import hmac
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.adapter import Adapter, Surroundings
 from invite_service.providers.base import EventRequest
 from invite_service.providers.calls import ApiAnswer, Trouble
-from invite_service.providers.email.fields import ATTEMPT, find_unfit, write_headers, write_mailbox
+from invite_service.providers.email.fields import ATTEMPT, find_unfit, write_headers
 from invite_service.providers.event_reading import (
     address_at,
     at,
@@ -64,6 +65,8 @@ _KINDS: Mapping[str, EventKind] = {
     "email.clicked": EventKind.CLICKED,
 }
 _BOUNCED = "email.bounced"
+_MEANINGFUL = re.compile(r'[()<>\[\]:;@\\,"]')
+"""What RFC 5322 lets stand in quotes only; but for the full stop, which every "Shop Inc." has."""
 _SUPPRESSED = frozenset({"Suppressed", "OnAccountSuppressionList"})
 
 
@@ -129,8 +132,8 @@ def _write(message: Message) -> bytes | Receipt:
     if unfit is not None:
         return unfit
     content = {
-        "from": write_mailbox(message.from_name, message.from_address),
-        "to": [write_mailbox(message.to_name, message.to_address)],
+        "from": _write_mailbox(message.from_name, message.from_address),
+        "to": [_write_mailbox(message.to_name, message.to_address)],
         "reply_to": message.reply_to,
         "subject": message.subject,
         "text": message.text,
@@ -139,6 +142,16 @@ def _write(message: Message) -> bytes | Receipt:
         "tags": [{"name": ATTEMPT, "value": str(message.attempt_id)}],
     }
     return orjson.dumps({name: value for name, value in content.items() if value is not None})
+
+
+def _write_mailbox(name: str | None, address: str) -> str:
+    """Write a name and an address as Resend reads them, which is not as mail does.
+
+    It refuses names in quotes, and in `from` encoded ones and some that would need quotes, with what pauses a channel
+    (django-anymail, anymail/backends/resend.py). So a name stands bare, and loses the signs that mean something there.
+    """
+    bare = " ".join(_MEANINGFUL.sub(" ", name or "").split())
+    return f"{bare} <{address}>" if bare else address
 
 
 def judge(answer: ApiAnswer | Trouble) -> Receipt:
