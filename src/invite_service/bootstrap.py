@@ -88,6 +88,7 @@ from invite_service.services.support_cases import SupportCaseService
 from invite_service.services.suppressions import SuppressionService
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.texts import TextService
+from invite_service.services.timeline import TimelineService
 from invite_service.services.tokens import TokenSigner
 from invite_service.services.visitors import VisitorKeys, VisitorService
 from invite_service.services.webhooks import WebhookService
@@ -508,6 +509,10 @@ class Factory:
             clock=context.clock,
             new_id=new_id,
         )
+
+    def create_timeline(self) -> TimelineService:
+        """Make the service for the merchant's own timeline."""
+        return TimelineService(self._context.database)
 
     def create_insights(self) -> InsightService:
         """Make the service for figures."""

@@ -40,6 +40,7 @@ from invite_service.api import (
     support_cases,
     suppressions,
     texts,
+    timeline,
     visitors,
     webhooks,
 )
@@ -107,6 +108,7 @@ _ROUTERS: Final[Sequence[APIRouter]] = (
     channels.router,
     suppressions.router,
     customers.router,
+    timeline.router,
     provider_events.router,
     publishing.router,
     ratings.router,

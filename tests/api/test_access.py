@@ -79,6 +79,7 @@ CALLS = [
     ("POST", f"/v1/webhook-endpoints/{uuid4()}/events/e/redeliver", Scope.WEBHOOKS_WRITE),
     ("POST", f"/v1/support-cases/{uuid4()}/follow-up", Scope.RATINGS_WRITE),
     ("POST", f"/v1/support-cases/{uuid4()}/close", Scope.RATINGS_WRITE),
+    ("GET", "/v1/timeline", Scope.TIMELINE_READ),
     ("GET", "/v1/insights/reconciliation", Scope.INSIGHTS_READ),
     ("GET", "/v1/insights/health", Scope.INSIGHTS_READ),
     ("GET", "/v1/insights/response-rate", Scope.INSIGHTS_READ),

@@ -46,7 +46,7 @@ from invite_service.storage.sending import (
 )
 from invite_service.storage.suppressions import LIST_SUPPRESSIONS
 from invite_service.storage.tables import REFERENCE_TABLES, metadata
-from invite_service.storage.timeline import LIST_OF_INVITATION, LIST_OF_ORDER
+from invite_service.storage.timeline import LIST_OF_INVITATION, LIST_OF_MERCHANT, LIST_OF_ORDER
 from tests.support.builders import (
     MERCHANT_ID,
     NOON,
@@ -144,6 +144,9 @@ STATEMENTS = {
     "lock contacts": LOCK_CONTACTS,
     "list suppressions": LIST_SUPPRESSIONS,
     "find customer": FIND_CUSTOMER,
+    "list timeline of merchant": LIST_OF_MERCHANT.format(
+        conditions=" AND (at, id) >= ($3, $4) AND (at, id) < ($5, $6) AND event = ANY($7::text[])", direction="DESC"
+    ),
     "find order": FIND_ORDER,
     "find invitation": FIND_INVITATION,
     "lock invitations": LOCK_INVITATIONS,

@@ -72,6 +72,7 @@ _TAGS: Final = (
     {"name": "publishing", "description": "How ratings and reviews get published, every version kept."},
     {"name": "ratings", "description": "What customers said, one by one and on average."},
     {"name": "webhooks", "description": "What your systems are told, signed as Standard Webhooks say."},
+    {"name": "timeline", "description": "Who changed what of the settings, when and why."},
     {"name": "insights", "description": "Figures that add up."},
     {"name": "sandbox", "description": "Time and mailbox of a sandbox merchant."},
     {"name": "operators", "description": "Merchants and their keys; needs an operator key."},

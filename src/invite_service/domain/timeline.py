@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from invite_service.domain.decision import JsonFigure
+from invite_service.domain.listing import ALWAYS, Span
 
 
 class TimelineEvent(StrEnum):
@@ -65,6 +67,10 @@ class TimelineEvent(StrEnum):
     """They were taken away; messages leave through the installation's provider."""
     CHANNEL_CHECKED = "channel_checked"
     """They were tried; the reason is what the provider said."""
+    POLICY_CHANGED = "policy_changed"
+    """A version of the policy was saved; the data names the settings that differ."""
+    PUBLISHING_CHANGED = "publishing_changed"
+    """Likewise of the publishing settings."""
     BRANDING_CHANGED = "branding_changed"
     """The merchant's branding was replaced; the data names the fields that differ."""
     TEXT_CHANGED = "text_changed"
@@ -114,3 +120,56 @@ class TimelineEntry:
     invitation_id: UUID | None = None
     reason: str | None = None
     data: Mapping[str, JsonFigure] = field(default_factory=dict)
+
+
+class TimelineSubject(StrEnum):
+    """What of a merchant an entry is about that is of no order and no invitation."""
+
+    POLICY = "policy"
+    PUBLISHING = "publishing"
+    BRANDING = "branding"
+    TEXTS = "texts"
+    CHANNELS = "channels"
+    SUPPRESSIONS = "suppressions"
+    CUSTOMERS = "customers"
+    MERCHANT = "merchant"
+    """The merchant as a whole: whether it is paused."""
+
+
+EVENTS_OF: Final = {
+    TimelineSubject.POLICY: frozenset({TimelineEvent.POLICY_CHANGED}),
+    TimelineSubject.PUBLISHING: frozenset({TimelineEvent.PUBLISHING_CHANGED}),
+    TimelineSubject.BRANDING: frozenset({TimelineEvent.BRANDING_CHANGED}),
+    TimelineSubject.TEXTS: frozenset({TimelineEvent.TEXT_CHANGED, TimelineEvent.TEST_MESSAGE_SENT}),
+    TimelineSubject.CHANNELS: frozenset(
+        {
+            TimelineEvent.CHANNEL_PAUSED,
+            TimelineEvent.CHANNEL_RESUMED,
+            TimelineEvent.CHANNEL_CHANGED,
+            TimelineEvent.CHANNEL_RESET,
+            TimelineEvent.CHANNEL_CHECKED,
+            TimelineEvent.CIRCUIT_OPENED,
+            TimelineEvent.CIRCUIT_CLOSED,
+        }
+    ),
+    TimelineSubject.SUPPRESSIONS: frozenset({TimelineEvent.CONTACTS_SUPPRESSED, TimelineEvent.SUPPRESSION_LIFTED}),
+    TimelineSubject.CUSTOMERS: frozenset({TimelineEvent.CUSTOMER_ERASED}),
+    TimelineSubject.MERCHANT: frozenset({TimelineEvent.MERCHANT_PAUSED, TimelineEvent.MERCHANT_RESUMED}),
+}
+"""The events of each subject; every event that can be of no invitation is of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEntry:
+    """An entry of the merchant's own timeline, with its id."""
+
+    id: UUID
+    entry: TimelineEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineFilter:
+    """Which entries a list holds; what is left out filters nothing."""
+
+    subject: TimelineSubject | None = None
+    at: Span = ALWAYS

@@ -54,6 +54,7 @@ class Scope(StrEnum):
     RATINGS_WRITE = "ratings:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
+    TIMELINE_READ = "timeline:read"
     INSIGHTS_READ = "insights:read"
     SANDBOX = "sandbox"
     """Move a sandbox's clock and read its mailbox."""

@@ -8,8 +8,10 @@ from typing import Any
 from invite_service.domain.errors import Fault, InvalidInputError, PreconditionFailedError
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.policy import Policy
+from invite_service.domain.timeline import TimelineEvent
 from invite_service.rules.policy import check_policy
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.settings_news import tell_change
 from invite_service.storage.database import Database
 from invite_service.storage.policies import PolicyVersion, policy_from_json, policy_json
 from invite_service.storage.stores import Stores
@@ -63,6 +65,15 @@ class PolicyService:
         now = merchant.now(self._clock())
         await stores.policies.add(merchant.id, changed, created_at=now, created_by=actor)
         await stores.merchants.set_policy_version(merchant.id, changed.version, replacing=current.version)
+        told = tell_change(
+            TimelineEvent.POLICY_CHANGED,
+            policy_json(current),
+            policy_json(changed),
+            version=changed.version,
+            at=now,
+            actor=actor,
+        )
+        await stores.timeline.add(merchant.id, [told])
         return changed
 
     async def try_change(self, merchant_id: MerchantId, changes: Mapping[str, Any]) -> tuple[Policy, Policy]:

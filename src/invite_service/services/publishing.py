@@ -8,8 +8,10 @@ from typing import Any, Final
 from invite_service.domain.errors import Fault, InvalidInputError, PreconditionFailedError
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.publishing import Approval, HoldScope, PublishingSettings, PublishingVersion
+from invite_service.domain.timeline import TimelineEvent
 from invite_service.rules.publishing import check_settings
 from invite_service.services.holidays import check_holidays
+from invite_service.services.settings_news import tell_change
 from invite_service.storage.database import Database
 from invite_service.storage.publishing import publishing_from_json, publishing_json
 
@@ -73,6 +75,15 @@ class PublishingService:
             now = merchant.now(self._clock())
             if not await stores.publishing.add(merchant.id, changed, created_at=now, created_by=actor):
                 raise _is_outdated()
+            told = tell_change(
+                TimelineEvent.PUBLISHING_CHANGED,
+                publishing_json(current),
+                publishing_json(changed),
+                version=changed.version,
+                at=now,
+                actor=actor,
+            )
+            await stores.timeline.add(merchant.id, [told])
         return changed
 
     async def list_versions(

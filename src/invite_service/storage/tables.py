@@ -964,7 +964,15 @@ timeline_entries = Table(
     _of_merchant(),
     Index(None, "merchant_id", "order_id", "id", postgresql_where="order_id IS NOT NULL"),
     Index(None, "merchant_id", "invitation_id", "id", postgresql_where="invitation_id IS NOT NULL"),
-    comment="Append-only: who did what to an order or an invitation, and why.",
+    # Of what is done to orders and invitations no index is wanted by when it was: they are most of it.
+    Index(
+        "timeline_entries_of_merchant_idx",
+        "merchant_id",
+        "at",
+        "id",
+        postgresql_where="order_id IS NULL AND invitation_id IS NULL",
+    ),
+    comment="Append-only: who did what to an order, an invitation or the merchant's settings, and why.",
 )
 
 batch_updates = Table(

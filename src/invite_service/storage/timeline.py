@@ -5,7 +5,8 @@ from typing import Final
 from uuid import UUID
 
 from invite_service.domain.merchant import MerchantId
-from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.domain.timeline import EVENTS_OF, ListedEntry, TimelineEntry, TimelineEvent, TimelineFilter
+from invite_service.storage.choosing import Conditions, Slice
 from invite_service.storage.driver import Driver, Row
 from invite_service.storage.statements import Given, Share, Writing, instant, text
 
@@ -83,6 +84,18 @@ ORDER BY at, id
 """  # noqa: S608 - built from the constant above
 
 
+# Of no order and no invitation, as the index of these has it.
+LIST_OF_MERCHANT: Final = """
+SELECT at, actor, event, order_id, invitation_id, reason, data, id
+FROM timeline_entries
+WHERE merchant_id = $1 AND order_id IS NULL AND invitation_id IS NULL{conditions}
+ORDER BY at {direction}, id {direction}
+LIMIT $2
+"""
+
+_LEAST_ID: Final = UUID(int=0)
+
+
 class TimelineStore:
     """A merchant's timeline; ids grow with time, so entries of one transaction keep their order."""
 
@@ -104,6 +117,18 @@ class TimelineStore:
     async def list_of_invitation(self, merchant_id: MerchantId, invitation_id: UUID) -> list[TimelineEntry]:
         """List what happened to an invitation, oldest first."""
         return [entry_from_row(row) for row in await self._driver.fetch(LIST_OF_INVITATION, merchant_id, invitation_id)]
+
+    async def list_of_merchant(
+        self, merchant_id: MerchantId, chosen: TimelineFilter, *, part: Slice
+    ) -> list[ListedEntry]:
+        """List what happened to the merchant's settings, channels and suppressions, by when it did."""
+        conditions = Conditions(merchant_id, [part.limit])
+        conditions.add_part("(at, id)", [chosen.at], part, least_id=_LEAST_ID)
+        if chosen.subject is not None:
+            conditions.add("event = ANY({}::text[])", sorted(EVENTS_OF[chosen.subject]))
+        statement = LIST_OF_MERCHANT.format(conditions=conditions, direction="ASC" if part.ascending else "DESC")
+        rows = await self._driver.fetch(statement, *conditions.parameters)
+        return [ListedEntry(row["id"], entry_from_row(row)) for row in rows]
 
 
 def entry_row(entry_id: UUID, entry: TimelineEntry) -> tuple[object, ...]:
