@@ -220,3 +220,12 @@ async def test_a_client_that_leaves_before_its_body_has_come_is_no_failure(
     assert sent == []
     [entry] = entries(log)
     assert (entry["event"], entry["route"], entry["status"]) == ("Answered a request", "/echo", 499)
+
+
+@pytest.mark.parametrize("address", ["/i/%00", "/i/x?stars=%00", "/u/a%00b/c", "/p/%00/review-policy"])
+async def test_a_person_whose_link_has_a_zero_character_is_shown_a_page(
+    client: httpx.AsyncClient, address: str
+) -> None:
+    answer = await client.get(address, headers={"Accept-Language": "nb"})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "Denne lenken virker ikke" in answer.text

@@ -256,6 +256,7 @@ async def test_one_customer_cannot_keep_the_machine_busy(shop: PageShop) -> None
     assert (refused.headers["Retry-After"], refused.headers["Cache-Control"]) == ("60", "no-store")
     page = await post(shop, invitation, MUG, draw())
     assert (page.status_code, Document.of(page).headings) == (429, ["Just a moment"])
+    assert page.headers["Retry-After"] == "60"
     shop.house.clock.advance(timedelta(minutes=1))
     assert (await upload(shop, invitation, draw())).status_code == 200
 
@@ -350,6 +351,7 @@ async def test_shelf_that_fails_is_told_and_asked_again_later(shop: PageShop, tm
     assert failed.headers["Retry-After"] == "1"
     page = await post(shop, invitation, MUG, draw())
     assert (page.status_code, Document.of(page).headings) == (503, ["Something went wrong"])
+    assert page.headers["Retry-After"] == "1"
     pictures = shop.app.state.factory.create_pictures()
     shop.house.clock.advance(LOOSE_FOR)
     assert await pictures.clean() == 0

@@ -222,9 +222,14 @@ async def answer_domain_error(request: Request, error: Exception) -> Response:
     """Answer an error of the domain with its problem, and with when to try again where that is known."""
     assert isinstance(error, DomainError)
     problem = problem_of(error, request_id=request_id_of(request.scope))
+    return answer_problem(problem, headers=retry_headers(error))
+
+
+def retry_headers(error: DomainError) -> Mapping[str, str] | None:
+    """Tell when to try again, where that helps, or what else an error asks of its answer's headers."""
     if isinstance(error, QuotaExceededError):
-        return answer_problem(problem, headers={"Retry-After": str(error.retry_after_seconds)})
-    return answer_problem(problem, headers=_headers_of(STATUS_BY_CODE[error.code]))
+        return {"Retry-After": str(error.retry_after_seconds)}
+    return _headers_of(STATUS_BY_CODE[error.code])
 
 
 def _headers_of(status: HTTPStatus) -> Mapping[str, str] | None:

@@ -21,6 +21,7 @@ from invite_service.api.errors import (
     request_id_of,
 )
 from invite_service.api.headers import find_header
+from invite_service.api.pages.replies import answer_unknown, is_hosted
 from invite_service.telemetry import Metrics, correlated, log_answer
 
 log = structlog.get_logger()
@@ -77,7 +78,7 @@ class RequestMiddleware:
         try:
             if "\0" in scope["path"] or b"%00" in scope["query_string"]:
                 # PostgreSQL cannot even compare it.
-                await answer_unreadable(request_id)(scope, receive, send_with_id)
+                await _unreadable(scope, request_id)(scope, receive, send_with_id)
             else:
                 await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
@@ -139,6 +140,13 @@ def _limited(receive: Receive, limit: int) -> Receive:
         return message
 
     return receive_counted
+
+
+def _unreadable(scope: Scope, request_id: str) -> ASGIApp:
+    """Refuse an address: in a page where one belongs, which a person has before them."""
+    if is_hosted(scope["path"]):
+        return answer_unknown(find_header(scope, b"accept-language"))
+    return answer_unreadable(request_id)
 
 
 def _route_of(scope: Scope) -> str:

@@ -132,9 +132,18 @@ class UndoRefusedError(DomainError):
 
 
 class TokenNotFoundError(DomainError):
-    """The link's token is malformed, forged, expired or erased; one answer for all."""
+    """The link's token is malformed, forged or expired, or its customer erased; one answer for all."""
 
     code = "token_not_found"
+
+
+class TokenErasedError(TokenNotFoundError):
+    """The link's customer was erased: no answer but to whoever has it, who is told so on a page."""
+
+    def __init__(self, detail: str, *, merchant_name: str, language: str) -> None:
+        super().__init__(detail)
+        self.merchant_name = merchant_name
+        self.language = language
 
 
 class ApiKeyInvalidError(DomainError):

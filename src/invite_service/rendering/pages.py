@@ -254,13 +254,20 @@ def policy_page(
 
 
 def unknown_page(language: str) -> Page:
-    """Answer a link that is malformed, forged, expired or erased: the same page for all."""
+    """Answer a link that is malformed, forged or expired: the same page for all."""
     return _bare_page(language, "unknown")
 
 
 def failed_page(language: str) -> Page:
     """Say that something went wrong on our side."""
     return _bare_page(language, "failed")
+
+
+def erased_page(language: str, merchant_name: str) -> Page:
+    """Tell whoever has the link of an erased customer that nothing is kept of what it was about."""
+    texts = texts_of(available_language(language))
+    lead = texts("erased_lead", merchant=merchant_name)
+    return _render("page_message.html", None, texts, title=texts("erased_title"), lead=lead)
 
 
 def busy_page(language: str) -> Page:

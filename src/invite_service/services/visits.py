@@ -6,7 +6,12 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from invite_service.domain.decision import JsonFigure
-from invite_service.domain.errors import InvitationNotFoundError, MerchantNotFoundError, TokenNotFoundError
+from invite_service.domain.errors import (
+    InvitationNotFoundError,
+    MerchantNotFoundError,
+    TokenErasedError,
+    TokenNotFoundError,
+)
 from invite_service.domain.invitation import Invitation, InvitationStatus, Step
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
@@ -19,6 +24,8 @@ CUSTOMER: Final = "customer"
 
 MAX_CONFLICTS: Final = 5
 """How often a change is begun again because somebody else changed the same customer's history."""
+
+_UNKNOWN: Final = "This link is not known, or no longer."
 
 T = TypeVar("T")
 
@@ -48,7 +55,7 @@ async def find_visit(stores: Stores, claims: TokenClaims, *, real_now: datetime,
     """Find what a token leads to.
 
     Raises:
-        TokenNotFoundError: it leads nowhere, has expired, or what it led to was erased.
+        TokenNotFoundError: it leads nowhere or has expired; TokenErasedError where what it led to was erased.
     """
     try:
         merchant = await stores.merchants.get(claims.merchant_id)
@@ -60,7 +67,7 @@ async def find_visit(stores: Stores, claims: TokenClaims, *, real_now: datetime,
     if lock:
         (invitation,) = await stores.invitations.lock(merchant.id, [invitation.id])
     if invitation.status is InvitationStatus.ERASED:
-        raise unknown_token()
+        raise TokenErasedError(_UNKNOWN, merchant_name=merchant.name, language=invitation.language)
     return Visit(stores, merchant, invitation, claims.step, now)
 
 
@@ -76,4 +83,4 @@ async def try_again(change: Callable[[], Awaitable[T]]) -> T:
 
 def unknown_token() -> TokenNotFoundError:
     """Say that a link leads nowhere; one answer for every reason."""
-    return TokenNotFoundError("This link is not known, or no longer.")
+    return TokenNotFoundError(_UNKNOWN)
