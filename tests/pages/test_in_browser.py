@@ -111,6 +111,18 @@ async def test_faults_are_accessible_and_lead_to_their_fields(shop: PageShop, br
     assert await shop.recorded() == NOTHING
 
 
+async def test_browser_that_opens_every_link_again_and_again_records_nothing(shop: PageShop, browser: Browser) -> None:
+    invitation = await shop.invite("mug", "tent")
+    pages = [f"/i/{shop.token(invitation, step=step)}" for step in (Step.PRODUCT_1, Step.PRODUCT_2)]
+    addresses = [page + query for page in pages for query in ("", "?received=no", "?stars=5&product_id=mug")]
+    addresses.append(f"/u/{shop.unsubscribe_token(invitation)}")
+    async with served(shop.app) as base, opened(browser, width=320) as page:
+        for address in addresses * 5:
+            await page.goto(base + address)
+    assert await shop.recorded() == NOTHING
+    assert await shop.house.invitation(invitation.id) == invitation
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 async def test_customer_goes_the_whole_way(shop: PageShop, browser: Browser, *, scripts: bool) -> None:
     invitation = await shop.invite("mug", "tent")

@@ -16,6 +16,7 @@ from invite_service.bell import Bell
 from invite_service.domain.decision import JsonFigure
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.merchant import Merchant
+from invite_service.domain.message import Notice
 from invite_service.domain.provider_event import EventKind
 from invite_service.domain.receipt import OutcomeWord
 from invite_service.domain.suppression import (
@@ -195,13 +196,20 @@ async def _close(
     """Close the address or the customer, end a doubt, and say whether there was one."""
     invitation = await stores.invitations.get(merchant.id, attempt.invitation_id)
     closing = closes_customer(event.kind)
-    if closing is not None and invitation.status is not InvitationStatus.ERASED:
+    if attempt.step is Notice.SUPPORT_ALERT:
+        # It went to the merchant's own support, of whose address the customer knows nothing.
+        pass
+    elif closing is not None and invitation.status is not InvitationStatus.ERASED:
         reason, source = closing
         told = _suppressed(invitation, reason, source, actor=PROVIDER, now=now)
         await close_customer(stores, merchant.id, invitation, reason, source=source, told=told)
     elif event.kind in _MAY_CLOSE:
         await _close_address(stores, merchant, event, attempt, invitation, now=now)
     if not _may_end_doubt(event, attempt):
+        return False
+    if isinstance(attempt.step, Notice):
+        if await stores.notices.end_doubt(merchant.id, attempt.id, reason=event.kind.value):
+            await stores.timeline.add(merchant.id, [_notice_sent(event, attempt, attempt.step, now=now)])
         return False
     return await end_doubt(stores, merchant, attempt, reason=event.kind.value, now=now)
 
@@ -271,9 +279,20 @@ def _suppressed(
     )
 
 
+def _notice_sent(event: PendingEvent, attempt: ToldAttempt, notice: Notice, *, now: datetime) -> TimelineEntry:
+    return TimelineEntry(
+        at=now,
+        actor=PROVIDER,
+        event=TimelineEvent.NOTICE_SENT,
+        invitation_id=attempt.invitation_id,
+        reason=event.kind.value,
+        data={"notice": notice.value},
+    )
+
+
 def _reported(event: PendingEvent, attempt: ToldAttempt, *, now: datetime) -> TimelineEntry:
     data: dict[str, JsonFigure] = {
-        "step": attempt.step.value,
+        "notice" if isinstance(attempt.step, Notice) else "step": attempt.step.value,
         "channel": attempt.channel.value,
         "provider": event.provider,
         "attempt_id": str(attempt.id),

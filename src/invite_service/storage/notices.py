@@ -60,6 +60,12 @@ WHERE merchant_id = $1 AND id = $2 AND (lease_token = $11 OR status = 'in_doubt'
 RETURNING id
 """
 
+END_DOUBT: Final = """
+UPDATE notices SET status = 'sent', reason = $3
+WHERE merchant_id = $1 AND id = $2 AND status = 'in_doubt'
+RETURNING id
+"""
+
 # What a process that is gone had started may have left; what it had not is for anybody to send.
 EXPIRE: Final = f"""
 WITH expired AS (
@@ -145,6 +151,10 @@ class NoticeStore:
         """Lease the first notices that are due, but for those others are at."""
         rows = await self._driver.fetch(CLAIM_DUE, merchant_id, real_now, limit, token, until)
         return sorted((_notice(row) for row in rows), key=lambda notice: notice.id)
+
+    async def end_doubt(self, merchant_id: MerchantId, notice_id: UUID, *, reason: str) -> bool:
+        """Note that a notice in doubt has left; False where it is in none."""
+        return await self._driver.fetchval(END_DOUBT, merchant_id, notice_id, reason) is not None
 
     async def start(
         self,

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from invite_service.domain.invitation import Channel, Step
 from invite_service.domain.merchant import MerchantId
+from invite_service.domain.message import Notice
+from invite_service.domain.notice import NoticeStatus
 from invite_service.domain.provider_event import EventKind
 from invite_service.domain.receipt import OutcomeWord
 from invite_service.storage.contacts import LOCK_CONTACTS, ContactKeys
@@ -72,6 +74,14 @@ SELECT {_ATTEMPT_COLUMNS}
 FROM attempts AS a
 WHERE a.merchant_id = $1 AND a.id = ANY($2::uuid[])
 """  # noqa: S608 - built from the constant above
+
+# One that waits for another try is told of by nobody; a reply, a voucher or help goes by the invitation's channel.
+FIND_NOTICES: Final = """
+SELECT n.id, n.invitation_id, n.notice, i.channel, n.provider, n.created_at, n.status, n.ended_at
+FROM notices AS n
+JOIN invitations AS i ON i.merchant_id = $1 AND i.id = n.invitation_id
+WHERE n.merchant_id = $1 AND n.id = ANY($2::uuid[]) AND n.started_at IS NOT NULL AND n.status <> 'waiting'
+"""
 
 FIND_ATTEMPT_BY_ADDRESS: Final = f"""
 SELECT {_ATTEMPT_COLUMNS}
@@ -160,11 +170,11 @@ class PendingEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldAttempt:
-    """The try that an event is about."""
+    """The try that an event is about, or the notice, which is tried under one id."""
 
     id: UUID
     invitation_id: UUID
-    step: Step
+    step: Step | Notice
     channel: Channel
     provider: str
     asked_at: datetime
@@ -237,6 +247,9 @@ class ProviderEventStore:
         wanted = {event.attempt_id for event in events if event.attempt_id is not None}
         rows = await self._driver.fetch(FIND_ATTEMPTS, merchant_id, list(wanted)) if wanted else ()
         known = {row["id"]: _attempt(row) for row in rows}
+        others = wanted - known.keys()
+        notices = await self._driver.fetch(FIND_NOTICES, merchant_id, list(others)) if others else ()
+        known |= {row["id"]: _notice(row) for row in notices}
         found = {}
         for event in events:
             attempt = known.get(event.attempt_id) if event.attempt_id is not None else None
@@ -307,4 +320,19 @@ def _attempt(row: Row) -> ToldAttempt:
         ended_at=row["ended_at"],
         outcome=OutcomeWord(row["outcome"]) if row["outcome"] is not None else None,
         delivery=EventKind(row["delivery"]) if row["delivery"] is not None else None,
+    )
+
+
+def _notice(row: Row) -> ToldAttempt:
+    return ToldAttempt(
+        id=row["id"],
+        invitation_id=row["invitation_id"],
+        step=Notice(row["notice"]),
+        channel=Channel.EMAIL if row["notice"] == Notice.SUPPORT_ALERT else Channel(row["channel"]),
+        provider=row["provider"],
+        asked_at=row["created_at"],
+        product_ids=(),
+        ended_at=row["ended_at"],
+        outcome=OutcomeWord.UNKNOWN if row["status"] == NoticeStatus.IN_DOUBT else None,
+        delivery=None,
     )
