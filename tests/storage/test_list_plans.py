@@ -19,6 +19,7 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.storage.choosing import Slice
 from invite_service.storage.database import Database
 from invite_service.storage.listing import ListingStore
+from invite_service.storage.sending import COUNT_DUE
 from invite_service.storage.tables import REFERENCE_TABLES, metadata
 from tests.support.builders import NOON, make_merchant
 from tests.support.databases import DatabaseMaker
@@ -222,6 +223,15 @@ async def test_counts_of_a_filter_are_read_from_an_index(database: Database, cho
         assert plan.whole_tables == [], plan.text
         assert plan.rows_read <= sum(counts.values()) * (2 if is_by_candidate else 1) + READ_BESIDES, plan.text
         assert is_by_candidate or plan.heap_rows == 0, plan.text
+
+
+async def test_what_is_due_is_counted_without_a_look_at_what_is_scheduled_for_later(database: Database) -> None:
+    async with database.autocommit() as stores:
+        driver: Any = PlanningDriver(driver_of(stores))
+        await driver.fetch(COUNT_DUE, NOON - timedelta(days=1), 100_000)
+    for plan in driver.plans:
+        assert plan.whole_tables == [], plan.text
+        assert plan.rows_read <= len(CROWD.merchant_ids), plan.text
 
 
 @pytest.mark.parametrize("chosen", [OrderFilter(), OrderFilter(received=days(-100, -50))], ids=["nothing", "a span"])

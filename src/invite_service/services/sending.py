@@ -125,7 +125,9 @@ class SendingService:
     async def count_due(self) -> int:
         """Count what is due and not claimed, up to 100,000."""
         async with self._database.autocommit() as stores:
-            return await stores.sending.count_due(real_now=self._clock(), at_most=MAX_COUNTED)
+            return await stores.sending.count_due(
+                real_now=self._clock(), at_most=MAX_COUNTED, by_join=self._looks_by_join
+            )
 
     async def count_open_circuits(self) -> Mapping[str, int]:
         """Count the circuits of all merchants that are open, or wait for a trial, by provider."""

@@ -45,7 +45,28 @@ WHERE i.merchant_id <> ALL($2::text[])
 GROUP BY i.merchant_id
 """
 
+# Counted from the index of what is due, merchant by merchant: a planner that expects a third of all invitations to be
+# due reads the whole table for a few of them, which took a core while a million were scheduled for later.
 COUNT_DUE: Final = """
+SELECT count(*)
+FROM (
+    SELECT
+    FROM merchants
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM invitations AS i
+        WHERE i.merchant_id = merchants.id
+          AND i.status = 'scheduled'
+          AND i.next_attempt_at IS NOT NULL
+          AND i.next_attempt_at <= $1::timestamptz + merchants.clock_offset
+        ORDER BY i.next_attempt_at
+        LIMIT $2
+    ) AS each
+    LIMIT $2
+) AS due
+"""
+
+COUNT_DUE_BY_JOIN: Final = """
 SELECT count(*)
 FROM (
     SELECT
@@ -289,9 +310,10 @@ class SendingStore:
         rows = await self._driver.fetch(statement, real_now, list(except_for))
         return [MerchantId(row[0]) for row in rows]
 
-    async def count_due(self, *, real_now: datetime, at_most: int) -> int:
+    async def count_due(self, *, real_now: datetime, at_most: int, by_join: bool = False) -> int:
         """Count due invitations of all merchants, but no further than `at_most`."""
-        count: int = await self._driver.fetchval(COUNT_DUE, real_now, at_most)
+        statement = COUNT_DUE_BY_JOIN if by_join else COUNT_DUE
+        count: int = await self._driver.fetchval(statement, real_now, at_most)
         return count
 
     async def list_clocks(self) -> list[tuple[MerchantId, timedelta]]:
