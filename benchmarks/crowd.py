@@ -1,11 +1,12 @@
 """Many invitations of many merchants, made by PostgreSQL itself from a row's number: the same ones each time.
 
 The first merchant has two of every five invitations, the others share the rest. All statuses, kinds and channels occur;
-one product is in every tenth invitation, one in every second of those that are oldest, and the others are rare. Ids are
+one product is in every tenth invitation, one in all of those that are oldest, and the others are rare. Ids are
 ordered by time, as the service's are. Orders come with every fifth invitation: enough to look for.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,13 +69,13 @@ _STATEMENTS = (
     FROM (SELECT *, CASE WHEN status IN ('sent', 'responded') THEN send_at END AS left_at FROM planned) AS planned
     """,
     """
-    INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked)
-    SELECT merchant_id, id, product_id, position, ARRAY[order_id], status IN ('sent', 'responded')
+    INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked, created_at)
+    SELECT merchant_id, id, product_id, position, ARRAY[order_id], status IN ('sent', 'responded'), created_at
     FROM planned
     CROSS JOIN LATERAL (
         SELECT 'p-' || n % {catalogue} AS product_id, 0 AS position WHERE is_product
         UNION ALL SELECT {top}, 1 WHERE is_product AND n / 5 % 10 = 0
-        UNION ALL SELECT {old}, 2 WHERE is_product AND n / 5 % 2 = 1 AND n < {rows} / 5
+        UNION ALL SELECT {old}, 2 WHERE is_product AND n < {rows} * 3 / 10
     ) AS invited
     """,
     """
@@ -128,19 +129,26 @@ async def fill_crowd(database: asyncpg.Connection, crowd: Crowd, *, contact_key:
     await database.execute(
         "SET session_replication_role = replica; SET synchronous_commit = off; SET maintenance_work_mem = '512MB'"
     )
-    async with database.transaction():
-        indexes = await database.fetch(_INDEXES)
-        for index in indexes:
-            await database.execute(f"DROP INDEX {index[0]}")
+    async with database.transaction(), without_indexes(database):
         await database.execute(rows, 0, now, contact_key)
         for statement in _STATEMENTS:
             words = {"rows": crowd.rows, "catalogue": _CATALOGUE, "top": f"'{TOP_PRODUCT}'", "old": f"'{OLD_PRODUCT}'"}
             await database.execute(statement.format(**words))
         await database.execute("DROP TABLE planned")
-        for index in indexes:
-            await database.execute(index[1])
-    await database.execute("VACUUM ANALYZE invitations, invitation_products, orders, invitation_orders")
+    for table in ("invitations", "invitation_products", "orders", "invitation_orders"):
+        await database.execute(f"VACUUM (ANALYZE, FREEZE) {table}")
     await database.execute("RESET session_replication_role; RESET synchronous_commit")
+
+
+@contextlib.asynccontextmanager
+async def without_indexes(database: asyncpg.Connection) -> AsyncIterator[None]:
+    """Take the indexes of the invitations away, but for their key's, and make them again of what was filled in."""
+    indexes = await database.fetch(_INDEXES)
+    for index in indexes:
+        await database.execute(f"DROP INDEX {index[0]}")
+    yield
+    for index in indexes:
+        await database.execute(index[1])
 
 
 def sample_order(crowd: Crowd) -> str:

@@ -87,9 +87,9 @@ _STATEMENTS = (
     SELECT $1, invitation_id, order_id, 0 FROM planned
     """,
     """
-    INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked)
+    INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked, created_at)
     SELECT $1, invitation_id, 'product-' || (n * 2 + position) % $2::int, position, ARRAY[order_id],
-        status IN ('sent', 'responded')
+        status IN ('sent', 'responded'), purchased_at
     FROM planned CROSS JOIN generate_series(0, 1) AS position
     """,
     """

@@ -56,8 +56,8 @@ WITH line AS (
 ), added_membership AS (
     INSERT INTO invitation_orders (merchant_id, invitation_id, order_id, position) VALUES ($1, $19, $2, 0)
 ), added_invited AS (
-    INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked)
-    SELECT $1, $19, product_id, number - 1, ARRAY[$2], FALSE FROM line
+    INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked, created_at)
+    SELECT $1, $19, product_id, number - 1, ARRAY[$2], FALSE, $18 FROM line
 )
 INSERT INTO timeline_entries (merchant_id, id, order_id, invitation_id, at, actor, event, data)
 VALUES ($1, $23, $2, $19, $18, 'bare', 'invitation_scheduled', '{}')

@@ -167,8 +167,8 @@ FROM (
     SELECT n, timestamptz '2026-02-20 22:30Z' + n * interval '1 hour 7 minutes' AS first_sent_at
     FROM generate_series(1, 400) AS n
 ) AS made;
-INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked)
-SELECT 'gift-shop', id, 'p' || length(spread_order_id), 0, '{}', TRUE FROM invitations;
+INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked, created_at)
+SELECT 'gift-shop', id, 'p' || length(spread_order_id), 0, '{}', TRUE, created_at FROM invitations;
 INSERT INTO attempts (
     merchant_id, id, invitation_id, step, channel, language, provider, message_id, idempotency_key, content_hash,
     product_ids, asked_at, started_at, outcome

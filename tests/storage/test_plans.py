@@ -97,8 +97,9 @@ FROM generate_series(1, {ORDERS}) n;
 INSERT INTO invitation_orders (merchant_id, invitation_id, order_id, position)
 SELECT $1, md5(n::text)::uuid, 'o' || n, 0 FROM generate_series(1, {ORDERS}) n;
 
-INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked)
-SELECT $1, md5(n::text)::uuid, 'p' || n % 5000 + 1, 0, ARRAY['o' || n], FALSE FROM generate_series(1, {ORDERS}) n;
+INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked, created_at)
+SELECT $1, md5(n::text)::uuid, 'p' || n % 5000 + 1, 0, ARRAY['o' || n], FALSE, $2
+FROM generate_series(1, {ORDERS}) n;
 
 INSERT INTO suppressions (merchant_id, contact_key, reason, id, kind, source, created_at)
 SELECT $1, decode(md5('c' || n), 'hex'), 'unsubscribed', md5(n::text)::uuid, 'email', 'unsubscribe', $2

@@ -45,8 +45,8 @@ SELECT $1, {_ID}, 'backlog-' || n, 0 FROM generate_series(1, $2) AS n
 """
 
 _INVITATION_PRODUCTS: Final = f"""
-INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked)
-SELECT $1, {_ID}, 'backlog', 0, ARRAY['backlog-' || n], FALSE FROM generate_series(1, $2) AS n
+INSERT INTO invitation_products (merchant_id, invitation_id, product_id, position, brought_by, asked, created_at)
+SELECT $1, {_ID}, 'backlog', 0, ARRAY['backlog-' || n], FALSE, $3 FROM generate_series(1, $2) AS n
 """
 
 
@@ -61,6 +61,6 @@ async def add_backlog(house: SendingHouse, count: int) -> None:
         await driver.execute(_ORDERS, merchant.id, count, ordered_at)
         await driver.execute(_INVITATIONS, merchant.id, count, ordered_at, merchant.time_zone)
         await driver.execute(_INVITATION_ORDERS, merchant.id, count)
-        await driver.execute(_INVITATION_PRODUCTS, merchant.id, count)
+        await driver.execute(_INVITATION_PRODUCTS, merchant.id, count, ordered_at)
     # What autovacuum would have done by the time at which so much is due.
     await house.rows("ANALYZE")

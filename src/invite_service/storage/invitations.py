@@ -88,6 +88,7 @@ _PRODUCT_COLUMNS: Final = (
     Given("position", "int2"),
     texts("brought_by"),
     Given("asked", "bool"),
+    instant("created_at"),
 )
 
 ADD_INVITATION_PRODUCTS: Final = Share(
@@ -243,7 +244,14 @@ def product_rows(invitation: Invitation, stored: Invitation | None = None) -> It
     known = stored.products if stored is not None else ()
     for position, product in enumerate(invitation.products):
         if position >= len(known) or known[position] != product:
-            yield (invitation.id, product.product_id, position, product.brought_by, product.asked)
+            yield (
+                invitation.id,
+                product.product_id,
+                position,
+                product.brought_by,
+                product.asked,
+                invitation.created_at,
+            )
 
 
 def invitation_from_row(row: Row) -> Invitation:

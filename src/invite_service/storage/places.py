@@ -7,8 +7,10 @@ walks a sorting through a million rows that a filter refuses. So the choice is m
   these ranges begin with;
 - by the instant that is not sorted by: the same with days instead of combinations;
 - by order or contact: they have few invitations, all of which are read;
-- by product: of one with few invitations all are read; of another, those of the merchant are walked through in their
-  order, and only when the page is not found within WALK of them, all of the product's are read;
+- by product: an index has a product's invitations sorted by created_at. By send_at, all are read of one with few
+  invitations; of another, those of the merchant are walked through in their order; where the page is not found within
+  WALK of them, all of the product's are read, or, of one in many invitations of its time, those of each day of
+  its time;
 - nothing of these: the index of the sorting.
 
 What else is asked applies to the rows found on this way. Subqueries with a LIMIT are read row by row, by the index that
@@ -33,6 +35,15 @@ WALK: Final = 5_000
 
 WALK_PER_ROW: Final = 20
 """The same for each row of a page larger than usual."""
+
+MANY: Final = 20_000
+"""Invitations of a product that are no longer read for a page, where the product is in many invitations of its time."""
+
+SAMPLE: Final = 2_000
+"""The merchant's invitations, from the product's latest back, of which HITS tell that it is in many."""
+
+HITS: Final = 100
+"""One in twenty: the first of a day's that has the product is then found soon, for every day of its time."""
 
 _LEAST_ID: Final = UUID(int=0)
 
@@ -101,42 +112,67 @@ LIMIT {limit}
 """
 
 BY_PRODUCT: Final = """
+SELECT p.created_at AS at, p.invitation_id AS id
+FROM invitation_products p{joined}
+WHERE p.merchant_id = $1 AND p.product_id = {product}{in_index}
+ORDER BY p.created_at {direction}, p.invitation_id {direction}
+LIMIT {limit}
+"""
+
+_WITH_INVITATION: Final = """
+CROSS JOIN LATERAL (
+    SELECT 1 FROM invitations i WHERE i.merchant_id = $1 AND i.id = p.invitation_id{besides} LIMIT 1
+) AS i"""
+
+# How many of the product there are is looked at only where the walk was in vain.
+_OF_PRODUCT: Final = "FROM invitation_products p WHERE p.merchant_id = $1 AND p.product_id = {product}"
+
+_IS_IN_MANY: Final = f"""(
+    EXISTS (SELECT 1 {_OF_PRODUCT} ORDER BY p.created_at OFFSET {MANY} LIMIT 1)
+    AND (
+        SELECT count(*)
+        FROM (
+            SELECT i.id
+            FROM invitations i
+            WHERE i.merchant_id = $1 AND i.created_at <= (SELECT max(p.created_at) {_OF_PRODUCT})
+            ORDER BY i.created_at DESC, i.id DESC
+            LIMIT {SAMPLE}
+        ) AS i
+        CROSS JOIN LATERAL (SELECT 1 {_OF_PRODUCT} AND p.invitation_id = i.id LIMIT 1) AS invited
+    ) >= {HITS}
+)"""  # noqa: S608 - built from the constants above
+
+BY_PRODUCT_SENT: Final = f"""
 WITH walked AS MATERIALIZED (
-    SELECT i.{at} AS at, i.id
+    SELECT i.{{at}} AS at, i.id
     FROM (
         SELECT i.*
         FROM invitations i
-        WHERE i.merchant_id = $1{in_index}
-        ORDER BY i.{at} {direction}, i.id {direction}
-        LIMIT {walk}
+        WHERE i.merchant_id = $1{{in_index}}
+        ORDER BY i.{{at}} {{direction}}, i.id {{direction}}
+        LIMIT {{walk}}
     ) AS i
-    CROSS JOIN LATERAL (
-        SELECT 1 FROM invitation_products p
-        WHERE p.merchant_id = $1 AND p.invitation_id = i.id AND p.product_id = {product}
-        LIMIT 1
-    ) AS invited
-    WHERE (
-        SELECT count(*) FROM (
-            SELECT 1 FROM invitation_products p WHERE p.merchant_id = $1 AND p.product_id = {product} LIMIT {few} + 1
-        ) AS counted
-    ) > {few}{besides}
-    ORDER BY i.{at} {direction}, i.id {direction}
-    LIMIT {limit}
-)
-SELECT walked.at, walked.id FROM walked WHERE (SELECT count(*) FROM walked) = {limit}
+    CROSS JOIN LATERAL (SELECT 1 {_OF_PRODUCT} AND p.invitation_id = i.id LIMIT 1) AS invited
+    WHERE EXISTS (SELECT 1 {_OF_PRODUCT} ORDER BY p.created_at OFFSET {FEW} LIMIT 1){{besides}}
+    ORDER BY i.{{at}} {{direction}}, i.id {{direction}}
+    LIMIT {{limit}}
+),
+found AS MATERIALIZED (SELECT count(*) = {{limit}} AS is_page FROM walked),
+spread AS MATERIALIZED (SELECT {_IS_IN_MANY} AS is_in_many WHERE NOT (SELECT is_page FROM found))
+SELECT walked.at, walked.id FROM walked WHERE (SELECT is_page FROM found)
 UNION ALL
 SELECT found.at, found.id FROM (
-    SELECT i.{at} AS at, i.id
-    FROM (
-        SELECT p.invitation_id AS id FROM invitation_products p WHERE p.merchant_id = $1 AND p.product_id = {product}
-    ) AS candidate
+    SELECT i.{{at}} AS at, i.id
+    FROM (SELECT p.invitation_id AS id {_OF_PRODUCT}) AS candidate
     CROSS JOIN LATERAL (SELECT i.* FROM invitations i WHERE i.merchant_id = $1 AND i.id = candidate.id LIMIT 1) AS i
-    WHERE TRUE{in_index}{besides}
-    ORDER BY i.{at} {direction}, i.id {direction}
-    LIMIT {limit}
+    WHERE TRUE{{in_index}}{{besides}}
+    ORDER BY i.{{at}} {{direction}}, i.id {{direction}}
+    LIMIT {{limit}}
 ) AS found
-WHERE (SELECT count(*) FROM walked) < {limit}
-"""
+WHERE NOT (SELECT is_in_many FROM spread)
+UNION ALL
+SELECT found.at, found.id FROM ({{by_day}}) AS found WHERE (SELECT is_in_many FROM spread)
+"""  # noqa: S608 - built from the constants above
 
 IN_ORDER: Final = """
 SELECT i.{at} AS at, i.id
@@ -188,10 +224,6 @@ WHERE TRUE{besides}
 GROUP BY i.status
 """
 
-OF_PRODUCT: Final = """
-SELECT p.invitation_id AS id FROM invitation_products p WHERE p.merchant_id = $1 AND p.product_id = {}
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -211,6 +243,9 @@ def find_page(
 ) -> Query:
     """Write what finds the `at` and `id` of a slice's invitations; they may come in any order."""
     asked = _Asked(merchant_id, chosen, keys)
+    candidates = asked.candidates()
+    if candidates is None and chosen.product_id is not None and sorted_by is InvitationSorting.CREATED_AT:
+        return _find_in_product(asked, chosen.product_id, chosen, part)
     in_index = Conditions.sharing(asked.parameters)
     in_index.add_part(f"(i.{sorted_by}, i.id)", _spans(chosen, sorted_by), part, least_id=_LEAST_ID)
     besides = Conditions.sharing(asked.parameters)
@@ -221,26 +256,54 @@ def find_page(
     words = {
         "at": sorted_by.value,
         "other": other.value,
-        "direction": "ASC" if part.ascending else "DESC",
+        "direction": _direction(part),
         "limit": part.limit,
         "in_index": in_index,
         "besides": besides,
     }
-    candidates = asked.candidates()
     if candidates is not None:
         asked.add_product(besides)
         asked.add_state(besides)
         return asked.query(BY_CANDIDATE, **words, candidates=candidates)
     if chosen.product_id is not None:
         asked.add_state(besides)
+        product = asked.give(chosen.product_id)
+        of_product = _OF_PRODUCT.format(product=product)
+        by_day = BY_DAY.format(
+            **words | {"besides": f"{besides} AND (SELECT TRUE {of_product} AND p.invitation_id = i.id)"},
+            start=f"(SELECT min(p.created_at) {of_product})",
+            end=f"(SELECT max(p.created_at) {of_product})",
+        )
         walk = max(WALK, WALK_PER_ROW * part.limit)
-        return asked.query(BY_PRODUCT, **words, product=asked.give(chosen.product_id), few=FEW, walk=walk)
+        return asked.query(BY_PRODUCT_SENT, **words, product=product, walk=walk, by_day=by_day)
     if chosen.statuses or chosen.kind is not None or chosen.channel is not None:
         return asked.query(BY_COMBINATION, **words, **asked.combinations())
     if crossing:
         whole = _intersection(crossing)
         return asked.query(BY_DAY, **words, start=asked.give(whole.start), end=asked.give(whole.end))
     return asked.query(IN_ORDER, **words)
+
+
+def _find_in_product(asked: "_Asked", product_id: str, chosen: InvitationFilter, part: Slice) -> Query:
+    in_index = Conditions.sharing(asked.parameters)
+    spans = _spans(chosen, InvitationSorting.CREATED_AT)
+    in_index.add_part("(p.created_at, p.invitation_id)", spans, part, least_id=_LEAST_ID)
+    besides = Conditions.sharing(asked.parameters)
+    for span in _spans(chosen, InvitationSorting.SEND_AT):
+        besides.add_span("i.send_at", span)
+    asked.add_state(besides)
+    return asked.query(
+        BY_PRODUCT,
+        product=asked.give(product_id),
+        in_index=in_index,
+        joined=_WITH_INVITATION.format(besides=besides) if str(besides) else "",
+        direction=_direction(part),
+        limit=part.limit,
+    )
+
+
+def _direction(part: Slice) -> str:
+    return "ASC" if part.ascending else "DESC"
 
 
 def count_by_status(merchant_id: MerchantId, chosen: InvitationFilter, keys: ContactKeys) -> Query:
@@ -254,7 +317,7 @@ def count_by_status(merchant_id: MerchantId, chosen: InvitationFilter, keys: Con
     if candidates is not None:
         asked.add_product(besides)
     elif chosen.product_id is not None:
-        candidates = OF_PRODUCT.format(asked.give(chosen.product_id))
+        candidates = f"SELECT p.invitation_id AS id {_OF_PRODUCT}".format(product=asked.give(chosen.product_id))
     if candidates is None:
         return asked.query(COUNT_BY_COMBINATION, besides=besides, **asked.combinations())
     asked.add_state(besides)

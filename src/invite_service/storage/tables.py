@@ -515,10 +515,12 @@ invitation_products = Table(
     Column("position", SmallInteger, nullable=False),
     Column("brought_by", ARRAY(Text), nullable=False),
     Column("asked", Boolean, nullable=False),
+    # The invitation's, which never changes: a product's pages are sorted by it.
+    _instant("created_at"),
     PrimaryKeyConstraint("merchant_id", "invitation_id", "product_id"),
     ForeignKeyConstraint(["merchant_id", "invitation_id"], ["invitations.merchant_id", "invitations.id"]),
     ForeignKeyConstraint(["merchant_id", "product_id"], ["products.merchant_id", "products.product_id"]),
-    Index(None, "merchant_id", "product_id", "invitation_id"),
+    Index("invitation_products_of_product_idx", "merchant_id", "product_id", "created_at", "invitation_id"),
 )
 
 attempts = Table(
