@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import httpx
 from benchmarks.bodies import order_body
+from benchmarks.crowd import without_indexes
 from benchmarks.listing import COMMAND, ListingLab, ListingScale
 from benchmarks.machine import Process, answers_http, free_port
 from benchmarks.table import Result, compare
@@ -81,8 +82,10 @@ async def _refill(lab: ListingLab, count: int) -> asyncpg.Connection:
     database = await asyncpg.connect(lab.plain_url)
     await database.execute("DROP TABLE IF EXISTS yardstick_invitations")
     await database.execute("SET session_replication_role = replica; SET synchronous_commit = off")
-    await database.execute("DELETE FROM invitations WHERE merchant_id = $1", lab.crowd.first)
-    await database.execute(_FILL, lab.crowd.first, lab.now, count)
+    await database.execute("SET maintenance_work_mem = '512MB'")
+    async with database.transaction(), without_indexes(database):
+        await database.execute("DELETE FROM invitations WHERE merchant_id = $1", lab.crowd.first)
+        await database.execute(_FILL, lab.crowd.first, lab.now, count)
     await database.execute("RESET session_replication_role; RESET synchronous_commit")
     await database.execute("CREATE TABLE yardstick_invitations (LIKE invitations INCLUDING ALL)")
     return database
