@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from invite_service.rules.asked import NOTHING_ASKED, AskedProducts, find_asked_
 from invite_service.rules.draw import draw_kind
 from invite_service.rules.languages import decide_language
 from invite_service.rules.orders import live_product_ids
-from invite_service.rules.slots import SendPlan, local_day, slot_from, whole_days
+from invite_service.rules.slots import local_day, new_send_plan, slot_from, whole_days
 from invite_service.rules.suppressions import NOTHING_SUPPRESSED, SuppressedContacts
 from invite_service.rules.zones import decide_zone
 
@@ -66,6 +67,11 @@ class Decision(NamedTuple):
     merged_into: UUID | None = None
     joining_product_ids: tuple[str, ...] = ()
     """Merged: the products this order brings, those already asked about in that invitation included."""
+
+
+# Most orders are invited, and the constructors of named tuples are functions of Python: they cost as much as a rule.
+_new_plan: Final = partial(tuple.__new__, InvitationPlan)
+_new_decision: Final = partial(tuple.__new__, Decision)
 
 
 def decide(
@@ -315,10 +321,9 @@ class _Deciding:
         send_at = plan_first_step(
             order, policy, kind=kind, step=steps[0], zone=zone, merchant_id=self._merchant.id, now=self._now
         )
-        plan = InvitationPlan(kind, channel, contact, language, steps, product_ids, send_at, zone)
-        return Decision(
-            OrderOutcome.INVITED, self._trace((trace.INVITE, (plan,)), OrderOutcome.INVITED.value), plan=plan
-        )
+        plan = _new_plan((kind, channel, contact, language, steps, product_ids, send_at, zone))
+        written = self._trace((trace.INVITE, (plan,)), OrderOutcome.INVITED.value)
+        return _new_decision((OrderOutcome.INVITED, written, None, None, plan, None, ()))
 
 
 def waiting_reason(folded_status: str | None, policy: Policy) -> Reason | None:
@@ -367,5 +372,4 @@ def plan_first_step(
     """Plan when the first message leaves: the slot of the origin's local day plus the delay (RULES.md section 6)."""
     delay = policy.product_delay_days if kind is Kind.PRODUCT else policy.service_delay_days
     day = local_day(delay_origin_of(order, policy, now=now), zone) + whole_days(delay)
-    send_plan = SendPlan(policy, zone, merchant_id, order.order_id, step)
-    return slot_from(send_plan, day, now=now)
+    return slot_from(new_send_plan((policy, zone, merchant_id, order.order_id, step)), day, now=now)

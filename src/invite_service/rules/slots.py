@@ -6,8 +6,8 @@ as RULES.md section 6 says: the first instant after the gap, the earlier of two.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from invite_service.domain.invitation import Step
@@ -28,6 +28,10 @@ class SendPlan(NamedTuple):
     merchant_id: str
     order_id: str
     step: Step
+
+
+new_send_plan: Final = partial(tuple.__new__, SendPlan)
+"""Makes a plan of its five parts, as the constructor does that is a function of Python."""
 
 
 class Window(NamedTuple):

@@ -4,7 +4,7 @@ Writing costs as much as deciding. Simulations, of which nobody asks why, leave 
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -70,6 +70,11 @@ def _text_of_utc(instant: datetime) -> str:
     return instant.isoformat()
 
 
+@lru_cache(maxsize=_ENTRIES)
+def _text_of_day(day: date) -> str:
+    return day.isoformat()
+
+
 def _told(**figures: JsonFigure) -> Figures:
     """Leave out the figures that are not there to be told."""
     return {name: figure for name, figure in figures.items() if figure is not None}
@@ -97,11 +102,11 @@ CONTACT: Final = _shared(
 CONSENT: Final = _usual("consent", "consent", "required")
 CHANNEL: Final = _usual("channel", "channel")
 NO_CHANNEL: Final = _usual("channel", "closed")
-SAME_DAY: Final = _line("same_day", lambda purchased_at, zone: {"day": local_day(purchased_at, zone).isoformat()})
+SAME_DAY: Final = _line("same_day", lambda purchased_at, zone: {"day": _text_of_day(local_day(purchased_at, zone))})
 MERGED: Final = _line(
     "same_day",
     lambda day, invitation_id, asked: {
-        "day": day.isoformat(),
+        "day": _text_of_day(day),
         "invitation_id": str(invitation_id),
         **_told(dropped=asked.figures() or None),
     },
@@ -167,8 +172,8 @@ INVITE: Final = _line(
         "kind": str(plan.kind),
         "channel": str(plan.channel),
         "language": plan.language,
-        "steps": [str(step) for step in plan.steps],
-        "send_at": _text(plan.send_at),
+        "steps": list(map(str, plan.steps)),
+        "send_at": plan.send_at.isoformat(),
         "time_zone": plan.time_zone,
     },
 )
