@@ -1,5 +1,6 @@
 """What the product-review feed makes of texts and codes that were not written for it."""
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -7,8 +8,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from invite_service.domain.product_feed import BoughtCodes, FeedReview
-from invite_service.rendering.product_feed import FEED_END, begin_feed, write_reviews
+from invite_service.rendering.product_feed import FeedWriter
 from tests.support.builders import NOON, make_merchant
+from tests.support.schemas import Schema
+
+SCHEMA = Schema(Path(__file__).parents[1] / "data" / "product_reviews.xsd")
 
 
 def make_review(**changes: Any) -> FeedReview:
@@ -31,9 +35,11 @@ def make_review(**changes: Any) -> FeedReview:
     return FeedReview(**fields | changes)
 
 
-def write(*reviews: FeedReview) -> list[ET.Element]:
-    feed = begin_feed(make_merchant()) + write_reviews(reviews, pictures_url="https://api.example/pictures/") + FEED_END
-    return ET.fromstring(feed).findall("reviews/review")  # noqa: S314 - our own
+def write(*reviews: FeedReview, pictures_url: str = "https://api.example/pictures/") -> list[ET.Element]:
+    writer = FeedWriter(make_merchant(), pictures_url=pictures_url)
+    feed = ET.fromstring(writer.begin() + writer.write(reviews) + writer.end())  # noqa: S314 - our own
+    assert SCHEMA.faults(feed) == []
+    return feed.findall("reviews/review")
 
 
 def codes_of(review: ET.Element, name: str) -> list[str | None]:
@@ -52,7 +58,24 @@ def test_review_of_which_no_text_is_left_is_not_told(text: str) -> None:
     assert write(make_review(text=text)) == []
 
 
-@pytest.mark.parametrize("url", [None, "", "javascript:alert(1)", "/p/mug", "ftp://gifts.example/mug"])
+def test_feed_of_several_parts_has_its_reviews_in_one_place() -> None:
+    writer = FeedWriter(make_merchant(), pictures_url="https://api.example/pictures/")
+    parts = [writer.write([]), writer.write([make_review()]), writer.write([]), writer.write([make_review()])]
+    feed = ET.fromstring(writer.begin() + b"".join(parts) + writer.end())  # noqa: S314 - our own
+    assert (SCHEMA.faults(feed), len(feed.findall("reviews/review"))) == ([], 2)
+
+
+def test_picture_at_an_address_that_google_does_not_take_is_left_out() -> None:
+    pictures = (UUID(int=1),)
+    [review] = write(make_review(picture_ids=pictures), pictures_url="http://localhost/pictures/")
+    assert review.find("reviewer_images") is None
+    [review] = write(make_review(picture_ids=pictures))
+    assert review.findtext("reviewer_images/reviewer_image/url") == f"https://api.example/pictures/{UUID(int=1)}"
+
+
+@pytest.mark.parametrize(
+    "url", [None, "", "javascript:alert(1)", "/p/mug", "ftp://gifts.example/mug", "http://localhost/mug"]
+)
 def test_product_without_a_web_address_is_not_told(url: str | None) -> None:
     assert write(make_review(product_url=url)) == []
 

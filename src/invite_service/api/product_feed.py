@@ -11,7 +11,7 @@ from invite_service.api.dependencies import Services
 from invite_service.api.openapi import answering, documented
 from invite_service.api.rate_limits import count_visitor
 from invite_service.domain.merchant import MerchantId
-from invite_service.rendering.product_feed import FEED_END, begin_feed, write_reviews
+from invite_service.rendering.product_feed import FeedWriter
 
 router = APIRouter(tags=["public reviews"], route_class=OpenRoute)
 
@@ -39,15 +39,15 @@ async def get_product_review_feed(merchant_id: str, request: Request, services: 
     count_visitor(request, services)
     feed = services.create_product_feed()
     merchant = await feed.merchant(MerchantId(merchant_id))
-    pictures_url = services.address_of(f"/public/v1/{merchant.id}/pictures/")
+    writer = FeedWriter(merchant, pictures_url=services.address_of(f"/public/v1/{merchant.id}/pictures/"))
     parts = feed.read(merchant.id)
     # Read here, so that a database that is away is still answered with a problem.
     first = await anext(parts)
 
     async def stream() -> AsyncIterator[bytes]:
-        yield begin_feed(merchant) + write_reviews(first, pictures_url=pictures_url)
+        yield writer.begin() + writer.write(first)
         async for reviews in parts:
-            yield write_reviews(reviews, pictures_url=pictures_url)
-        yield FEED_END
+            yield writer.write(reviews)
+        yield writer.end()
 
     return StreamingResponse(stream(), media_type=f"{_XML_TYPE}; charset=utf-8", headers=_HEADERS)

@@ -1,6 +1,7 @@
 """Google's product-review feed, version 2.4 (https://developers.google.com/product-review-feeds/schema).
 
-Elements stand in the order and number that page gives. The feed is always whole: a review that is not in the next one
+Elements stand in the order and number that page gives, and as the schema that Google published with version 2.2 has
+them where the page is silent. The feed is always whole: a review that is not in the next one
 is deleted there, so nothing tells of deleted ones.
 """
 
@@ -31,34 +32,58 @@ _GTIN_LENGTHS: Final = frozenset({8, 12, 13, 14})
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold, not even as a reference (https://www.w3.org/TR/xml/#charsets)."""
 
-FEED_END: Final = b"</reviews>\n</feed>\n"
+_ADDRESS: Final = re.compile(r"https?://\S+\.\S+")
+"""What the schema takes for an address: one with a dot in it."""
 
 
-def begin_feed(merchant: Merchant) -> bytes:
-    """Write what comes before the reviews; the merchant is who publishes them."""
-    name = one_line(merchant.name, limit=_NAME_LIMIT) or merchant.id
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<feed xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
-        f'xsi:noNamespaceSchemaLocation="{_SCHEMA}">\n'
-        f"{_text('version', FEED_VERSION)}{_in('publisher', _text('name', name))}\n<reviews>\n"
-    ).encode()
+class FeedWriter:
+    """Writes one feed, part by part. Reviews stand in an element that must not be there without any."""
+
+    def __init__(self, merchant: Merchant, *, pictures_url: str) -> None:
+        """Make it; `pictures_url` is where the merchant's published pictures are, with a slash at its end."""
+        self._merchant = merchant
+        self._pictures_url = pictures_url
+        self._has_reviews = False
+
+    def begin(self) -> bytes:
+        """Write what comes before the reviews; the merchant is who publishes them."""
+        name = one_line(self._merchant.name, limit=_NAME_LIMIT) or self._merchant.id
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<feed xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+            f'xsi:noNamespaceSchemaLocation="{_SCHEMA}">\n'
+            f"{_text('version', FEED_VERSION)}{_in('publisher', _text('name', name))}\n"
+        ).encode()
+
+    def write(self, reviews: Iterable[FeedReview]) -> bytes:
+        """Write reviews; those of a product without an address are left out, as the feed cannot tell of them."""
+        written = "".join(
+            _write(review, address, self._pictures_url)
+            for review in reviews
+            if (address := _address_of(review)) is not None and _clean(review.text)
+        )
+        if not written:
+            return b""
+        opening = "" if self._has_reviews else "<reviews>\n"
+        self._has_reviews = True
+        return f"{opening}{written}".encode()
+
+    def end(self) -> bytes:
+        """Write what comes after the reviews."""
+        return b"</reviews>\n</feed>\n" if self._has_reviews else b"</feed>\n"
 
 
-def write_reviews(reviews: Iterable[FeedReview], *, pictures_url: str) -> bytes:
-    """Write reviews; those of a product without an address are left out, as the feed cannot tell of them.
-
-    `pictures_url` is where the merchant's published pictures are, with a slash at its end.
-    """
-    return "".join(
-        _write(review, address, pictures_url)
-        for review in reviews
-        if (address := web_address(review.product_url)) is not None and _clean(review.text)
-    ).encode()
+def _address_of(review: FeedReview) -> str | None:
+    address = web_address(review.product_url)
+    return address if address is not None and _ADDRESS.fullmatch(address) else None
 
 
 def _write(review: FeedReview, address: str, pictures_url: str) -> str:
-    pictures = [_in("reviewer_image", _text("url", f"{pictures_url}{picture}")) for picture in review.picture_ids]
+    pictures = [
+        _in("reviewer_image", _text("url", address_of_picture))
+        for picture in review.picture_ids
+        if _ADDRESS.fullmatch(address_of_picture := f"{pictures_url}{picture}")
+    ]
     is_named = bool(one_line(review.displayed_name, limit=_NAME_LIMIT))
     stars = f'<overall min="{LOWEST_STARS}" max="{HIGHEST_STARS}">{review.stars}</overall>'
     parts = [
