@@ -140,6 +140,33 @@ async def test_pictures_that_cannot_be_kept_are_told_with_everything_else(
     assert await shop.recorded() == NOTHING
 
 
+async def test_form_says_that_pictures_go_with_their_own_button_and_asks_again_for_lost_ones(shop: PageShop) -> None:
+    only_mine = "Publiser denne først: Bilder du har valgt her, går tapt når du publiserer en annen."
+    again = "Velg bildene til denne varen på nytt. De ble ikke sendt."
+    invitation = await shop.invite("mug", "tent")
+    token = shop.token(invitation, step=Step.PRODUCT_2)
+    page = Document.of(await shop.client.get(f"/i/{token}"))
+    assert (page.text.count(only_mine), page.text.count(again)) == (2, 0)
+    tent = {"product.1": "tent", "stars.1": "5", "text.1": "Tett."}
+    chosen = files_of(draw(), name="picture.1")
+    one = await shop.client.post(f"/i/{token}", data=MUG | tent | {"only": "0"}, files=chosen)
+    shown = Document.of(one)
+    assert (one.status_code, shown.text.count(only_mine), shown.text.count(again)) == (200, 1, 1)
+    assert shown.form.fields["text.1"] == "Tett."
+    assert await picture_ids(shop) == []
+    both = await shop.client.post(f"/i/{token}", data=MUG | tent | {"publish": "yes"}, files=chosen)
+    assert (both.status_code, len(await picture_ids(shop))) == (303, 1)
+    # The tent says what stands already, and its pictures would be lost without a word.
+    kept_words = await shop.client.post(f"/i/{token}", data=MUG | tent | {"only": "0"}, files=chosen)
+    assert (kept_words.status_code, Document.of(kept_words).text.count(again)) == (200, 1)
+
+
+async def test_form_about_one_product_says_nothing_of_others(shop: PageShop) -> None:
+    invitation = await shop.invite()
+    page = await shop.client.get(f"/i/{shop.token(invitation, step=Step.PRODUCT_2)}")
+    assert "Publiser denne først" not in page.text
+
+
 async def test_pictures_are_removed_one_by_one_and_what_is_typed_stays(shop: PageShop, tmp_path: Path) -> None:
     invitation = await shop.invite()
     await post(shop, invitation, MUG, draw(), draw())

@@ -102,6 +102,8 @@ class RatedItem:
     """Pictures that go with the review."""
     is_saved: bool = False
     """It was saved a moment ago, while the rest of the form was not."""
+    has_lost_pictures: bool = False
+    """Pictures had been chosen for it; a browser sends them once, and no page can choose them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def make_item(
     reply: str | None = None,
     picture_ids: Sequence[UUID] = (),
     is_saved: bool = False,
+    has_lost_pictures: bool = False,
 ) -> RatedItem:
     """Show a product, or the service where it is None, with what stands in its fields."""
     name, picture = frame.texts("rate_service_subject", merchant=frame.brand.name), None
@@ -140,6 +143,7 @@ def make_item(
         reply=reply,
         picture_ids=tuple(picture_ids),
         is_saved=is_saved,
+        has_lost_pictures=has_lost_pictures,
     )
 
 

@@ -226,7 +226,7 @@ def _says_what_stands(item: FormItem, page: FeedbackPage) -> bool:
     rating = page.find_rating(item.product_id)
     if rating is None:
         return item.is_blank
-    return (item.shown_stars, tidy_text(item.text)) == (rating.stars, rating.review_text)
+    return not item.uploads and (item.shown_stars, tidy_text(item.text)) == (rating.stars, rating.review_text)
 
 
 def _saved_notice(page: FeedbackPage, frame: PageFrame, saved: str | None) -> str | None:
@@ -252,6 +252,7 @@ def _as_typed(
         text=item.text,
         faults=faults,
         is_saved=is_saved,
+        has_lost_pictures=bool(item.uploads) and not is_saved,
         picture_ids=_picture_ids(page.find_rating(item.product_id)),
     )
 
