@@ -188,6 +188,26 @@ async def test_type_gives_its_kind(event: dict[str, Any], kind: EventKind) -> No
     assert (read_event.kind, read_event.raw_kind) == (kind, event["type"])
 
 
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"type": "email.failed", "data": {"failed": {"reason": "reached_daily_quota"}}}, "reached_daily_quota"),
+        (
+            {
+                "type": "email.suppressed",
+                "data": {
+                    "suppressed": {"reason": "previous_bounce", "message": "It bounced before.", "type": "Suppressed"}
+                },
+            },
+            "previous_bounce · It bounced before.",
+        ),
+    ],
+)
+async def test_message_that_never_left_says_why(event: dict[str, Any], reason: str) -> None:
+    [read_event] = (await read(event)).events
+    assert (read_event.kind, read_event.reason) == (EventKind.FAILED, reason)
+
+
 @pytest.mark.parametrize("minutes", [-6, 6])
 async def test_signature_of_another_time_is_stale(minutes: int) -> None:
     assert await read(BOUNCED, now=NOW + timedelta(minutes=minutes)) == EventReading(verdict=EventVerdict.STALE)

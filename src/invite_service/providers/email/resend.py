@@ -235,7 +235,14 @@ def _read_event(told: Mapping[str, Any], word: str, *, event_id: str) -> Provide
         provider_message_id=text_at(told, "data", "email_id"),
         message_id=text_at(told, "data", "message_id", limit=320),
         address=parseaddr(to)[1] or None if to else None,
-        reason=reason_of(at(bounce, "type"), at(bounce, "subType"), at(bounce, "message"), at(told, "data", "reason")),
+        reason=reason_of(
+            at(bounce, "type"),
+            at(bounce, "subType"),
+            at(bounce, "message"),
+            at(told, "data", "failed", "reason"),
+            at(told, "data", "suppressed", "reason"),
+            at(told, "data", "suppressed", "message"),
+        ),
     )
 
 
