@@ -48,7 +48,8 @@ class LookUp(Protocol):
         """Find the message by its Message-ID, or by what left, near the attempt's aware instant.
 
         `content_hash` is the message's, of companies that hand nothing of ours back but its text.
-        None means that the provider cannot say yet, which is not the same as `not_sent`.
+        None means that the provider cannot say yet, which is not the same as `not_sent`. A question that takes longer
+        than a few seconds (doubts.LOOK_SECONDS) is cancelled, and the provider left alone for a while.
         """
 
 

@@ -34,7 +34,7 @@ DOUBT_SECONDS: Final = 30.0
 """Between two looks for messages in doubt; each is asked about less and less often."""
 
 ASKED_AT_ONCE: Final = 8
-"""Merchants whose providers are called at the same time for other things than batches: one that hangs keeps its own."""
+"""Merchants whose providers or systems are called at the same time, but for batches: one that hangs keeps its own."""
 
 REPUTATION_SECONDS: Final = 60.0
 """Between two looks at merchants whose e-mails bounce; what providers tell is looked at when it comes, too."""
@@ -121,7 +121,7 @@ def _merchant_loops(factory: Factory, settings: Settings, *, on_failure: Callabl
         ("publish", approvals.find_due, approvals.publish_due, PUBLISH_SECONDS, 1),
         ("send_notices", notices.find_due, notices.send_due, settings.poll_interval, ASKED_AT_ONCE),
         ("provider_events", events.find_merchants, events.work, settings.poll_interval, 1),
-        ("tell_webhooks", webhooks.find_due, webhooks.tell, settings.poll_interval, 1),
+        ("tell_webhooks", webhooks.find_due, webhooks.tell, settings.poll_interval, ASKED_AT_ONCE),
         ("look_up_doubts", doubts.find_due, doubts.look_up, DOUBT_SECONDS, ASKED_AT_ONCE),
         ("watch_reputation", reputation.find_due, reputation.watch, REPUTATION_SECONDS, 1),
     )
