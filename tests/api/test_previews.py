@@ -79,6 +79,18 @@ async def test_sms_is_shown_with_its_segments_and_cost(merchant: MerchantClient)
     assert cheaper["warnings"] == []
 
 
+@pytest.mark.parametrize(("text", "news"), [("reply_notice", "/i/"), ("voucher", "THANKS10")])
+async def test_notice_is_shown_as_it_goes_by_sms(merchant: MerchantClient, text: str, news: str) -> None:
+    shown = await preview(merchant, text, "nb", channel="sms")
+    assert (shown["html"], shown["subject"], shown["sms"]["encoding"]) == (None, None, "gsm-7")
+    first, opt_out = shown["sms"]["text"].split("\n")
+    assert news in first
+    assert opt_out.startswith("Meld deg av: http")
+    refused = await merchant.post(PREVIEW, {"text": "product_2", "language": "nb", "channel": "sms"})
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [("/channel", "not_a_choice")]
+
+
 @pytest.mark.parametrize(
     ("view", "sign"),
     [

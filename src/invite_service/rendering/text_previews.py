@@ -18,7 +18,7 @@ from invite_service.rendering.cleaning import one_line
 from invite_service.rendering.headers import encode_text, header_line
 from invite_service.rendering.links import Links
 from invite_service.rendering.message import SenderDefaults, render
-from invite_service.rendering.notices import GivenAnswer, NoticeContent, ReplyNotice, VoucherNotice, render_notice
+from invite_service.rendering.notices import GivenAnswer, ReplyNotice, VoucherNotice, render_notice
 from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rendering.pages import (
     PageFrame,
@@ -28,6 +28,7 @@ from invite_service.rendering.pages import (
     rate_page,
     thanks_page,
 )
+from invite_service.rendering.sms import render_sms_notice
 from invite_service.rendering.text_fields import SMS_TEXTS
 from invite_service.rendering.text_samples import SampleCustomer
 from invite_service.rules.publishing import display_name
@@ -84,9 +85,9 @@ class PreviewScene:
     """To whom; None for a made-up address."""
 
 
-def preview_message(name: TextName, scene: PreviewScene) -> Message:
-    """Write a message of which a merchant may write the text."""
-    invitation = _invitation(name, scene)
+def preview_message(name: TextName, scene: PreviewScene, *, by_sms: bool = False) -> Message:
+    """Write a message of which a merchant may write the text; `by_sms` is for notices, which go either way."""
+    invitation = _invitation(name, scene, is_sms=by_sms or name in SMS_TEXTS)
     if name in _STEPS:
         return render(
             invitation,
@@ -99,6 +100,16 @@ def preview_message(name: TextName, scene: PreviewScene) -> Message:
             sender=scene.sender,
             at=scene.at,
             own_texts=scene.own_texts,
+        )
+    if by_sms:
+        return render_sms_notice(
+            _notice(name, scene),
+            invitation,
+            merchant=scene.merchant,
+            branding=scene.branding,
+            links=scene.links,
+            attempt_id=scene.attempt_id,
+            sender=scene.sender.sms_sender,
         )
     return render_notice(
         _notice(name, scene),
@@ -113,17 +124,16 @@ def preview_message(name: TextName, scene: PreviewScene) -> Message:
     )
 
 
-def _notice(name: TextName, scene: PreviewScene) -> NoticeContent:
+def _notice(name: TextName, scene: PreviewScene) -> ReplyNotice | VoucherNotice:
     if name is TextName.VOUCHER:
         return VoucherNotice(code=SAMPLE_CODE)
     product = next(iter(scene.customer.products), None)
     return ReplyNotice(answer=GivenAnswer(product=product, stars=5, text=SAMPLE_ANSWER), reply=SAMPLE_REPLY)
 
 
-def _invitation(name: TextName, scene: PreviewScene) -> Invitation:
+def _invitation(name: TextName, scene: PreviewScene, *, is_sms: bool) -> Invitation:
     """Make an invitation that exists nowhere."""
     step = _STEPS.get(name, Step.PRODUCT_2)
-    is_sms = name in SMS_TEXTS
     order_ids = (scene.customer.order_id,) if scene.customer.order_id is not None else ()
     return Invitation(
         id=NO_INVITATION,

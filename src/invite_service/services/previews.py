@@ -62,6 +62,9 @@ LONG_SUBJECT: Final = 60
 
 MANY_SEGMENTS: Final = 3
 
+_BY_EITHER: Final = frozenset({TextName.REPLY_NOTICE, TextName.VOUCHER})
+"""Notices whose channel is the invitation's; by SMS they have the catalogue's words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedPreview:
@@ -72,6 +75,8 @@ class WantedPreview:
     order_id: str | None = None
     text: MerchantText | None = None
     view: PageView = PageView.RATE
+    by_sms: bool = False
+    """Of a notice, as customers get it who have no e-mail address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ class PreviewService:
             scene, channels = await self._scene(stores, merchant_id, wanted)
         if wanted.name in PAGE_TEXTS:
             return Preview(html=preview_page(wanted.name, wanted.view, scene))
-        message = preview_message(wanted.name, scene)
+        message = preview_message(wanted.name, scene, by_sms=wanted.by_sms)
         if message.channel is Channel.SMS:
             cost = channels[Channel.SMS].settings.price_of_sms
             sms = SmsPreview(text=message.text, segments=count_segments(message.text), cost=cost)
@@ -284,6 +289,9 @@ class PreviewService:
 
 
 def _check(wanted: WantedPreview) -> None:
+    if wanted.by_sms and wanted.name not in _BY_EITHER:
+        detail = "Only reply_notice and voucher go by either channel; other SMS are texts of their own."
+        raise InvalidInputError("There is no such SMS.", faults=[Fault("/channel", "not_a_choice", detail)])
     faults = check_text(wanted.text) if wanted.text is not None else []
     if faults:
         raise InvalidInputError("The text has faults.", faults=faults)

@@ -12,8 +12,10 @@ from typing_extensions import TypedDict
 from invite_service.api.schemas.branding import WarningResponse
 from invite_service.api.schemas.fields import STRICT, Answer, Id100, Money
 from invite_service.api.schemas.text import AsksForWord, Fields
+from invite_service.domain.invitation import Channel
 from invite_service.domain.receipt import OutcomeWord
 from invite_service.domain.texts import AsksFor, MerchantText, TextName
+from invite_service.rendering.text_fields import SMS_TEXTS
 from invite_service.rendering.text_previews import PageView, framed
 from invite_service.rendering.texts import LANGUAGES
 from invite_service.rules.sms_segments import SmsEncoding
@@ -63,11 +65,18 @@ class PreviewRequest(WantedTextRequest):
     """Pixels; `frame` then shows the HTML at this width."""
     view: Annotated[PageView, Field(strict=False)] = PageView.RATE
     """Which page, of the text `page`."""
+    channel: Annotated[Channel, Field(strict=False)] | None = None
+    """`sms`: a reply_notice or voucher as customers without an e-mail address get it, in the catalogue's words."""
 
     def to_wanted(self) -> WantedPreview:
         """Translate to the service's words."""
         return WantedPreview(
-            name=self.text, language=self.language, order_id=self.order_id, text=self.unsaved(), view=self.view
+            name=self.text,
+            language=self.language,
+            order_id=self.order_id,
+            text=self.unsaved(),
+            view=self.view,
+            by_sms=self.channel is Channel.SMS and self.text not in SMS_TEXTS,
         )
 
 
