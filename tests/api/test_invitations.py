@@ -138,13 +138,10 @@ async def test_faulty_filters_are_named(merchant: MerchantClient) -> None:
     )
 
 
-async def test_everything_wrong_with_a_list_is_named_at_once(api: Api, merchant: MerchantClient) -> None:
-    await invite_three(api, merchant)
-    cursor = (await merchant.get("/v1/invitations", limit=1)).json()["next_cursor"]
+async def test_everything_wrong_with_a_list_is_named_at_once(merchant: MerchantClient) -> None:
     answer = await merchant.get(
         "/v1/invitations",
-        sort="send_at",
-        cursor=cursor,
+        kind="voucher",
         email="kari",
         created_from="2026-03-02T12:00:00Z",
         created_to="2026-03-02T12:00:00Z",
@@ -155,10 +152,10 @@ async def test_everything_wrong_with_a_list_is_named_at_once(api: Api, merchant:
         "invalid_input",
         422,
         "The request has faults.",
+        ("?kind", "not_a_choice", "Must be one of 'product' or 'service'."),
+        ("?email", "invalid_format", "Must be an e-mail address."),
         ("?created_to", "out_of_range", "Must be later than created_from."),
         ("?send_to", "out_of_range", "Must be later than send_from."),
-        ("?cursor", "invalid_cursor", "Belongs to a list with another sorting or other filters."),
-        ("?email", "invalid_format", "Must be an e-mail address."),
         request_id=ANY,
     )
 

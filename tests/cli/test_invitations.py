@@ -285,8 +285,8 @@ def test_filters_that_do_not_go_together_are_all_named(shop: Shop, command: str)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr == (
         "The options have faults.\n"
-        "  created-to: Must be later than created_from.\n"
         "  email: Must be an e-mail address.\n"
+        "  created-to: Must be later than created_from.\n"
     )
 
 

@@ -1,21 +1,18 @@
 """Batch updates on the wire: which invitations, what is to be done to them, and what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, PlainValidator, TypeAdapter, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, TypeAdapter, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from invite_service.api.schemas.fields import STRICT, Answer, Day, EmailText, Id100, Instant
-from invite_service.api.schemas.listing import backward_faults
+from invite_service.api.schemas.fields import STRICT, Answer, Day
+from invite_service.api.schemas.listing import ChosenInvitations, StatusName
 from invite_service.domain.batch_update import BatchAction, BatchChange, BatchStatus, BatchUpdate
-from invite_service.domain.errors import Fault, InvalidInputError
-from invite_service.domain.invitation import Channel, InvitationStatus, Kind
-from invite_service.domain.listing import InvitationFilter, Span
-from invite_service.rules.contacts import read_email
+from invite_service.domain.invitation import InvitationStatus
 from invite_service.services.batch_updates import BatchForecast
 from invite_service.services.invitations import Period
 
@@ -23,9 +20,6 @@ MAX_IDS: Final = 10_000
 """Invitations that one batch update may name by their ids; a filter may choose any number."""
 
 MAX_SHIFT_DAYS: Final = 365
-
-StatusName = Literal["scheduled", "sending", "in_doubt", "sent", "responded", "cancelled", "missed", "failed", "erased"]
-PeriodName = Literal["today", "tomorrow", "next_7_days", "next_30_days", "last_7_days", "last_30_days"]
 
 
 def read_id(value: object) -> UUID:
@@ -41,50 +35,48 @@ def read_id(value: object) -> UUID:
 InvitationIdText = Annotated[UUID, PlainValidator(read_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 
 
-class InvitationFilterRequest(BaseModel):
+_STATUSES: Final = [status.value for status in InvitationStatus]
+
+_STATUS_SCHEMA: Final = {"type": "string", "enum": _STATUSES}
+
+
+def one_or_several(value: object) -> object:
+    """Read one name as a list of it; what is wrong with it is wrong with the field, which has no places."""
+    if not isinstance(value, str):
+        return value
+    if value not in _STATUSES:
+        *others, last = map(repr, _STATUSES)
+        raise PydanticCustomError("not_a_choice", f"Must be one of {', '.join(others)} or {last}.")
+    return [value]
+
+
+StatusNames = Annotated[
+    list[StatusName],
+    BeforeValidator(one_or_several),
+    Field(min_length=1, max_length=len(InvitationStatus)),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _STATUS_SCHEMA,
+                {"type": "array", "items": _STATUS_SCHEMA, "minItems": 1, "maxItems": len(InvitationStatus)},
+            ]
+        }
+    ),
+]
+
+
+class InvitationFilterRequest(ChosenInvitations):
     """Filters by the names they have in the list of invitations; all of them apply, and none chooses everything."""
 
     model_config = STRICT
 
-    status: StatusName | Annotated[list[StatusName], Field(min_length=1, max_length=9)] | None = None
+    status: StatusNames | None = None
     """One, or several of which any will do."""
-    kind: Literal["product", "service"] | None = None
-    channel: Literal["email", "sms"] | None = None
-    product_id: Id100 | None = None
-    order_id: Id100 | None = None
-    email: EmailText | None = None
-    """Exact, of the address it goes to or of any order that joined."""
-    created_from: Instant | None = None
-    created_to: Instant | None = None
-    """Not included."""
-    send_from: Instant | None = None
-    send_to: Instant | None = None
-    """Not included."""
-    period: PeriodName | None = None
-    """Of send_at, in whole days of the merchant's zone; those with a number include today."""
 
-    def to_filter(self) -> InvitationFilter:
-        """Translate to the domain, less the period; raises InvalidInputError for what cannot be read or found."""
-        contact = read_email(self.email).contact
-        faults = [
-            *backward_faults("/filter/created", self.created_from, self.created_to),
-            *backward_faults("/filter/send", self.send_from, self.send_to),
-        ]
-        if self.email is not None and contact is None:
-            faults.append(Fault("/filter/email", "invalid_format", "Must be an e-mail address."))
-        if faults:
-            raise InvalidInputError("The body has faults.", faults=faults)
-        names = [self.status] if isinstance(self.status, str) else self.status or []
-        return InvitationFilter(
-            statuses=[InvitationStatus(name) for name in names],
-            kind=Kind(self.kind) if self.kind is not None else None,
-            channel=Channel(self.channel) if self.channel is not None else None,
-            product_id=self.product_id,
-            order_id=self.order_id,
-            contact=contact,
-            created=Span(start=self.created_from, end=self.created_to),
-            sends=(Span(start=self.send_from, end=self.send_to),),
-        )
+    @property
+    def statuses(self) -> Sequence[InvitationStatus]:
+        """The statuses of which any will do; none of them for all."""
+        return self.status or ()
 
 
 class BatchUpdateRequest(BaseModel):
@@ -122,8 +114,7 @@ class BatchUpdateRequest(BaseModel):
     @property
     def period(self) -> Period | None:
         """The period of send_at that is asked for."""
-        name = self.filter.period if self.filter is not None else None
-        return Period(name) if name is not None else None
+        return self.filter.period if self.filter is not None else None
 
     def chosen_by(self) -> dict[str, Any]:
         """Tell what was asked for, as it is kept: an address is personal and stays out, many ids are only counted."""

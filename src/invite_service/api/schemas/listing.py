@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, Strict, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
-from invite_service.api.schemas.fields import PARAMETERS, Answer, EmailText, Id100, QueryInstant
+from invite_service.api.schemas.fields import PARAMETERS, Answer, EmailText, Id100, Instant, QueryInstant
 from invite_service.api.schemas.invitation import InvitationResponse
 from invite_service.api.schemas.order_state import OrderSummaryResponse
 from invite_service.api.schemas.paging import PageParameters, write_cursors
 from invite_service.domain.decision import Reason
-from invite_service.domain.errors import Fault, InvalidInputError
+from invite_service.domain.errors import Fault
 from invite_service.domain.invitation import Channel, InvitationStatus, Kind
 from invite_service.domain.listing import InvitationFilter, InvitationSorting, InvitationSummary, OrderFilter, Span
 from invite_service.domain.order import Order, OrderOutcome
@@ -20,8 +21,66 @@ from invite_service.rules.contacts import read_email
 from invite_service.services.invitations import Period
 from invite_service.services.paging import Page, PageRequest
 
+StatusName = Annotated[InvitationStatus, Strict(strict=False)]
+"""A status by its name: also where a body converts nothing else."""
 
-class InvitationChoice(BaseModel):
+
+def check_after_start(end: datetime | None, info: ValidationInfo) -> datetime | None:
+    """Refuse a span, of two fields whose names end in _from and _to, that does not end after it begins."""
+    name = (info.field_name or "").removesuffix("_to") + "_from"
+    start = info.data.get(name)
+    if start is not None and end is not None and start >= end:
+        raise PydanticCustomError("out_of_range", "Must be later than {name}.", {"name": name})
+    return end
+
+
+class ChosenInvitations(BaseModel):
+    """Filters of invitations by one set of names, in query strings and in bodies; all that are given apply together."""
+
+    kind: Annotated[Kind, Strict(strict=False)] | None = None
+    channel: Annotated[Channel, Strict(strict=False)] | None = None
+    product_id: Id100 | None = None
+    order_id: Id100 | None = None
+    email: EmailText | None = None
+    """Exact, of the address it goes to or of any order that joined."""
+    created_from: Instant | None = None
+    created_to: Instant | None = None
+    """Not included."""
+    send_from: Instant | None = None
+    send_to: Instant | None = None
+    """Not included."""
+    period: Annotated[Period, Strict(strict=False)] | None = None
+    """Of send_at, in whole days of the merchant's zone; those with a number include today."""
+
+    @field_validator("email")
+    @classmethod
+    def _is_readable(cls, value: str | None) -> str | None:
+        if value is not None and read_email(value).contact is None:
+            raise PydanticCustomError("invalid_format", "Must be an e-mail address.")
+        return value
+
+    _ends_after_start = field_validator("created_to", "send_to")(check_after_start)
+
+    @property
+    def statuses(self) -> Sequence[InvitationStatus]:
+        """The statuses of which any will do; none of them for all."""
+        raise NotImplementedError
+
+    def to_filter(self) -> InvitationFilter:
+        """Translate to the domain, less the period, which needs the merchant's clock."""
+        return InvitationFilter(
+            statuses=self.statuses,
+            kind=self.kind,
+            channel=self.channel,
+            product_id=self.product_id,
+            order_id=self.order_id,
+            contact=read_email(self.email).contact,
+            created=Span(start=self.created_from, end=self.created_to),
+            sends=(Span(start=self.send_from, end=self.send_to),),
+        )
+
+
+class InvitationChoice(ChosenInvitations):
     """Which invitations are wanted, and in which order."""
 
     model_config = PARAMETERS
@@ -30,20 +89,17 @@ class InvitationChoice(BaseModel):
     """A minus: latest first."""
     status: list[InvitationStatus] = Field(default_factory=list)
     """Several may be given."""
-    kind: Kind | None = None
-    channel: Channel | None = None
-    product_id: Id100 | None = None
-    order_id: Id100 | None = None
-    email: EmailText | None = None
-    """Exact, of the address it goes to or of any order that joined."""
     created_from: QueryInstant | None = None
     created_to: QueryInstant | None = None
     """Not included."""
     send_from: QueryInstant | None = None
     send_to: QueryInstant | None = None
     """Not included."""
-    period: Period | None = None
-    """Of send_at, in whole days of the merchant's zone; those with a number include today."""
+
+    @property
+    def statuses(self) -> Sequence[InvitationStatus]:
+        """The statuses of which any will do; none of them for all."""
+        return self.status
 
     @property
     def sorted_by(self) -> InvitationSorting:
@@ -55,32 +111,6 @@ class InvitationChoice(BaseModel):
         """Whether the earliest come first."""
         return not self.sort.startswith("-")
 
-    def to_filter(self) -> InvitationFilter:
-        """Translate to the domain; raises InvalidInputError for what cannot be read, or leaves nothing to find."""
-        contact = read_email(self.email).contact
-        faults = self.faults()
-        if self.email is not None and contact is None:
-            faults.append(Fault("?email", "invalid_format", "Must be an e-mail address."))
-        if faults:
-            raise InvalidInputError("The request has faults.", faults=faults)
-        return InvitationFilter(
-            statuses=self.status,
-            kind=self.kind,
-            channel=self.channel,
-            product_id=self.product_id,
-            order_id=self.order_id,
-            contact=contact,
-            created=Span(start=self.created_from, end=self.created_to),
-            sends=(Span(start=self.send_from, end=self.send_to),),
-        )
-
-    def faults(self) -> list[Fault]:
-        """Name the parameters that do not go together."""
-        return [
-            *backward_faults("?created", self.created_from, self.created_to),
-            *backward_faults("?send", self.send_from, self.send_to),
-        ]
-
 
 class InvitationListParameters(InvitationChoice, PageParameters):
     """Which page of which invitations is wanted."""
@@ -91,10 +121,6 @@ class InvitationListParameters(InvitationChoice, PageParameters):
     def listing(self) -> dict[str, Any]:
         """Tell sorting and filters, which a cursor belongs to."""
         return {name: value for name, value in super().listing().items() if name != "counts"}
-
-    def faults(self) -> list[Fault]:
-        """Name the parameters that do not go together, a cursor of another list included."""
-        return [*super().faults(), *self.cursor_faults()]
 
     def to_page(self) -> PageRequest:
         """Translate to the page wanted; raises InvalidInputError for a cursor that is none of this list."""
@@ -119,26 +145,17 @@ class OrderChoice(BaseModel):
         """Whether the earliest come first."""
         return not self.sort.startswith("-")
 
+    _ends_after_start = field_validator("received_to")(check_after_start)
+
     def to_filter(self) -> OrderFilter:
-        """Translate to the domain; raises InvalidInputError for what leaves nothing to find."""
-        faults = self.faults()
-        if faults:
-            raise InvalidInputError("The request has faults.", faults=faults)
+        """Translate to the domain."""
         return OrderFilter(
             received=Span(start=self.received_from, end=self.received_to), outcome=self.outcome, reason=self.reason
         )
 
-    def faults(self) -> list[Fault]:
-        """Name the parameters that do not go together."""
-        return backward_faults("?received", self.received_from, self.received_to)
-
 
 class OrderListParameters(OrderChoice, PageParameters):
     """Which page of which orders is wanted."""
-
-    def faults(self) -> list[Fault]:
-        """Name the parameters that do not go together, a cursor of another list included."""
-        return [*super().faults(), *self.cursor_faults(ids_are_uuids=False)]
 
     def to_page(self) -> PageRequest:
         """Translate to the page wanted; raises InvalidInputError for a cursor that is none of this list."""
