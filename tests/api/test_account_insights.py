@@ -75,6 +75,56 @@ async def test_funnel_follows_orders_to_reviews(sandbox: MerchantClient) -> None
     assert set(nothing.values()) == {0}
 
 
+STAGES = [
+    "ordered",
+    "invited",
+    "invitations",
+    "sent",
+    "delivered",
+    "visited",
+    "visited_by_machines",
+    "rated",
+    "reviewed",
+]
+
+EVERYTHING = [3, 2, 2, 1, 0, 1, 0, 1, 1]
+WITHOUT_INVITATION = [1, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("by", "parts"),
+    [
+        ("day", {"2026-03-02": EVERYTHING}),
+        ("week", {"2026-03-02": EVERYTHING}),
+        ("month", {"2026-03-01": EVERYTHING}),
+        ("channel", {"email": [2, *EVERYTHING[1:]], "": WITHOUT_INVITATION}),
+        # The answer was left before any message was sent.
+        (
+            "step",
+            {
+                "product_1": [2, 2, 2, 1, 0, 0, 0, 0, 0],
+                "product_2": [2, 2, 2, 0, 0, 0, 0, 0, 0],
+                "": WITHOUT_INVITATION,
+            },
+        ),
+        (
+            "product",
+            {
+                "tent": [2, 2, 2, 1, 0, 1, 0, 1, 0],
+                "mug": [1, 1, 1, 0, 0, 1, 0, 1, 1],
+                "t1": WITHOUT_INVITATION,
+            },
+        ),
+    ],
+)
+async def test_funnel_is_told_by_part(sandbox: MerchantClient, by: str, parts: dict[str, list[int]]) -> None:
+    found = await read(sandbox, "/v1/insights/funnel", by=by)
+    assert (found["by"], found["ordered"], found["rated"]) == (by, 3, 1)
+    assert found["items"] == [
+        {"part": part, **dict(zip(STAGES, counts, strict=True))} for part, counts in parts.items()
+    ]
+
+
 async def test_page_opened_within_seconds_was_opened_by_a_machine(api: Api) -> None:
     sandbox = await api.make_merchant("toy-shop", sandbox=True, clock="2026-03-02T12:00:00Z")
     await sandbox.post_order()
@@ -117,6 +167,10 @@ async def test_costs_are_added_up_by_currency(api: Api) -> None:
     [
         ("/v1/insights/response-rate?by=month", "part,sent,ratings,rate"),
         ("/v1/insights/funnel", "stage,count"),
+        (
+            "/v1/insights/funnel?by=language",
+            f"{','.join(STAGES)},part",
+        ),
         ("/v1/insights/costs", "part,currency,messages,amount"),
     ],
 )

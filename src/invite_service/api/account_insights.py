@@ -16,13 +16,15 @@ from invite_service.api.schemas.account_insight import (
     AccountHealthResponse,
     CostResponse,
     CostsResponse,
+    FunnelByPartResponse,
+    FunnelParameters,
+    FunnelPartResponse,
     FunnelResponse,
     PartParameters,
     ResponseRateResponse,
     ResponseShareResponse,
     StageResponse,
 )
-from invite_service.api.schemas.insight import SpanParameters
 from invite_service.api.spreadsheets import CSV_TYPE, answer_csv
 from invite_service.rendering.charts import Bar, draw_bars
 
@@ -37,7 +39,7 @@ _TYPES: Final = (JSON_TYPE, CSV_TYPE, SVG_TYPE)
 _PROSE: Final = "As JSON, or by the Accept header as `text/csv` or as a chart (`image/svg+xml`)."
 
 
-def _documented(operation_id: str, summary: str, model: type[Any], description: str) -> dict[str, Any]:
+def _documented(operation_id: str, summary: str, model: Any, description: str) -> dict[str, Any]:
     route = documented(
         operation_id,
         summary,
@@ -95,14 +97,28 @@ async def get_response_rate(
     **_documented(
         "get_funnel",
         "Follow orders to reviews",
-        FunnelResponse,
-        "The orders received in the period, and how far each has come by now.",
+        FunnelResponse | FunnelByPartResponse,
+        "The orders received in the period, and how far each has come by now; with `by` part by part as well.",
     ),
 )
 async def get_funnel(
-    request: Request, caller: ReadsInsights, services: Services, asked: Annotated[SpanParameters, Query()]
+    request: Request, caller: ReadsInsights, services: Services, asked: Annotated[FunnelParameters, Query()]
 ) -> Response:
-    answer = FunnelResponse.of(await services.create_account_insights().funnel(caller.merchant, asked.to_span()))
+    insights, span = services.create_account_insights(), asked.to_span()
+    funnel = await insights.funnel(caller.merchant, span)
+    if asked.by is not None:
+        parts = await insights.funnel_parts(caller.merchant, span, by=asked.by)
+        by_part = FunnelByPartResponse.of_parts(funnel, parts, asked.by)
+        return await _answer(
+            request,
+            by_part,
+            items=by_part.items,
+            model=FunnelPartResponse,
+            name="funnel.csv",
+            title=f"Ratings of orders by {asked.by}",
+            bar=lambda item: Bar(item.part or "none", item.rated, f"{item.rated} of {item.ordered}"),
+        )
+    answer = FunnelResponse.of(funnel)
     return await _answer(
         request,
         answer,

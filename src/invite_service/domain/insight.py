@@ -74,3 +74,11 @@ class Funnel:
     """Those whose page was opened within seconds of the message's leaving, and never later."""
     rated: int
     reviewed: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelPart:
+    """How far one part of the orders has come."""
+
+    part: Part
+    funnel: Funnel

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 
-from invite_service.domain.insight import TIMES, Cost, Dimension, Funnel, Part, ResponseShare
+from invite_service.domain.insight import TIMES, Cost, Dimension, Funnel, FunnelPart, Part, ResponseShare
 from invite_service.domain.listing import Span
 from invite_service.domain.merchant import Merchant
 from invite_service.rules.zones import load_zone
@@ -54,6 +54,11 @@ class AccountInsightService:
         """Follow the orders first accepted in a period to where they are now."""
         async with self._database.autocommit() as stores:
             return await stores.account_insights.read_funnel(merchant.id, span)
+
+    async def funnel_parts(self, merchant: Merchant, span: Span, *, by: Dimension) -> Sequence[FunnelPart]:
+        """Follow the same orders part by part."""
+        async with self._database.autocommit() as stores:
+            return await stores.funnels.read(merchant.id, span, by, zone=merchant.time_zone)
 
     async def costs(self, merchant: Merchant, span: Span, *, by: Dimension) -> Costs:
         """Add up what messages cost that providers accepted in a period."""

@@ -25,6 +25,7 @@ from invite_service.storage.doubts import DoubtStore
 from invite_service.storage.driver import Driver
 from invite_service.storage.erasures import ErasureStore
 from invite_service.storage.explanations import ExplanationStore
+from invite_service.storage.funnels import FunnelStore
 from invite_service.storage.history import HistoryStore
 from invite_service.storage.idempotency import IdempotencyStore
 from invite_service.storage.insights import InsightStore
@@ -240,6 +241,11 @@ class Stores:
     def account_insights(self) -> AccountInsightStore:
         """How an account does, by part."""
         return AccountInsightStore(self._driver)
+
+    @cached_property
+    def funnels(self) -> FunnelStore:
+        """From orders to reviews, by part."""
+        return FunnelStore(self._driver)
 
     @cached_property
     def branding(self) -> BrandingStore:

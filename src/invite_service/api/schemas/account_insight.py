@@ -7,7 +7,7 @@ from typing import Self
 from invite_service.api.schemas.fields import Answer, Money
 from invite_service.api.schemas.insight import SpanParameters
 from invite_service.domain.decision import JsonFigure
-from invite_service.domain.insight import Cost, Dimension, Funnel, Part, ResponseShare
+from invite_service.domain.insight import Cost, Dimension, Funnel, FunnelPart, Part, ResponseShare
 from invite_service.rules.account_health import HealthCheck, HealthStatus
 from invite_service.services.account_insights import Costs, ResponseRate
 
@@ -17,6 +17,13 @@ class PartParameters(SpanParameters):
 
     by: Dimension = Dimension.DAY
     """Days, weeks (their Mondays) and months are those of the merchant's zone."""
+
+
+class FunnelParameters(SpanParameters):
+    """Which period, and what it is split by."""
+
+    by: Dimension | None = None
+    """Left out: the whole alone. Days are those on which orders were received."""
 
 
 def written_part(part: Part | None) -> str:
@@ -88,7 +95,11 @@ class FunnelResponse(Answer):
     @classmethod
     def of(cls, funnel: Funnel) -> Self:
         """Shape what the service counted."""
-        return cls(**{name: getattr(funnel, name) for name in cls.__dataclass_fields__})
+        return cls(**_stages(funnel))
+
+
+def _stages(funnel: Funnel) -> dict[str, int]:
+    return {name: getattr(funnel, name) for name in FunnelResponse.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +113,31 @@ class StageResponse(Answer):
     def all_of(cls, funnel: FunnelResponse) -> list[Self]:
         """List the stages from the first to the last."""
         return [cls(stage=name, count=getattr(funnel, name)) for name in FunnelResponse.__dataclass_fields__]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunnelPartResponse(FunnelResponse):
+    """How far one part of the orders has come."""
+
+    part: str
+    """By time the day on which the order, or the first of an invitation's orders, was received. Empty: orders without
+    an invitation, by product those without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunnelByPartResponse(FunnelResponse):
+    """How far the orders received in a period have come by now, whole and by part."""
+
+    by: Dimension
+    items: Sequence[FunnelPartResponse]
+    """By time in order; else those with the most orders first, at most 400. By step and product an order is counted
+    once for each, so that they do not add up to the whole."""
+
+    @classmethod
+    def of_parts(cls, funnel: Funnel, parts: Sequence[FunnelPart], by: Dimension) -> Self:
+        """Shape the whole and its parts."""
+        items = [FunnelPartResponse(part=written_part(found.part), **_stages(found.funnel)) for found in parts]
+        return cls(by=by, items=items, **_stages(funnel))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
