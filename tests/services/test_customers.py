@@ -309,6 +309,18 @@ async def test_kept_reviews_lose_their_name_and_can_go_later(shop: CustomerHouse
     assert await shop.totals() == await shop.recount()
 
 
+async def test_support_case_of_an_erased_customer_is_closed(shop: CustomerHouse) -> None:
+    invitation = await shop.house.invite(email=KARI)
+    [rating] = await shop.leave(invitation, stars("mug", 1, "The canary is not content."))
+    await shop.approvals.hold(shop.house.merchant, rating.id, actor="key:support")
+    await shop.erase()
+    [case] = await shop.house.rows("SELECT closed_at, closed_by FROM support_cases")
+    assert tuple(case) == (shop.house.merchant.now(shop.house.clock.now), "key:support")
+    closed = "SELECT invitation_id FROM timeline_entries WHERE event = 'support_case_closed'"
+    assert [row["invitation_id"] for row in await shop.house.rows(closed)] == [invitation.id]
+    assert await shop.totals() == await shop.recount()
+
+
 async def test_contact_nobody_has_seen_is_never_written_to(shop: CustomerHouse) -> None:
     erasure = await shop.erase("stranger@example.com")
     assert (erasure.contacts, erasure.orders, erasure.found_nothing) == (1, 0, True)

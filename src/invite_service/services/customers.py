@@ -40,7 +40,9 @@ class _Erased:
     """Of the invitations, the status that each had."""
     changes: Sequence[tuple[Rating, Rating]]
     """Ratings that lost words or pictures, as they stood and as they stand."""
-    ratings: int
+    ratings: Sequence[Rating]
+    cases: dict[UUID, UUID]
+    """Support cases that were closed, with their ratings."""
     pictures: int
 
     @property
@@ -90,16 +92,19 @@ class CustomerService:
             # With the contacts locked nobody adds to what they carry; what was added before is locked as well.
             if await stores.customers.find(merchant.id, key, subject.kind) != customer:
                 raise TransactionConflictError("Something was added before the contacts were locked.")
-            erased = await self._take_away(stores, merchant, customer, keeps_reviews=keeps_reviews)
+            now = self.now(merchant)
+            erased = await self._take_away(
+                stores, merchant, customer, keeps_reviews=keeps_reviews, actor=actor, now=now
+            )
             erasure = Erasure(
                 id=self._new_id(),
-                erased_at=self.now(merchant),
+                erased_at=now,
                 erased_by=actor,
                 keeps_reviews=keeps_reviews,
                 contacts=len(customer.contacts),
                 orders=len(erased.orders),
                 invitations=len(erased.statuses),
-                ratings=erased.ratings,
+                ratings=len(erased.ratings),
                 reviews=erased.reviews,
                 pictures=erased.pictures,
             )
@@ -113,13 +118,21 @@ class CustomerService:
         return erasure
 
     async def _take_away(
-        self, stores: Stores, merchant: Merchant, customer: Customer, *, keeps_reviews: bool
+        self,
+        stores: Stores,
+        merchant: Merchant,
+        customer: Customer,
+        *,
+        keeps_reviews: bool,
+        actor: str,
+        now: datetime,
     ) -> _Erased:
         rating_ids = await stores.customers.lock_ratings(merchant.id, customer.invitation_ids)
         ratings = await stores.ratings.list_by_id(merchant.id, rating_ids)
         orders = await stores.erasures.erase_orders(merchant.id, customer.order_ids)
         statuses = await stores.erasures.erase_invitations(merchant.id, customer.invitation_ids)
         pictures = await stores.erasures.erase_words(merchant.id, rating_ids, keeps_reviews=keeps_reviews)
+        cases = await stores.erasures.close_cases(merchant.id, rating_ids, at=now, actor=actor)
         await stores.erasures.erase_notes(merchant.id, customer, rating_ids)
         changes = [
             (rating, wordless)
@@ -127,7 +140,7 @@ class CustomerService:
             for wordless in (_without_words(rating, keeps_reviews=keeps_reviews),)
             if wordless != rating or rating.invitation_id in statuses
         ]
-        return _Erased(customer, orders, statuses, changes, len(ratings), pictures)
+        return _Erased(customer, orders, statuses, changes, ratings, cases, pictures)
 
 
 def _without_words(rating: Rating, *, keeps_reviews: bool) -> Rating:
@@ -170,6 +183,7 @@ def _entries(erasure: Erasure, erased: _Erased) -> list[TimelineEntry]:
             data={"erasure_id": str(erasure.id), **data},
         )
 
+    invitation_of = {rating.id: rating.invitation_id for rating in erased.ratings}
     counts: dict[str, JsonFigure] = {
         "contacts": erasure.contacts,
         "orders": erasure.orders,
@@ -184,5 +198,13 @@ def _entries(erasure: Erasure, erased: _Erased) -> list[TimelineEntry]:
         *(
             entry(TimelineEvent.INVITATION_ERASED, {"earlier_status": status}, invitation_id=invitation_id)
             for invitation_id, status in sorted(erased.statuses.items())
+        ),
+        *(
+            entry(
+                TimelineEvent.SUPPORT_CASE_CLOSED,
+                {"rating_id": str(rating_id), "support_case_id": str(case_id)},
+                invitation_id=invitation_of[rating_id],
+            )
+            for case_id, rating_id in sorted(erased.cases.items())
         ),
     ]

@@ -5,6 +5,7 @@ or point to them: what was asked and rated goes on counting, of nobody.
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -123,6 +124,12 @@ UPDATE review_reports SET comment = NULL
 WHERE merchant_id = $1 AND rating_id = ANY($2::uuid[]) AND comment IS NOT NULL
 """
 
+CLOSE_CASES: Final = """
+UPDATE support_cases SET closed_at = $3, closed_by = $4
+WHERE merchant_id = $1 AND rating_id = ANY($2::uuid[]) AND closed_at IS NULL
+RETURNING id, rating_id
+"""
+
 ERASE_NOTES: Final = """
 UPDATE suppressions SET note = NULL WHERE merchant_id = $1 AND contact_key = ANY($2::bytea[]) AND note IS NOT NULL
 """
@@ -181,6 +188,13 @@ class ErasureStore:
         await self._driver.execute(DELETE_VERSIONS, merchant_id, rating_ids)
         await self._driver.execute(ERASE_REPORTS, merchant_id, rating_ids)
         return len(await self._driver.fetch(LOOSEN_PICTURES, merchant_id, rating_ids))
+
+    async def close_cases(
+        self, merchant_id: MerchantId, rating_ids: Sequence[UUID], *, at: datetime, actor: str
+    ) -> dict[UUID, UUID]:
+        """Close open support cases, as there is nobody left to get in touch with; give their ratings by their ids."""
+        rows = await self._driver.fetch(CLOSE_CASES, merchant_id, rating_ids, at, actor)
+        return {row["id"]: row["rating_id"] for row in rows}
 
     async def erase_notes(self, merchant_id: MerchantId, customer: Customer, rating_ids: Collection[UUID]) -> None:
         """Take away what was noted beside contacts, and what was answered to calls about what was erased."""
