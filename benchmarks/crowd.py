@@ -93,10 +93,12 @@ _STATEMENTS = (
     """,
 )
 
+_TABLES = ("invitations", "invitation_products", "orders", "invitation_orders")
+
 _INDEXES = """
 SELECT c.relname, pg_get_indexdef(c.oid)
 FROM pg_index JOIN pg_class c ON c.oid = indexrelid
-WHERE indrelid = 'invitations'::regclass AND NOT indisprimary
+WHERE indrelid = ANY($1::text[]::regclass[]) AND NOT indisprimary
 """
 
 
@@ -135,15 +137,15 @@ async def fill_crowd(database: asyncpg.Connection, crowd: Crowd, *, contact_key:
             words = {"rows": crowd.rows, "catalogue": _CATALOGUE, "top": f"'{TOP_PRODUCT}'", "old": f"'{OLD_PRODUCT}'"}
             await database.execute(statement.format(**words))
         await database.execute("DROP TABLE planned")
-    for table in ("invitations", "invitation_products", "orders", "invitation_orders"):
+    for table in _TABLES:
         await database.execute(f"VACUUM (ANALYZE, FREEZE) {table}")
     await database.execute("RESET session_replication_role; RESET synchronous_commit")
 
 
 @contextlib.asynccontextmanager
 async def without_indexes(database: asyncpg.Connection) -> AsyncIterator[None]:
-    """Take the indexes of the invitations away, but for their key's, and make them again of what was filled in."""
-    indexes = await database.fetch(_INDEXES)
+    """Take the indexes of invitations and orders away, but for keys, and make them again of what was filled in."""
+    indexes = await database.fetch(_INDEXES, _TABLES)
     for index in indexes:
         await database.execute(f"DROP INDEX {index[0]}")
     yield
