@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -83,6 +85,12 @@ async def _draw(route: Route) -> None:
         await route.fulfill(body=_PICTURE, content_type="image/svg+xml")
     else:
         await route.abort()
+
+
+async def shoot(page: Page, name: str) -> None:
+    """Keep what a page looks like for whoever wants to see it, where SCREENSHOTS_DIR says where; `.ci/run` does."""
+    if directory := os.environ.get("SCREENSHOTS_DIR"):
+        await page.screenshot(path=Path(directory) / f"{name}.png", full_page=True)
 
 
 async def scroll_width(page: Page) -> int:
