@@ -16,6 +16,7 @@ from invite_service.domain.errors import ActionRefusedError, TokenNotFoundError
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus
 from invite_service.domain.message import Message
 from invite_service.domain.order import OrderOutcome
+from invite_service.domain.provider_event import EventKind
 from invite_service.domain.publishing import RejectReason
 from invite_service.domain.receipt import Receipt
 from invite_service.domain.suppression import Subject, SubjectKind, SuppressionReason, SuppressionSource
@@ -30,6 +31,7 @@ from invite_service.storage.tables import REFERENCE_TABLES, metadata
 from tests.services.test_feedback import FeedbackHouse, stars
 from tests.support.builders import NOON, make_line, make_order_event, new_id
 from tests.support.sending import SECRET, SendingHouse
+from tests.support.telling import TellingHouse, make_event
 
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -357,6 +359,21 @@ async def test_planned_messages_end_and_the_next_order_is_suppressed(shop: Custo
         ("1004", "blocked", "suppressed"),
     ]
     assert (await shop.erase(PHONE)).orders == 3
+    assert await shop.find(*CANARIES) == set()
+
+
+@pytest.mark.parametrize("kind", [EventKind.BOUNCED_HARD, EventKind.COMPLAINED, EventKind.STOPPED, EventKind.DELIVERED])
+async def test_late_news_of_an_erased_customer_closes_nothing_further(shop: CustomerHouse, kind: EventKind) -> None:
+    telling = TellingHouse(shop.house)
+    await shop.house.invite(email=KARI, phone=PHONE)
+    await shop.house.send(RecordingSender())
+    await shop.erase()
+    keys = "SELECT DISTINCT contact_key FROM suppressions ORDER BY contact_key"
+    before = await shop.house.rows(keys)
+    address = PHONE if kind is EventKind.STOPPED else None
+    await telling.tell(make_event(kind, address=address, attempt_id=await telling.attempt_id()))
+    assert await shop.house.rows(keys) == before
+    assert await shop.house.rows("SELECT 1 FROM provider_events WHERE look_at IS NOT NULL") == []
     assert await shop.find(*CANARIES) == set()
 
 

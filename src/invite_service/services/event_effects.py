@@ -199,7 +199,10 @@ async def _close(
     if attempt.step is Notice.SUPPORT_ALERT:
         # It went to the merchant's own support, of whose address the customer knows nothing.
         pass
-    elif closing is not None and invitation.status is not InvitationStatus.ERASED:
+    elif invitation.status is InvitationStatus.ERASED:
+        # Every channel to the customer is closed for good, and no contact is known any more.
+        pass
+    elif closing is not None:
         reason, source = closing
         told = _suppressed(invitation, reason, source, actor=PROVIDER, now=now)
         await close_customer(stores, merchant.id, invitation, reason, source=source, told=told)
@@ -257,8 +260,9 @@ async def _stop(
     reason, source = SuppressionReason.UNSUBSCRIBED, SuppressionSource.SMS_STOP
     if invitation_id is not None:
         invitation = await stores.invitations.get(merchant.id, invitation_id)
-        told = _suppressed(invitation, reason, source, actor="customer", now=now)
-        await close_customer(stores, merchant.id, invitation, reason, source=source, told=told)
+        if invitation.status is not InvitationStatus.ERASED:
+            told = _suppressed(invitation, reason, source, actor="customer", now=now)
+            await close_customer(stores, merchant.id, invitation, reason, source=source, told=told)
     if key is not None:
         subject = Subject(SubjectKind.PHONE, None, key)
         new = NewSuppression(subject=subject, reason=reason, channel=None, source=source, created_at=now)
