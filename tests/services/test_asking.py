@@ -69,7 +69,9 @@ async def test_what_was_not_asked_does_not_stand_for_the_first() -> None:
     assert provider.open == [1, 1, 1, 1, 2, 3]
 
 
-@pytest.mark.parametrize(("answers", "asked"), [([Asked.FAILED], 1), ([Asked.OPEN, Asked.FAILED], 4)])
+@pytest.mark.parametrize(
+    ("answers", "asked"), [([Asked.FAILED], 1), ([Asked.HUNG], 1), ([Asked.OPEN, Asked.FAILED], 4)]
+)
 async def test_nothing_is_begun_after_a_failure(answers: list[Asked], asked: int) -> None:
     provider = Provider(*answers)
     await ask(provider, make_doubts(9))

@@ -29,7 +29,7 @@ from invite_service.services.channel_providers import (
 )
 from invite_service.services.channels import ChannelService
 from invite_service.services.claim import Turn, WholeTurn
-from invite_service.services.doubts import DoubtService
+from invite_service.services.doubts import LOOK_SECONDS, DoubtService
 from invite_service.services.hand_over import Patience
 from invite_service.services.ingest import IngestedOrder, IngestItem, OrderIngestService
 from invite_service.services.leases import LeaseService
@@ -213,7 +213,9 @@ class SendingHouse:
             new_id=new_id,
         )
 
-    def doubts(self, email: Sender | None, *, sms: Sender | None = None) -> DoubtService:
+    def doubts(
+        self, email: Sender | None, *, sms: Sender | None = None, look_seconds: float = LOOK_SECONDS
+    ) -> DoubtService:
         """Make the service that asks these providers about messages in doubt."""
         same_key = SameKeyService(
             self.database,
@@ -230,7 +232,7 @@ class SendingHouse:
             same_key=same_key,
             bell=self.bell,
             clock=self.clock,
-            look_seconds=0.2,
+            look_seconds=look_seconds,
         )
 
     def channels(self) -> ChannelService:

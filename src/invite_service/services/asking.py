@@ -18,7 +18,12 @@ class Asked(Enum):
     NOT_ASKED = auto()
     """No call was made."""
     FAILED = auto()
-    """The provider hangs, fails or asks to wait, and would be no better about the next message."""
+    """The provider fails or asks to wait, and would be no better about the next message."""
+    HUNG = auto()
+    """It took too long to answer, if it did at all."""
+
+
+_ENDING = frozenset({Asked.FAILED, Asked.HUNG})
 
 
 async def ask_each(
@@ -35,7 +40,7 @@ async def ask_each(
     async def ask_next() -> Asked:
         answer = await ask(waiting.popleft())
         answers.append(answer)
-        if answer is Asked.FAILED or loop.time() >= until:
+        if answer in _ENDING or loop.time() >= until:
             waiting.clear()
         return answer
 

@@ -231,10 +231,8 @@ class DoubtService:
 
     async def _watch(self, outlet: Outlet, ask: _Ask, doubt: Doubt) -> Asked:
         """Ask, and leave a provider alone that takes too long, the longer the oftener in a row."""
-        loop = asyncio.get_running_loop()
-        began_at = loop.time()
         answer = await ask(doubt)
-        if answer is Asked.FAILED and loop.time() - began_at >= self._look_seconds:
+        if answer is Asked.HUNG:
             hangs = self._hangs[outlet].count if outlet in self._hangs else 0
             rest = OPEN_FOR[min(hangs, len(OPEN_FOR) - 1)]
             self._hangs[outlet] = _Hang(hangs + 1, self._clock() + rest)
@@ -260,9 +258,9 @@ class DoubtService:
         if answer is None:
             self._remember(doubt)
             return Asked.NOT_ASKED
-        if answer.outcome not in SETTLING:
+        if answer.receipt.outcome not in SETTLING:
             self._remember(doubt)
-            return Asked.FAILED
+            return Asked.HUNG if answer.seconds >= self._look_seconds else Asked.FAILED
         self._forget(doubt)
         return Asked.SETTLED
 
@@ -277,7 +275,7 @@ class DoubtService:
                     content_hash=doubt.content_hash,
                 )
         except TimeoutError:
-            return Asked.FAILED
+            return Asked.HUNG
         if receipt is None or receipt.outcome is not OutcomeWord.ACCEPTED:
             return Asked.OPEN
         return Asked.SETTLED if await self._end(merchant, doubt, receipt) else Asked.OPEN

@@ -59,6 +59,14 @@ class Withheld:
     shut: Shut | None
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A call that was made, and how many seconds its answer took."""
+
+    receipt: Receipt
+    seconds: float
+
+
 async def send_surely(sender: Sender, message: Message, *, pause: float = SAME_KEY_PAUSE) -> Receipt:
     """Hand a message over; while its outcome is unknown and the provider honours keys, again after `pause` seconds."""
     first = await sender.send(message)
@@ -95,7 +103,7 @@ class SameKeyService:
         self._clock = clock
         self._new_id = new_id
 
-    async def repeat(self, outlet: Outlet, merchant_id: MerchantId, doubt: Doubt) -> Receipt | Withheld | None:
+    async def repeat(self, outlet: Outlet, merchant_id: MerchantId, doubt: Doubt) -> Repeated | Withheld | None:
         """Call again about an attempt that went through this outlet, and record an answer that settles the doubt.
 
         No call is made, and none is answered, where the key has ended, where may_send, which is asked as before any
@@ -125,13 +133,16 @@ class SameKeyService:
         admission = await self._calls.admit(claim, outlet, doubt.channel)
         if isinstance(admission, Shut):
             return Withheld(admission)
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
         receipt = await outlet.sender.send(message)
+        seconds = loop.time() - began_at
         await admission.note(receipt)
         if receipt.outcome in SETTLING:
             invitation = permitted.content.invitation
             tried = _take_up(doubt, invitation, claim.merchant, plan=facts.plans[invitation.policy_version])
             await claim.settle(tried, receipt, price=account.price_of(invitation.channel))
-        return receipt
+        return Repeated(receipt, seconds)
 
     def _write_again(self, account: Account, permitted: Permitted, doubt: Doubt) -> Message | None:
         """Write the attempt's message as it was, in one of the seconds before its start; None where that cannot be."""
