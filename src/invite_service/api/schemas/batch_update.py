@@ -1,6 +1,6 @@
 """Batch updates on the wire: which invitations, what is to be done to them, and what became of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, Self
@@ -13,6 +13,7 @@ from invite_service.api.schemas.fields import STRICT, Answer, Day
 from invite_service.api.schemas.listing import ChosenInvitations, StatusName
 from invite_service.domain.batch_update import BatchAction, BatchChange, BatchStatus, BatchUpdate
 from invite_service.domain.invitation import InvitationStatus
+from invite_service.domain.listing import InvitationFilter
 from invite_service.services.batch_updates import BatchForecast
 from invite_service.services.invitations import Period
 
@@ -73,10 +74,9 @@ class InvitationFilterRequest(ChosenInvitations):
     status: StatusNames | None = None
     """One, or several of which any will do."""
 
-    @property
-    def statuses(self) -> Sequence[InvitationStatus]:
-        """The statuses of which any will do; none of them for all."""
-        return self.status or ()
+    def to_filter(self) -> InvitationFilter:
+        """Translate to the domain, less the period."""
+        return self.filter_of(self.status or ())
 
 
 class BatchUpdateRequest(BaseModel):

@@ -61,15 +61,10 @@ class ChosenInvitations(BaseModel):
 
     _ends_after_start = field_validator("created_to", "send_to")(check_after_start)
 
-    @property
-    def statuses(self) -> Sequence[InvitationStatus]:
-        """The statuses of which any will do; none of them for all."""
-        raise NotImplementedError
-
-    def to_filter(self) -> InvitationFilter:
-        """Translate to the domain, less the period, which needs the merchant's clock."""
+    def filter_of(self, statuses: Sequence[InvitationStatus]) -> InvitationFilter:
+        """Translate to the domain, for any of these statuses, less the period, which needs the merchant's clock."""
         return InvitationFilter(
-            statuses=self.statuses,
+            statuses=statuses,
             kind=self.kind,
             channel=self.channel,
             product_id=self.product_id,
@@ -96,10 +91,9 @@ class InvitationChoice(ChosenInvitations):
     send_to: QueryInstant | None = None
     """Not included."""
 
-    @property
-    def statuses(self) -> Sequence[InvitationStatus]:
-        """The statuses of which any will do; none of them for all."""
-        return self.status
+    def to_filter(self) -> InvitationFilter:
+        """Translate to the domain, less the period."""
+        return self.filter_of(self.status)
 
     @property
     def sorted_by(self) -> InvitationSorting:
