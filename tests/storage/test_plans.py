@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from invite_service.storage import erasures
 from invite_service.storage.attempts import FIND_LAST, RECORD
 from invite_service.storage.contacts import LOCK_CONTACTS
-from invite_service.storage.customers import FIND_CUSTOMER
+from invite_service.storage.customer_records import READ_RECORD
+from invite_service.storage.customers import FIND_CUSTOMER, LOCK_ORDERS, LOCK_RATINGS
 from invite_service.storage.database import Database
 from invite_service.storage.decisions import Decisions, DecisionStore
 from invite_service.storage.explanations import LIST_PRODUCT_NAMES, LIST_SAVINGS
@@ -145,6 +147,20 @@ STATEMENTS = {
     "lock contacts": LOCK_CONTACTS,
     "list suppressions": LIST_SUPPRESSIONS,
     "find customer": FIND_CUSTOMER,
+    "read customer": READ_RECORD,
+    "lock orders of a customer": LOCK_ORDERS,
+    "lock ratings of a customer": LOCK_RATINGS,
+    "erase orders": erasures.ERASE_ORDERS,
+    "erase lines": erasures.ERASE_LINES,
+    "erase events": erasures.ERASE_EVENTS,
+    "erase invitations": erasures.ERASE_INVITATIONS,
+    "erase attempts": erasures.ERASE_ATTEMPTS,
+    "delete messages": erasures.DELETE_MESSAGES,
+    "delete reviews": erasures.DELETE_REVIEWS,
+    "delete versions": erasures.DELETE_VERSIONS,
+    "loosen pictures": erasures.LOOSEN_PICTURES,
+    "close cases": erasures.CLOSE_CASES,
+    "find last erasure": erasures.FIND_LAST,
     "list timeline of merchant": LIST_OF_MERCHANT.format(
         conditions=" AND (at, id) >= ($3, $4) AND (at, id) < ($5, $6) AND event = ANY($7::text[])", direction="DESC"
     ),
