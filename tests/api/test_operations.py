@@ -83,6 +83,13 @@ async def test_with_the_database_gone_it_says_so_and_asks_to_come_back(
     assert answer.json() == make_problem(
         "database_unavailable", 503, "The database cannot be reached right now.", request_id=ANY
     )
+    merchant_id = MerchantId(merchant.id)
+    token = api.context.signer.make(
+        merchant_id, new_id(), purpose=TokenPurpose.PAGE, step=Step.SERVICE, at=api.clock.now
+    )
+    page = await api.http.get(f"/i/{token}")
+    assert (page.status_code, page.headers["retry-after"]) == (503, "1")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
     ready = await api.http.get("/readyz")
     assert (ready.status_code, ready.json()) == (
         503,

@@ -26,11 +26,13 @@ def is_hosted(path: str) -> bool:
     return _HOSTED.fullmatch(path) is not None
 
 
-def answer_page(page: Page, *, code: str | None = None, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with a page; `code` names what kept it from being the wanted one."""
+def answer_page(
+    page: Page, *, code: str | None = None, status: int = OK, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with a page; `code` names what kept it from being the wanted one, and has its own status."""
     return HTMLResponse(
         page.html,
-        status_code=STATUS_BY_CODE[code] if code is not None else OK,
+        status_code=STATUS_BY_CODE[code] if code is not None else status,
         headers={**HEADERS, "Content-Security-Policy": page.content_security_policy, **(headers or {})},
     )
 

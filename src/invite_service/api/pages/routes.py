@@ -63,11 +63,22 @@ class PageRoute(APIRoute):
                 return answer_page(erased_page(error.language, error.merchant_name), code=error.code)
             except DomainError as error:
                 return answer_page(_page_for(error)(language), code=error.code, headers=retry_headers(error))
-            except Exception:
-                log.exception("Failed to answer with a page", route=self.path)
-                return answer_page(failed_page(language), code="internal_error")
+            except Exception as error:
+                handler = request.app.exception_handlers.get(type(error))
+                if handler is None:
+                    log.exception("Failed to answer with a page", route=self.path)
+                    return answer_page(failed_page(language), code="internal_error")
+                return _in_page(await handler(request, error), language)
 
         return answer_in_page
+
+
+def _in_page(problem: Response, language: str) -> Response:
+    """Show, in place of a problem that the application has for an error, a page of its status."""
+    page = failed_page if is_server_fault(problem.status_code) else unknown_page
+    wait = problem.headers.get("Retry-After")
+    headers = {"Retry-After": wait} if wait is not None else None
+    return answer_page(page(language), status=problem.status_code, headers=headers)
 
 
 def _page_for(error: DomainError) -> Callable[[str], Page]:
