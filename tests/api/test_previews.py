@@ -1,5 +1,6 @@
 """Previews and test messages over HTTP."""
 
+import re
 from html import unescape
 from io import StringIO
 from typing import Any
@@ -8,10 +9,60 @@ from unittest.mock import ANY
 import pytest
 
 from tests.api.conftest import Api, MerchantClient, make_problem
+from tests.api.test_publishing import patch
 from tests.api.test_texts import put
 
 PREVIEW = "/v1/texts/preview"
 SEND = "/v1/texts/test-send"
+
+ALERT: dict[str, Any] = {
+    "subject": "A customer gave 1 star",
+    "preheader": "",
+    "html": ANY,
+    "text": "A customer gave “Blue mug” 1 star. A support case is open.\n\n"
+    "The customer wrote:\n\nIt broke in the first week.\n\n"
+    "Orders: A-1001\n\nSupport case: 00000000-0000-0000-0000-000000000000",
+    "frame": None,
+    "sms": None,
+    "warnings": [],
+}
+"""What previews show of the mail to support as long as nothing is set up."""
+
+HELP_OFFERED = """\
+Guten Tag, Kari Nordmann!
+
+Es tut uns leid, dass es nicht besser war
+
+Danke, dass Sie uns das ehrlich gesagt haben. Unser Kundenservice hat Ihre Bewertung gesehen und möchte die Sache gern \
+in Ordnung bringen, wenn Sie das wünschen. Sie können uns gleich schreiben.
+
+Kontakt zu The Gift Shop:
+help@gifts.example
+
+Ihre Bewertung:
+
+Blue mug
+1 von 5 Sternen
+It broke in the first week.
+
+Bewertung ansehen:
+(i)
+
+Ob Sie uns schreiben oder nicht: Ihre Bewertung wird spätestens am 9. März 2026 angezeigt.
+
+----
+The Gift Shop
+https://gifts.example
+
+Sie erhalten diese E-Mail, weil Sie The Gift Shop Ihre Meinung gesagt haben.
+
+Fragen zu Ihrer Bestellung? So erreichen Sie The Gift Shop:
+help@gifts.example
+
+Diese E-Mails abbestellen:
+(u)
+"""
+"""The plain part of the mail that offers help, its links by what they lead to."""
 
 
 async def preview(merchant: MerchantClient, text: str, language: str = "en", **more: Any) -> dict[str, Any]:
@@ -89,6 +140,53 @@ async def test_notice_is_shown_as_it_goes_by_sms(merchant: MerchantClient, text:
     refused = await merchant.post(PREVIEW, {"text": "product_2", "language": "nb", "channel": "sms"})
     assert refused.status_code == 422
     assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [("/channel", "not_a_choice")]
+
+
+async def test_messages_about_few_stars_are_shown_as_the_settings_make_them(merchant: MerchantClient) -> None:
+    await brand(merchant, support_email="help@gifts.example")
+    assert await preview(merchant, "support_alert", "de") == ALERT
+    await patch(merchant, {"approval": "support_trigger"})
+    changed = {"fallback_language": "nb"}
+    assert (await merchant.request("PATCH", "/v1/policy", json=changed, headers={"If-Match": "*"})).status_code == 200
+    rows = [
+        "En kunde ga «Blue mug» 1 stjerne. Det er opprettet en supportsak.",
+        "Kunden skrev:",
+        "It broke in the first week.",
+        "Den blir publisert 9. mars 2026 kl. 13:00. Kunden kan endre den både før og etter.",
+        "Bestillinger: A-1001",
+        "Supportsak: 00000000-0000-0000-0000-000000000000",
+    ]
+    paragraphs = "".join(f"<p>{row}</p>" for row in rows)
+    head = '<!doctype html><html lang="nb"><head><meta charset="utf-8"></head>'
+    assert await preview(merchant, "support_alert", "de") == ALERT | {
+        "subject": "En kunde ga 1 stjerne",
+        "html": f"{head}<body>{paragraphs}</body></html>",
+        "text": "\n\n".join(rows),
+    }
+    notice = await preview(merchant, "support_notice", "de", fields={})
+    assert notice == {
+        "subject": "Das tut uns leid \N{EN DASH} können wir helfen? Nachricht von The Gift Shop",
+        "preheader": "Danke für Ihre Offenheit. Unser Kundenservice weiß Bescheid.",
+        "html": ANY,
+        "text": ANY,
+        "frame": None,
+        "sms": None,
+        "warnings": [{"code": "long_subject", "detail": "Phones show about 60 characters of a subject."}],
+    }
+    assert re.sub(r"http://\S+/([iu])/\S+", r"(\1)", notice["text"]) == HELP_OFFERED
+    assert f"<title>{notice['subject']}</title>" in notice["html"]
+    assert 'href="mailto:help@gifts.example" style="' in notice["html"]
+    asked = {"text": "support_notice", "language": "de"}
+    refused = [
+        await merchant.post(PREVIEW, asked | {"channel": "sms"}),
+        await merchant.post(PREVIEW, asked | {"fields": {"subject": "Mine"}}),
+        await merchant.post(SEND, asked | {"to": "help@gifts.example"}),
+    ]
+    assert [[(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] for answer in refused] == [
+        [("/channel", "not_a_choice")],
+        [("/fields", "unknown_field")],
+        [("/text", "not_a_choice")],
+    ]
 
 
 @pytest.mark.parametrize(

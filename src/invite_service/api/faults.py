@@ -57,6 +57,7 @@ OWN_CODES: Final = frozenset(
         "not_a_sandbox",
         "out_of_range",
         "reserved",
+        "unknown_field",
         "unknown_scope",
     }
 )

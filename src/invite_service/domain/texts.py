@@ -23,6 +23,13 @@ class TextName(StrEnum):
     VOUCHER = "voucher"
 
 
+class FixedText(StrEnum):
+    """Messages in the catalogue's words alone: previews show them, nobody writes them anew."""
+
+    SUPPORT_NOTICE = "support_notice"
+    SUPPORT_ALERT = "support_alert"
+
+
 class AsksFor(StrEnum):
     """What the first e-mail about products asks for."""
 

@@ -13,12 +13,20 @@ from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Kind, Step
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.message import Message
-from invite_service.domain.texts import TextName
+from invite_service.domain.texts import FixedText, TextName
+from invite_service.rendering.alerts import SupportAlert, render_alert
 from invite_service.rendering.cleaning import one_line
 from invite_service.rendering.headers import encode_text, header_line
 from invite_service.rendering.links import Links
 from invite_service.rendering.message import SenderDefaults, render
-from invite_service.rendering.notices import GivenAnswer, ReplyNotice, VoucherNotice, render_notice
+from invite_service.rendering.notices import (
+    GivenAnswer,
+    NoticeContent,
+    ReplyNotice,
+    SupportNotice,
+    VoucherNotice,
+    render_notice,
+)
 from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rendering.pages import (
     PageFrame,
@@ -31,7 +39,9 @@ from invite_service.rendering.pages import (
 from invite_service.rendering.sms import render_sms_notice
 from invite_service.rendering.text_fields import SMS_TEXTS
 from invite_service.rendering.text_samples import SampleCustomer
+from invite_service.rendering.texts import FALLBACK_LANGUAGE
 from invite_service.rules.publishing import display_name
+from invite_service.rules.slots import local_day
 
 NO_INVITATION: Final = UUID(int=0)
 """Whose links a preview has: they are as long as real ones and lead nowhere."""
@@ -43,6 +53,10 @@ SAMPLE_ANSWER: Final = "Just what I was looking for."
 SAMPLE_REPLY: Final = "Thank you for your kind words!"
 SAMPLE_CODE: Final = "THANKS10"
 
+SAMPLE_FEW_STARS: Final = 1
+"""Few under any settings."""
+SAMPLE_COMPLAINT: Final = "It broke in the first week."
+
 REVIEW_LIMIT: Final = 5_000
 
 TEST_MARK: Final = "[Test]"
@@ -50,7 +64,7 @@ SUBJECT_LIMIT: Final = 200
 
 _PREHEADER: Final = re.compile(r'<div class="preheader"[^>]*>(.*?)</div>', re.DOTALL)
 
-_STEPS: Final[Mapping[TextName, Step]] = {
+_STEPS: Final[Mapping[TextName | FixedText, Step]] = {
     TextName.PRODUCT_1: Step.PRODUCT_1,
     TextName.PRODUCT_2: Step.PRODUCT_2,
     TextName.SERVICE: Step.SERVICE,
@@ -83,10 +97,14 @@ class PreviewScene:
     at: datetime
     contact: str | None = None
     """To whom; None for a made-up address."""
+    publish_at: datetime | None = None
+    """When few stars that are left now are published, on the merchant's clock; None for at once."""
+    alert_language: str = FALLBACK_LANGUAGE
+    """The story language of the merchant's support."""
 
 
-def preview_message(name: TextName, scene: PreviewScene, *, by_sms: bool = False) -> Message:
-    """Write a message of which a merchant may write the text; `by_sms` is for notices, which go either way."""
+def preview_message(name: TextName | FixedText, scene: PreviewScene, *, by_sms: bool = False) -> Message:
+    """Write a message; `by_sms` is for reply notices and vouchers, which go either way."""
     invitation = _invitation(name, scene, is_sms=by_sms or name in SMS_TEXTS)
     if name in _STEPS:
         return render(
@@ -101,9 +119,12 @@ def preview_message(name: TextName, scene: PreviewScene, *, by_sms: bool = False
             at=scene.at,
             own_texts=scene.own_texts,
         )
-    if by_sms:
+    if name is FixedText.SUPPORT_ALERT:
+        return _alert(invitation, scene)
+    content = _notice(name, scene)
+    if by_sms and not isinstance(content, SupportNotice):
         return render_sms_notice(
-            _notice(name, scene),
+            content,
             invitation,
             merchant=scene.merchant,
             branding=scene.branding,
@@ -112,7 +133,7 @@ def preview_message(name: TextName, scene: PreviewScene, *, by_sms: bool = False
             sender=scene.sender.sms_sender,
         )
     return render_notice(
-        _notice(name, scene),
+        content,
         invitation,
         merchant=scene.merchant,
         branding=scene.branding,
@@ -124,14 +145,41 @@ def preview_message(name: TextName, scene: PreviewScene, *, by_sms: bool = False
     )
 
 
-def _notice(name: TextName, scene: PreviewScene) -> ReplyNotice | VoucherNotice:
+def _alert(invitation: Invitation, scene: PreviewScene) -> Message:
+    product = next(iter(scene.customer.products), None)
+    return render_alert(
+        SupportAlert(
+            product_name=(product.name or "") if product is not None else None,
+            stars=SAMPLE_FEW_STARS,
+            text=SAMPLE_COMPLAINT,
+            publish_at=scene.publish_at,
+            order_ids=invitation.order_ids,
+            case_id=NO_INVITATION,
+        ),
+        invitation,
+        merchant=scene.merchant,
+        branding=scene.branding,
+        to_address=scene.branding.support_email or SAMPLE_EMAIL,
+        attempt_id=scene.attempt_id,
+        sender=scene.sender.email,
+        language=scene.alert_language,
+        at=scene.at,
+    )
+
+
+def _notice(name: TextName | FixedText, scene: PreviewScene) -> NoticeContent:
     if name is TextName.VOUCHER:
         return VoucherNotice(code=SAMPLE_CODE)
     product = next(iter(scene.customer.products), None)
+    if name is FixedText.SUPPORT_NOTICE:
+        return SupportNotice(
+            answer=GivenAnswer(product=product, stars=SAMPLE_FEW_STARS, text=SAMPLE_COMPLAINT),
+            shown_by=local_day(scene.publish_at, scene.merchant.time_zone) if scene.publish_at is not None else None,
+        )
     return ReplyNotice(answer=GivenAnswer(product=product, stars=5, text=SAMPLE_ANSWER), reply=SAMPLE_REPLY)
 
 
-def _invitation(name: TextName, scene: PreviewScene, *, is_sms: bool) -> Invitation:
+def _invitation(name: TextName | FixedText, scene: PreviewScene, *, is_sms: bool) -> Invitation:
     """Make an invitation that exists nowhere."""
     step = _STEPS.get(name, Step.PRODUCT_2)
     order_ids = (scene.customer.order_id,) if scene.customer.order_id is not None else ()

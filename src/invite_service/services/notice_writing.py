@@ -131,8 +131,6 @@ class NoticeWriter:
         if rating.id not in cases:
             return Unwanted("case_closed")
         card = await _find_card(stores, about, rating)
-        policies = await stores.policies.find_versions(about.merchant.id, [about.merchant.policy_version])
-        spoken = policies[about.merchant.policy_version].fallback_language
         is_of_product = rating.product_id is not None
         return render_alert(
             SupportAlert(
@@ -149,7 +147,7 @@ class NoticeWriter:
             to_address=to_address,
             attempt_id=about.notice.id,
             sender=self._sender.email,
-            language=spoken if spoken in STORY_LANGUAGES else FALLBACK_LANGUAGE,
+            language=await language_of_alerts(stores, about.merchant),
             at=about.real_now,
         )
 
@@ -165,6 +163,13 @@ class NoticeWriter:
             page=f"{self._public_base_url}/i/{make(TokenPurpose.PAGE)}",
             unsubscribe=f"{self._public_base_url}/u/{make(TokenPurpose.UNSUBSCRIBE)}",
         )
+
+
+async def language_of_alerts(stores: Stores, merchant: Merchant) -> str:
+    """Tell the story language that a merchant's support is written to in: the policy's fallback, else English."""
+    policies = await stores.policies.find_versions(merchant.id, [merchant.policy_version])
+    spoken = policies[merchant.policy_version].fallback_language
+    return spoken if spoken in STORY_LANGUAGES else FALLBACK_LANGUAGE
 
 
 async def _find_card(stores: Stores, about: WrittenFor, rating: Rating) -> ProductCard | None:

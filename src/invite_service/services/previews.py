@@ -19,7 +19,7 @@ from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.message import Message
 from invite_service.domain.order import Order
 from invite_service.domain.receipt import OutcomeWord, Receipt
-from invite_service.domain.texts import MerchantText, TextName
+from invite_service.domain.texts import FixedText, MerchantText, TextName
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rendering.links import Links
 from invite_service.rendering.message import SenderDefaults
@@ -28,6 +28,8 @@ from invite_service.rendering.text_checks import check_text
 from invite_service.rendering.text_fields import PAGE_TEXTS, SMS_TEXTS
 from invite_service.rendering.text_previews import (
     NO_INVITATION,
+    SAMPLE_COMPLAINT,
+    SAMPLE_FEW_STARS,
     PageView,
     PreviewScene,
     marked_as_test,
@@ -37,9 +39,12 @@ from invite_service.rendering.text_previews import (
 )
 from invite_service.rendering.text_samples import USUAL, SampleCustomer, SampleProduct
 from invite_service.rules.contacts import read_email, read_phone
+from invite_service.rules.publishing import decide_publishing
 from invite_service.rules.sms_segments import Segments, SmsEncoding, count_segments
 from invite_service.rules.suppressions import SuppressedContacts
 from invite_service.services.channel_providers import ProviderUnusableError
+from invite_service.services.holidays import end_of_hold_by
+from invite_service.services.notice_writing import language_of_alerts
 from invite_service.services.outlets import Outlet, Outlets
 from invite_service.services.pacing import Pacing
 from invite_service.services.tokens import TokenPurpose, TokenSigner
@@ -70,8 +75,9 @@ _BY_EITHER: Final = frozenset({TextName.REPLY_NOTICE, TextName.VOUCHER})
 class WantedPreview:
     """What to show: the saved text, or `text` where that is given, for a made-up customer or a real order."""
 
-    name: TextName
+    name: TextName | FixedText
     language: str
+    """support_alert has its own: that of the merchant's support."""
     order_id: str | None = None
     text: MerchantText | None = None
     view: PageView = PageView.RATE
@@ -154,7 +160,9 @@ class PreviewService:
         _check(wanted)
         async with self._database.autocommit() as stores:
             scene, channels = await self._scene(stores, merchant_id, wanted)
-        if wanted.name in PAGE_TEXTS:
+            if isinstance(wanted.name, FixedText):
+                scene = await _after_few_stars(stores, scene)
+        if not isinstance(wanted.name, FixedText) and wanted.name in PAGE_TEXTS:
             return Preview(html=preview_page(wanted.name, wanted.view, scene))
         message = preview_message(wanted.name, scene, by_sms=wanted.by_sms)
         if message.channel is Channel.SMS:
@@ -176,20 +184,30 @@ class PreviewService:
         in the timeline; the address is kept nowhere. Its links lead nowhere, and no invitation is made.
 
         Raises:
-            InvalidInputError: it is a page, the address is none of the merchant's, or the unsaved text has faults.
+            InvalidInputError: it is a page or a fixed text, the address is none of the merchant's, or the unsaved text
+                has faults.
             OrderNotFoundError: the merchant has no such order.
             QuotaExceededError: too many test messages within an hour, or as many messages have left as may now.
         """
         _check(wanted)
-        if wanted.name in PAGE_TEXTS:
-            raise InvalidInputError("A page cannot be sent.", faults=[Fault("/text", "not_a_choice", "Is no message.")])
+        if isinstance(wanted.name, FixedText) or wanted.name in PAGE_TEXTS:
+            fault = Fault("/text", "not_a_choice", "Is no message that tests are sent of.")
+            raise InvalidInputError("This text cannot be sent.", faults=[fault])
         async with self._database.autocommit() as stores:
             scene, channels = await self._scene(stores, merchant_id, wanted)
             contact = await _own_contact(stores, scene, to, is_sms=wanted.name in SMS_TEXTS)
-        await self._take_token(scene, Channel.SMS if wanted.name in SMS_TEXTS else Channel.EMAIL, channels)
+        test = TestMessage(
+            id=scene.attempt_id,
+            text=wanted.name,
+            language=wanted.language,
+            channel=Channel.SMS if wanted.name in SMS_TEXTS else Channel.EMAIL,
+            sent_at=scene.at,
+            sent_by=actor,
+        )
+        await self._take_token(scene, Channel(test.channel), channels)
         async with self._database.transaction() as stores:
             await stores.merchants.lock(merchant_id)
-            await self._count(stores, scene, wanted, actor=actor)
+            await _count(stores, merchant_id, test)
         message = marked_as_test(preview_message(wanted.name, replace(scene, contact=contact)))
         receipt = await self._hand_over(scene.merchant, message, channels[message.channel])
         sent = SentTest(scene.attempt_id, receipt, message.channel, message.subject, scene.merchant.now(self._clock()))
@@ -245,26 +263,6 @@ class PreviewService:
                 retry_after_seconds=math.ceil((opens_at - self._clock()).total_seconds()),
             )
 
-    async def _count(self, stores: Stores, scene: PreviewScene, wanted: WantedPreview, *, actor: str) -> None:
-        """Count a test message under the merchant's lock, so that there are never more than may be."""
-        merchant_id, real_now = scene.merchant.id, scene.at
-        if await stores.texts.count_test_messages(merchant_id, since=real_now - HOUR) >= TESTS_AN_HOUR:
-            raise QuotaExceededError(
-                f"No more than {TESTS_AN_HOUR} test messages leave within an hour.",
-                retry_after_seconds=round(HOUR.total_seconds()),
-            )
-        await stores.texts.add_test_message(
-            merchant_id,
-            TestMessage(
-                id=scene.attempt_id,
-                text=wanted.name,
-                language=wanted.language,
-                channel=Channel.SMS if wanted.name in SMS_TEXTS else Channel.EMAIL,
-                sent_at=real_now,
-                sent_by=actor,
-            ),
-        )
-
     async def _hand_over(self, merchant: Merchant, message: Message, state: ChannelState) -> Receipt:
         with contextlib.ExitStack() as borrowed:
             try:
@@ -295,6 +293,32 @@ def _check(wanted: WantedPreview) -> None:
     faults = check_text(wanted.text) if wanted.text is not None else []
     if faults:
         raise InvalidInputError("The text has faults.", faults=faults)
+
+
+async def _after_few_stars(stores: Stores, scene: PreviewScene) -> PreviewScene:
+    """Add what support's messages tell besides: what the merchant's settings make of few stars that are left now."""
+    merchant = scene.merchant
+    settings = await stores.publishing.get(merchant.id)
+    publishing = decide_publishing(
+        SAMPLE_FEW_STARS,
+        SAMPLE_COMPLAINT,
+        stored=None,
+        settings=settings,
+        now=merchant.now(scene.at),
+        end_of_hold=await end_of_hold_by(settings, zone=merchant.time_zone),
+    )
+    language = await language_of_alerts(stores, merchant)
+    return replace(scene, publish_at=publishing.publish_at, alert_language=language)
+
+
+async def _count(stores: Stores, merchant_id: MerchantId, test: TestMessage) -> None:
+    """Count a test message under the merchant's lock, so that there are never more than may be."""
+    if await stores.texts.count_test_messages(merchant_id, since=test.sent_at - HOUR) >= TESTS_AN_HOUR:
+        raise QuotaExceededError(
+            f"No more than {TESTS_AN_HOUR} test messages leave within an hour.",
+            retry_after_seconds=round(HOUR.total_seconds()),
+        )
+    await stores.texts.add_test_message(merchant_id, test)
 
 
 def _customer_of(order: Order) -> SampleCustomer:

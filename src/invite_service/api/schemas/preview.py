@@ -2,10 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -14,7 +23,7 @@ from invite_service.api.schemas.fields import STRICT, Answer, Id100, Money
 from invite_service.api.schemas.text import AsksForWord, Fields
 from invite_service.domain.invitation import Channel
 from invite_service.domain.receipt import OutcomeWord
-from invite_service.domain.texts import AsksFor, MerchantText, TextName
+from invite_service.domain.texts import AsksFor, FixedText, MerchantText, TextName
 from invite_service.rendering.text_fields import SMS_TEXTS
 from invite_service.rendering.text_previews import PageView, framed
 from invite_service.rendering.texts import LANGUAGES
@@ -23,6 +32,22 @@ from invite_service.services.previews import Preview, SentTest, WantedPreview
 
 NARROWEST = 240
 WIDEST = 2_000
+
+
+_SHOWN: Final[dict[str, TextName | FixedText]] = {name.value: name for name in (*TextName, *FixedText)}
+
+
+def read_shown(value: object) -> TextName | FixedText:
+    """Read the name of anything that previews show."""
+    if isinstance(value, str) and value in _SHOWN:
+        return _SHOWN[value]
+    *others, last = map(repr, _SHOWN)
+    raise PydanticCustomError("not_a_choice", f"Must be one of {', '.join(others)} or {last}.")
+
+
+ShownName = Annotated[
+    TextName | FixedText, PlainValidator(read_shown), WithJsonSchema({"type": "string", "enum": [*_SHOWN]})
+]
 
 
 def check_language(tag: str) -> str:
@@ -42,7 +67,7 @@ class WantedTextRequest(BaseModel):
 
     model_config = STRICT
 
-    text: Annotated[TextName, Field(strict=False)]
+    text: ShownName
     language: Language
     order_id: Id100 | None = None
     """A real order to show it for; else a customer is made up. Needs the scope orders:read."""
@@ -51,15 +76,23 @@ class WantedTextRequest(BaseModel):
     asks_for: AsksForWord = AsksFor.DELIVERY
     """Of the text that is not saved."""
 
+    @field_validator("fields")
+    @classmethod
+    def check_fields(cls, fields: Fields | None, info: ValidationInfo) -> Fields | None:
+        """Check that the text has fields at all."""
+        if fields and isinstance(info.data.get("text"), FixedText):
+            raise PydanticCustomError("unknown_field", "This message has the catalogue's words alone.")
+        return fields
+
     def unsaved(self) -> MerchantText | None:
         """Give the unsaved text; None where the saved one is wanted."""
-        if self.fields is None:
+        if self.fields is None or isinstance(self.text, FixedText):
             return None
         return MerchantText(name=self.text, language=self.language, fields=self.fields, asks_for=self.asks_for)
 
 
 class PreviewRequest(WantedTextRequest):
-    """What to show."""
+    """What to show; support_alert is in the language of the merchant's support, whatever `language` says."""
 
     width: Annotated[int, Field(ge=NARROWEST, le=WIDEST)] | None = None
     """Pixels; `frame` then shows the HTML at this width."""
@@ -83,6 +116,7 @@ class PreviewRequest(WantedTextRequest):
 class SendTestRequest(WantedTextRequest):
     """What to send to oneself."""
 
+    text: Annotated[TextName, Field(strict=False)]
     to: Annotated[str, StringConstraints(max_length=320)]
     """One of the branding's addresses: reply-to, support or sender; of an SMS the support's phone."""
 
