@@ -11,7 +11,7 @@ import redis
 import structlog
 from xdist.workermanage import WorkerController
 
-from tests.support.databases import EMPTY, DatabaseMaker
+from tests.support.databases import DatabaseMaker
 from tests.support.servers import ServerAddresses, running_servers
 
 REDIS_DATABASES = 16
@@ -91,7 +91,7 @@ def database_maker(servers: ServerAddresses) -> Iterator[DatabaseMaker]:
 
 @pytest.fixture
 def database_url(database_maker: DatabaseMaker) -> Iterator[str]:
-    """A migrated, empty database of the test's own (`postgresql+asyncpg://`)."""
+    """A migrated, empty database that no other test uses meanwhile (`postgresql+asyncpg://`)."""
     with database_maker.database() as url:
         yield url
 
@@ -99,7 +99,7 @@ def database_url(database_maker: DatabaseMaker) -> Iterator[str]:
 @pytest.fixture
 def unmigrated_database_url(database_maker: DatabaseMaker) -> Iterator[str]:
     """A database without any table."""
-    with database_maker.database(template=EMPTY) as url:
+    with database_maker.unmigrated() as url:
         yield url
 
 

@@ -213,7 +213,7 @@ async def fill(url: str) -> None:
 @pytest.fixture(scope="module")
 def filled_url(database_maker: DatabaseMaker) -> Iterator[str]:
     """A database of one merchant with many orders, analyzed."""
-    with database_maker.database() as url, asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+    with database_maker.database(fresh=True) as url, asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(fill(url))
         yield url
 

@@ -183,7 +183,7 @@ async def fill_many(url: str) -> None:
 @pytest.fixture(scope="module")
 def many_url(database_maker: DatabaseMaker) -> Iterator[str]:
     """A database in which one product has a third of many ratings."""
-    with database_maker.database() as url, asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+    with database_maker.database(fresh=True) as url, asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(fill_many(url))
         yield url
 
