@@ -13,6 +13,7 @@ from typing import Protocol
 import pytest
 import redis
 import structlog
+from hypothesis import settings
 from xdist.workermanage import WorkerController
 
 import invite_service
@@ -33,6 +34,10 @@ UNTRACED = (
     "storage/test_*plans.py",
 )
 """Run by the hundred thousand the lines that other tests run a few times."""
+
+# A busy machine is no fault, and each run is the same.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 _measured = pytest.StashKey[bool]()
 
@@ -82,7 +87,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests: set[str] = set()
     for item in items:
         test, _, _ = item.nodeid.partition("[")
-        item.stash[_measured] = test not in tests and item.path not in untraced and "hypothesis" not in item.keywords
+        is_told = item.path not in untraced and item.get_closest_marker("no_cover") is None
+        item.stash[_measured] = is_told and test not in tests and "hypothesis" not in item.keywords
         tests.add(test)
 
 
