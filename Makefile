@@ -12,10 +12,10 @@ BENCH_INSTALLED := $(VENV)/.bench-installed
 UV_VERSION := 0.13.9
 LOCKS := $(patsubst %.in,%.txt,$(wildcard requirements/*.in))
 
-.PHONY: help install dev demo test kills check bench openapi lock clean
+.PHONY: help install dev demo test laws kills check bench openapi lock clean
 
 help:
-	@echo "make install | dev | demo | test | kills | check | bench | openapi | lock | clean"
+	@echo "make install | dev | demo | test | laws | kills | check | bench | openapi | lock | clean"
 
 install: $(INSTALLED)
 
@@ -40,6 +40,10 @@ test: install
 	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='src/invite_service/rules/*,src/invite_service/domain/*' --fail-under=95
 	$(BIN)/coverage report --fail-under=85
+
+# `make test` takes a twentieth of the examples.
+laws: install
+	INVITE_TEST_EXAMPLES=20 $(BIN)/pytest -q -n $(WORKERS) --timeout 3600 tests/rules/laws tests/api/test_real_orders.py
 
 # `make test` kills once at each moment.
 kills: install

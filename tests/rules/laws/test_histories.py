@@ -18,7 +18,7 @@ from tests.rules.laws.strategies import START, HistoryPlan, histories, law, orde
 from tests.rules.shop import Shop
 
 
-@law(max_examples=40)
+@law(max_examples=25)
 @given(histories(max_steps=30), st.lists(orders(), min_size=1, max_size=4))
 def test_what_is_looked_up_decides_like_the_whole_history(plan: HistoryPlan, bodies: list[dict[str, Any]]) -> None:
     player = Player(make_merchant(time_zone=plan.zone), plan.settings)

@@ -90,7 +90,7 @@ def left_by_invitation(player: Player) -> dict[UUID, list[HandedOver]]:
     return left
 
 
-@law(max_examples=300)
+@law(max_examples=100)
 @given(histories(), answers)
 def test_never_three_messages_and_no_step_twice(plan: HistoryPlan, said: list[OutcomeWord]) -> None:
     def check(player: Player) -> None:
@@ -110,7 +110,7 @@ def to_come_by_contact(player: Player) -> Iterator[tuple[str, Invitation]]:
             yield from ((contact, one) for contact in contacts)
 
 
-@law(max_examples=300)
+@law(max_examples=100)
 @given(histories().map(of_people), answers)
 def test_never_both_kinds_at_once_to_one_contact(plan: HistoryPlan, said: list[OutcomeWord]) -> None:
     def check(player: Player) -> None:
@@ -122,7 +122,7 @@ def test_never_both_kinds_at_once_to_one_contact(plan: HistoryPlan, said: list[O
     run_all(plan, said, after_each=check)
 
 
-@law(max_examples=300)
+@law(max_examples=100)
 @given(histories(), answers)
 def test_both_kinds_never_leave_to_linked_customers_while_the_other_is_half_sent(
     plan: HistoryPlan, said: list[OutcomeWord]
@@ -137,7 +137,7 @@ def test_both_kinds_never_leave_to_linked_customers_while_the_other_is_half_sent
     run_all(plan, said, before_each_message=look)
 
 
-@law(max_examples=300)
+@law(max_examples=100)
 @given(histories().map(of_people), answers)
 def test_no_product_is_asked_by_two_invitations_at_once(plan: HistoryPlan, said: list[OutcomeWord]) -> None:
     def check(player: Player) -> None:
@@ -149,7 +149,7 @@ def test_no_product_is_asked_by_two_invitations_at_once(plan: HistoryPlan, said:
     run_all(plan, said, after_each=check)
 
 
-@law(max_examples=300)
+@law(max_examples=100)
 @given(histories(), answers)
 def test_message_leaves_inside_the_window_of_an_allowed_day_unless_the_merchant_wanted_it(
     plan: HistoryPlan, said: list[OutcomeWord]
@@ -164,7 +164,7 @@ def test_message_leaves_inside_the_window_of_an_allowed_day_unless_the_merchant_
     run_all(plan, said, before_each_message=look)
 
 
-@law(max_examples=300)
+@law(max_examples=100)
 @given(histories(), answers)
 def test_message_never_leaves_before_its_plan_or_after_its_deadline(plan: HistoryPlan, said: list[OutcomeWord]) -> None:
     def look(player: Player, sending: Invitation, at: datetime) -> None:
@@ -174,7 +174,7 @@ def test_message_never_leaves_before_its_plan_or_after_its_deadline(plan: Histor
     run_all(plan, said, before_each_message=look)
 
 
-@law(max_examples=300)
+@law(max_examples=100)
 @given(histories(), answers)
 def test_nobody_is_written_to_after_unsubscribing(plan: HistoryPlan, said: list[OutcomeWord]) -> None:
     def look(player: Player, sending: Invitation, at: datetime) -> None:
@@ -183,7 +183,7 @@ def test_nobody_is_written_to_after_unsubscribing(plan: HistoryPlan, said: list[
     run_all(plan, said, before_each_message=look)
 
 
-@law(max_examples=300)
+@law(max_examples=100)
 @given(histories(), answers)
 def test_message_goes_to_an_address_that_a_live_order_has_about_what_live_orders_brought(
     plan: HistoryPlan, said: list[OutcomeWord]
@@ -198,7 +198,7 @@ def test_message_goes_to_an_address_that_a_live_order_has_about_what_live_orders
     run_all(plan, said, before_each_message=look)
 
 
-@law(max_examples=300)
+@law(max_examples=100)
 @given(histories(), answers)
 def test_next_attempt_and_hold_go_with_the_state(plan: HistoryPlan, said: list[OutcomeWord]) -> None:
     def check(player: Player) -> None:

@@ -27,7 +27,7 @@ def play_twice(plan: HistoryPlan) -> None:
     play(plan, twin, check=check)
 
 
-@law(max_examples=1000)
+@law(max_examples=300)
 @given(histories())
 def test_random_histories_are_decided_alike(plan: HistoryPlan) -> None:
     play_smallest(plan, play_twice)

@@ -57,7 +57,7 @@ def told(simulation: Simulation) -> tuple[object, ...]:
     return list(fates.items()), messages.by_step, messages.by_day, messages.by_hour, simulation.next_due
 
 
-@law(max_examples=150)
+@law(max_examples=60)
 @given(histories(), policies())
 def test_sides_replayed_together_are_those_replayed_apart(plan: HistoryPlan, changed: Policy) -> None:
     merchant, current = make_merchant(time_zone=plan.zone), make_policy(plan.settings)
@@ -69,7 +69,7 @@ def test_sides_replayed_together_are_those_replayed_apart(plan: HistoryPlan, cha
         assert told(side) == told(replay(merchant, policy, plan))
 
 
-@law(max_examples=100)
+@law(max_examples=50)
 @given(histories())
 def test_simulation_ends_as_a_shop_whose_customers_are_silent(plan: HistoryPlan) -> None:
     """A shop keeps traces, loads a ledger for each transaction, and finds its invitations by ids of the usual kind."""

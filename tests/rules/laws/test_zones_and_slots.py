@@ -53,17 +53,18 @@ def changes_of(name: str) -> Changes:
     """Find every change of a zone's clocks, to the second."""
     zone = load_zone(name)
     changes = [(FIRST, _offset(zone, FIRST))]
-    # No zone changes twice within five days: Morocco, which comes nearest, leaves a month between.
-    for number in range((LAST - FIRST) // (5 * DAY) + 1):
-        before, after = FIRST + number * 5 * DAY, FIRST + (number + 1) * 5 * DAY
-        while _offset(zone, before) != _offset(zone, after) and after - before > SECOND:
+    # No zone changes twice within twenty days: Morocco, which comes nearest, leaves a month between.
+    for number in range((LAST - FIRST) // (20 * DAY) + 1):
+        before, after = FIRST + number * 20 * DAY, FIRST + (number + 1) * 20 * DAY
+        if _offset(zone, after) == changes[-1][1]:
+            continue
+        while after - before > SECOND:
             middle = before + (after - before) // SECOND // 2 * SECOND
             if _offset(zone, middle) == changes[-1][1]:
                 before = middle
             else:
                 after = middle
-        if _offset(zone, before) != _offset(zone, after):
-            changes.append((after, _offset(zone, after)))
+        changes.append((after, _offset(zone, after)))
     return tuple(changes)
 
 
@@ -185,9 +186,13 @@ def test_later_day_never_gives_an_earlier_plan(plan: SendPlan, now: datetime, on
     assert earlier <= later
 
 
-@pytest.mark.parametrize("name", ALL_ZONES)
-def test_local_day_is_that_of_the_wall_clock_around_every_change(name: str) -> None:
-    zone = load_zone(name)
-    for changed_at, _ in changes_of(name):
-        for instant in (changed_at - SECOND, *(changed_at + timedelta(hours=hour) for hour in range(-24, 25))):
-            assert local_day(instant, name) == instant.astimezone(zone).date()
+def test_local_day_is_that_of_the_wall_clock_around_every_change() -> None:
+    wrong = []
+    for changes, name in zones_by_changes().items():
+        zone = load_zone(name)
+        for changed_at, _ in changes:
+            for instant in (changed_at - SECOND, *(changed_at + timedelta(hours=hour) for hour in range(-24, 25))):
+                day = local_day(instant, name)
+                if day != instant.astimezone(zone).date():
+                    wrong.append((name, instant, day))
+    assert wrong == []
