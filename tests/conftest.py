@@ -24,6 +24,7 @@ REDIS_DATABASES = 16
 """As many as a Redis has unless told otherwise; each pytest worker takes one, so there may be no more workers."""
 
 UNTRACED = (
+    "api/test_openapi.py",
     "api/test_real_orders.py",
     "api/test_scanners.py",
     "pages/test_in_browser.py",

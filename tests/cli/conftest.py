@@ -19,8 +19,8 @@ from invite_service.bootstrap import Factory
 from invite_service.cli.main import app
 from invite_service.cli.running import run_with_services
 from invite_service.domain.merchant import MerchantId
-from invite_service.main import create_app
 from invite_service.services.ingest import IngestedOrder, IngestItem
+from tests.support.documented import kept_document
 
 SECRET = "a secret of tests, long enough to be one"
 
@@ -61,7 +61,7 @@ def _runner(monkeypatch: pytest.MonkeyPatch, url: str) -> Command:
 
 def fields_of(schema: str) -> set[str]:
     """Name the fields of an answer of the HTTP API."""
-    return set(create_app().openapi()["components"]["schemas"][schema]["properties"])
+    return set(kept_document()["components"]["schemas"][schema]["properties"])
 
 
 def make_order(number: int, **changes: Any) -> dict[str, Any]:
