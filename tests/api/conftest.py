@@ -1,5 +1,6 @@
 """The API as it is served: the real application over a real database, its lifespan run."""
 
+import functools
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -158,6 +159,12 @@ def log() -> Iterator[StringIO]:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
+    return _settings_for(database_url)
+
+
+@functools.cache
+def _settings_for(database_url: str) -> Settings:
+    """To read them takes longer than most tests."""
     return Settings(database_url=SecretStr(database_url), secret_key=SecretStr(SECRET), database_pool_size=4)
 
 
