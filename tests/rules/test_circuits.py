@@ -9,7 +9,7 @@ from invite_service.rules.circuits import OPEN_FOR, Shut, ShutReason, Trial, jud
 from tests.support.builders import NOON
 
 LATER, BEFORE = NOON + timedelta(seconds=1), NOON - timedelta(seconds=1)
-OPEN, RESTS = ShutReason
+OPEN, RESTS = ShutReason.CIRCUIT_OPEN, ShutReason.RATE_LIMITED
 
 
 @pytest.mark.parametrize(
