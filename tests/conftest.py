@@ -23,6 +23,9 @@ from tests.support.servers import ServerAddresses, running_servers
 REDIS_DATABASES = 16
 """As many as a Redis has unless told otherwise; each pytest worker takes one, so there may be no more workers."""
 
+TRACED = ("providers/*", "rules/*")
+"""Here each case may be the only one that runs a line; elsewhere the first of a test's cases stands for the others."""
+
 UNTRACED = (
     "api/test_openapi.py",
     "api/test_real_orders.py",
@@ -83,13 +86,14 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure coverage in the first of a test's cases, and not where that would tell nothing new either."""
+    """Measure coverage in each test's first case, or in all, and not where that would tell nothing new."""
     untraced = {path for path in {item.path for item in items} if any(path.match(f"tests/{one}") for one in UNTRACED)}
     tests: set[str] = set()
     for item in items:
         test, _, _ = item.nodeid.partition("[")
-        is_told = item.path not in untraced and item.get_closest_marker("no_cover") is None
-        item.stash[_measured] = is_told and test not in tests and "hypothesis" not in item.keywords
+        adds = test not in tests or any(item.path.match(f"tests/{one}") for one in TRACED)
+        is_short = "hypothesis" not in item.keywords and item.get_closest_marker("no_cover") is None
+        item.stash[_measured] = adds and is_short and item.path not in untraced
         tests.add(test)
 
 
