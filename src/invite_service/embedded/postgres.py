@@ -40,7 +40,13 @@ _SETTINGS: Final = (
     "log_error_verbosity=terse",
 )
 
-_UNDURABLE_SETTINGS: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+_UNDURABLE_SETTINGS: Final = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    # Such data may be in memory, where gigabytes of log have no room, and nothing is logged whole.
+    "max_wal_size=512MB",
+)
 
 _INITDB_OPTIONS: Final = (
     f"--username={SERVER_NAME}",
