@@ -130,8 +130,7 @@ def test_migrations_make_no_trigger_function_or_sequence() -> None:
 
 def test_no_text_of_a_store_reads_a_clock_or_chance_or_locks_by_number() -> None:
     found = []
-    for module_info in pkgutil.iter_modules(storage.__path__):
-        path = Path(storage.__path__[0]) / f"{module_info.name}.py"
+    for path in Path(storage.__path__[0]).rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         documented = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, DOCUMENTED)}
         found += [
