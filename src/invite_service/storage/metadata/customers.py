@@ -13,7 +13,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from invite_service.storage.tables.columns import instant, merchant, metadata, of_merchant, words
+from invite_service.storage.metadata.columns import instant, merchant, metadata, of_merchant, words
 
 contacts = Table(
     "contacts",

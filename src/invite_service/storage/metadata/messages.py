@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from invite_service.storage.tables.columns import instant, merchant, metadata, of_merchant, words
+from invite_service.storage.metadata.columns import instant, merchant, metadata, of_merchant, words
 
 invitations = Table(
     "invitations",

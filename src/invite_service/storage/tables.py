@@ -7,7 +7,7 @@ timestamptz. Columns on the merchant's clock and on real time are told apart in 
 
 from typing import Final
 
-from invite_service.storage.tables.accounts import (
+from invite_service.storage.metadata.accounts import (
     api_keys,
     branding,
     merchants,
@@ -17,20 +17,20 @@ from invite_service.storage.tables.accounts import (
     test_messages,
     texts,
 )
-from invite_service.storage.tables.columns import metadata
-from invite_service.storage.tables.customers import (
+from invite_service.storage.metadata.columns import metadata
+from invite_service.storage.metadata.customers import (
     contacts,
     erasures,
     suppressions,
 )
-from invite_service.storage.tables.delivery import (
+from invite_service.storage.metadata.delivery import (
     channel_settings,
     channels,
     provider_circuits,
     provider_paces,
     send_paces,
 )
-from invite_service.storage.tables.feedback import (
+from invite_service.storage.metadata.feedback import (
     address_counts,
     public_versions,
     rating_totals,
@@ -45,7 +45,7 @@ from invite_service.storage.tables.feedback import (
     reviews,
     support_cases,
 )
-from invite_service.storage.tables.messages import (
+from invite_service.storage.metadata.messages import (
     attempts,
     invitation_orders,
     invitation_products,
@@ -54,13 +54,13 @@ from invite_service.storage.tables.messages import (
     notices,
     provider_events,
 )
-from invite_service.storage.tables.purchases import (
+from invite_service.storage.metadata.purchases import (
     order_events,
     order_lines,
     orders,
     products,
 )
-from invite_service.storage.tables.records import (
+from invite_service.storage.metadata.records import (
     batch_update_changes,
     batch_update_chunks,
     batch_update_orders,

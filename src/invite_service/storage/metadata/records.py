@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
-from invite_service.storage.tables.columns import instant, merchant, metadata, of_merchant, words
+from invite_service.storage.metadata.columns import instant, merchant, metadata, of_merchant, words
 
 webhook_endpoints = Table(
     "webhook_endpoints",

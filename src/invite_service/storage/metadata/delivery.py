@@ -12,7 +12,7 @@ from sqlalchemy import (
     Table,
 )
 
-from invite_service.storage.tables.columns import instant, merchant, metadata, of_merchant, words
+from invite_service.storage.metadata.columns import instant, merchant, metadata, of_merchant, words
 
 channels = Table(
     "channels",
