@@ -21,12 +21,15 @@ NOBODY = 65534
 SOMEBODY = pwd.getpwnam("daemon").pw_uid
 NAMELESS = next(uid for uid in range(54321, 60000) if uid not in {entry.pw_uid for entry in pwd.getpwall()})
 
-# Root starts the servers as somebody else, which only root can; what an ordinary user gets has a test of its own below.
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-# It lets that somebody into a directory of root's own; what root is told without it is tested below, with it hidden.
-needs_setpriv = pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv (util-linux)")
-# Root could try this as another user only with an interpreter that user can reach, which root's own may not be.
-not_root = pytest.mark.skipif(os.geteuid() == 0, reason="root runs the servers as another user")
+needs_root = pytest.mark.skipif(  # root starts the servers as somebody else; an ordinary user's start has its own test
+    os.geteuid() != 0, reason="only root can become another user"
+)
+needs_setpriv = pytest.mark.skipif(  # lets that somebody into a directory of root's; its absence has a test of its own
+    shutil.which("setpriv") is None, reason="needs setpriv (util-linux)"
+)
+not_root = pytest.mark.skipif(  # another user cannot always reach root's own interpreter, so root cannot try this
+    os.geteuid() == 0, reason="root runs the servers as another user"
+)
 
 
 @pytest.fixture
@@ -151,8 +154,9 @@ def start_and_kill_a_parent(*, path: str, log: Path) -> int:
     return pid
 
 
-# The signal is PR_SET_PDEATHSIG, a call of this one kernel: elsewhere the launcher starts programs without it.
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+@pytest.mark.skipif(  # PR_SET_PDEATHSIG is a call of this one kernel: elsewhere programs are started without it
+    sys.platform != "linux", reason="only Linux tells a child of its parent's end"
+)
 @pytest.mark.parametrize("path", [pytest.param(os.environ["PATH"], id="setpriv"), pytest.param("/", id="no-setpriv")])
 async def test_program_ends_with_a_killed_parent(path: str, tmp_path: Path) -> None:
     pid = start_and_kill_a_parent(path=path, log=tmp_path / "log")

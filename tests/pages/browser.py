@@ -17,8 +17,9 @@ from playwright.async_api import Browser, BrowserContext, Page, Route, async_pla
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
-# `make test` passes with nothing but Python and make. `.ci/run` installs a chromium, and fails in CI without one.
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium, and found none")
+needs_chromium = pytest.mark.skipif(  # `make test` needs Python and make only; CI installs one, and fails without it
+    CHROMIUM is None, reason="needs Debian's chromium, and found none"
+)
 
 _ARGUMENTS = [
     "--no-sandbox",
