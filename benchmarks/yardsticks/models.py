@@ -6,31 +6,32 @@ from uuid import UUID
 
 from sqlalchemy.orm import DeclarativeBase, Mapped, relationship
 
-from invite_service.storage import tables
+from invite_service.storage.metadata import accounts, customers, messages, purchases, records
+from invite_service.storage.metadata.columns import metadata as all_tables
 
 
 class Base(DeclarativeBase):
     """Maps onto the tables that are there."""
 
-    metadata = tables.metadata
+    metadata = all_tables
 
 
 class Contact(Base):
     """A contact."""
 
-    __table__ = tables.contacts
+    __table__ = customers.contacts
 
 
 class Product(Base):
     """A product."""
 
-    __table__ = tables.products
+    __table__ = purchases.products
 
 
 class Suppression(Base):
     """A suppressed contact."""
 
-    __table__ = tables.suppressions
+    __table__ = customers.suppressions
     if TYPE_CHECKING:
         contact_key: bytes
         reason: str
@@ -40,19 +41,19 @@ class Suppression(Base):
 class OrderLine(Base):
     """A bought product."""
 
-    __table__ = tables.order_lines
+    __table__ = purchases.order_lines
 
 
 class OrderEvent(Base):
     """What was posted."""
 
-    __table__ = tables.order_events
+    __table__ = purchases.order_events
 
 
 class Order(Base):
     """An order with its lines."""
 
-    __table__ = tables.orders
+    __table__ = purchases.orders
     if TYPE_CHECKING:
         order_id: str
     lines: Mapped[list[OrderLine]] = relationship(OrderLine, order_by=OrderLine.__table__.c.position)
@@ -62,19 +63,19 @@ class Order(Base):
 class InvitationProduct(Base):
     """A product of an invitation."""
 
-    __table__ = tables.invitation_products
+    __table__ = messages.invitation_products
 
 
 class InvitationOrder(Base):
     """An order that joined an invitation."""
 
-    __table__ = tables.invitation_orders
+    __table__ = messages.invitation_orders
 
 
 class Invitation(Base):
     """An invitation with its orders and products."""
 
-    __table__ = tables.invitations
+    __table__ = messages.invitations
     if TYPE_CHECKING:
         id: UUID
     products: Mapped[list[InvitationProduct]] = relationship(
@@ -86,13 +87,13 @@ class Invitation(Base):
 class TimelineEntry(Base):
     """A line of the timeline."""
 
-    __table__ = tables.timeline_entries
+    __table__ = records.timeline_entries
 
 
 class Merchant(Base):
     """A merchant."""
 
-    __table__ = tables.merchants
+    __table__ = accounts.merchants
 
 
 def columns_of(row: Base) -> dict[str, Any]:

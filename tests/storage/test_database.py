@@ -9,7 +9,7 @@ from invite_service.domain.errors import SchemaOutdatedError
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.database import Database
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
-from invite_service.storage.tables import merchants
+from invite_service.storage.metadata.accounts import merchants
 from tests.support.builders import NOON, make_merchant, new_id
 from tests.support.ingesting import driver_of, make_database
 
