@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 
-from invite_service.services.outlets import CallPlaces
+import pytest
+
+from invite_service.services.outlets import CallPlaces, NoPlaceError
 
 
 async def test_lone_batch_may_hold_every_place() -> None:
@@ -124,3 +126,20 @@ async def test_batch_waits_no_longer_for_an_elder_that_is_gone() -> None:
     assert (places.free, share.room) == (1, 2)
     younger.close()
     assert places.free == 2
+
+
+async def test_single_call_waits_for_a_place_no_longer_than_it_may() -> None:
+    places = CallPlaces(1)
+    async with places.hold_one("one", within=1):
+        with pytest.raises(NoPlaceError):
+            async with places.hold_one("other", within=0.01):
+                pass
+        assert places.free == 0
+    async with places.hold_one("other", within=1):
+        assert places.free == 0
+    assert places.free == 1
+
+
+async def test_call_that_takes_longer_than_the_wait_for_its_place_is_not_cut_short() -> None:
+    async with CallPlaces(1).hold_one("one", within=0.01):
+        await asyncio.sleep(0.05)

@@ -29,8 +29,9 @@ from invite_service.rules import actions
 from invite_service.rules.circuits import OPEN_FOR, Shut, judge_circuit
 from invite_service.services.asking import Asked, ask_each
 from invite_service.services.channel_providers import ProviderUnusableError
-from invite_service.services.outlets import Outlet, Outlets
+from invite_service.services.outlets import NoPlaceError, Outlet, Outlets
 from invite_service.services.same_key import SETTLING, SameKeyService, Withheld
+from invite_service.services.single_calls import PLACE_SECONDS
 from invite_service.storage.database import Database
 from invite_service.storage.doubts import Doubt
 from invite_service.storage.invitations import InvitationChange
@@ -66,9 +67,6 @@ AT_ONCE: Final = 4
 LOOK_SECONDS: Final = 4.5
 """How long a provider may take to be found or to answer: less than the five seconds after which a connection is given
 up, so that a provider that cannot be reached is known from one that says it has no such message."""
-
-PLACE_SECONDS: Final = 2.0
-"""How long a call waits for one of the places for open calls, which batches of the worker may hold."""
 
 TURN_SECONDS: Final = 20.0
 """After which no further call is begun in a merchant's turn; the last may take a call's time more."""
@@ -243,13 +241,11 @@ class DoubtService:
 
     async def _repeat(self, outlet: Outlet, merchant: Merchant, doubt: Doubt) -> Asked:
         """Call again under the message's key, in one of the places for the provider's open calls."""
-        async with contextlib.AsyncExitStack() as held:
-            try:
-                async with asyncio.timeout(PLACE_SECONDS):
-                    await held.enter_async_context(outlet.places.hold_one(merchant.id))
-            except TimeoutError:
-                return Asked.FAILED
-            answer = await self._same_key.repeat(outlet, merchant.id, doubt)
+        try:
+            async with outlet.places.hold_one(merchant.id, within=PLACE_SECONDS):
+                answer = await self._same_key.repeat(outlet, merchant.id, doubt)
+        except NoPlaceError:
+            return Asked.FAILED
         if isinstance(answer, Withheld):
             # The look was none: what a closed window keeps back is to be called about as soon as it opens.
             later = self._clock() + WITHHELD_WAIT

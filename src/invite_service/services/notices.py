@@ -33,9 +33,9 @@ from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.claim import Account, Claim
 from invite_service.services.conclusions import WORKER
 from invite_service.services.notice_writing import NoticeWriter, Unwanted, WrittenFor
-from invite_service.services.outlets import Outlets
+from invite_service.services.outlets import NoPlaceError, Outlets
 from invite_service.services.same_key import send_surely
-from invite_service.services.single_calls import SingleCalls
+from invite_service.services.single_calls import PLACE_SECONDS, SingleCalls
 from invite_service.storage.database import Database
 from invite_service.storage.stores import Stores
 
@@ -52,9 +52,6 @@ AT_ONCE: Final = 4
 
 TURN_SECONDS: Final = 20.0
 """After which a merchant's turn begins no further call; the last may take a call's time more."""
-
-PLACE_SECONDS: Final = 2.0
-"""How long a call waits for one of the places for open calls, which batches of the worker may hold."""
 
 BUSY_WAIT: Final = timedelta(seconds=5)
 """Before a notice that found no place is tried again."""
@@ -214,11 +211,10 @@ class NoticeService:
             state = claim.account.state_of(channel)
             try:
                 outlet = held.enter_context(self._outlets.lend(claim.merchant, channel, state.settings))
-                async with asyncio.timeout(PLACE_SECONDS):
-                    await held.enter_async_context(outlet.places.hold_one(claim.merchant.id))
+                await held.enter_async_context(outlet.places.hold_one(claim.merchant.id, within=PLACE_SECONDS))
             except ProviderUnusableError as error:
                 return self._wait(notice, reason=error.reason)
-            except TimeoutError:
+            except NoPlaceError:
                 return self._wait(notice, reason="busy", wait=BUSY_WAIT)
             admission = await self._calls.admit(claim, outlet, channel)
             if isinstance(admission, Shut):

@@ -19,6 +19,10 @@ MAX_PER_CALL: Final = 25
 doubt at once. Two such calls are open at a time, so that one is answered while the next is written."""
 
 
+class NoPlaceError(Exception):
+    """No place for a call became free in time."""
+
+
 class CallPlaces:
     """The messages one sender may have in open calls in this process, shared by the batches that send through it.
 
@@ -56,10 +60,18 @@ class CallPlaces:
             share.hold(0)
 
     @contextlib.asynccontextmanager
-    async def hold_one(self, owner: str) -> AsyncIterator[None]:
-        """Hold one place for a single call, once it is there."""
+    async def hold_one(self, owner: str, *, within: float) -> AsyncIterator[None]:
+        """Hold one place for a single call.
+
+        Raises:
+            NoPlaceError: none was there within so many seconds.
+        """
         with self.share(owner) as share:
-            await share.wait()
+            try:
+                async with asyncio.timeout(within):
+                    await share.wait()
+            except TimeoutError as error:
+                raise NoPlaceError from error
             share.is_hungry = False
             yield
 

@@ -1,6 +1,5 @@
 """Previews of messages and pages, and test messages to the merchant's own addresses."""
 
-import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +44,7 @@ from invite_service.rules.suppressions import SuppressedContacts
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.holidays import end_of_hold_by
 from invite_service.services.notice_writing import language_of_alerts
-from invite_service.services.outlets import Outlet, Outlets
+from invite_service.services.outlets import NoPlaceError, Outlet, Outlets
 from invite_service.services.pacing import Pacing
 from invite_service.services.tokens import TokenPurpose, TokenSigner
 from invite_service.storage.database import Database
@@ -277,13 +276,11 @@ class PreviewService:
         rest = outlet.rests_until - self._clock() if outlet.rests_until is not None else timedelta(0)
         if rest > timedelta(0):
             return Receipt(outcome=OutcomeWord.RATE_LIMITED, reason="provider_rests", provider=name, retry_after=rest)
-        with outlet.places.share(owner=merchant.id) as share:
-            try:
-                async with asyncio.timeout(PLACE_SECONDS):
-                    await share.wait()
-            except TimeoutError:
-                return Receipt(outcome=OutcomeWord.NOT_SENT, reason="busy", provider=name)
-            return await outlet.sender.send(message)
+        try:
+            async with outlet.places.hold_one(merchant.id, within=PLACE_SECONDS):
+                return await outlet.sender.send(message)
+        except NoPlaceError:
+            return Receipt(outcome=OutcomeWord.NOT_SENT, reason="busy", provider=name)
 
 
 def _check(wanted: WantedPreview) -> None:

@@ -15,6 +15,9 @@ from invite_service.services.outlets import Outlet
 from invite_service.services.pacing import Pacing
 from invite_service.storage.database import Database
 
+PLACE_SECONDS: Final = 2.0
+"""How long a call waits for one of the places for open calls, which batches of the worker may hold."""
+
 TOKEN_SECONDS: Final = 2.0
 """How long a call waits for the token that it needs, before whoever makes it comes again."""
 
