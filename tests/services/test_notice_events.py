@@ -1,5 +1,7 @@
 """What providers tell later of notices: it closes addresses and customers, and ends doubts, as news of messages do."""
 
+from typing import Any
+from unittest.mock import ANY
 from uuid import UUID
 
 import pytest
@@ -34,6 +36,12 @@ async def write_reply(shop: NoticeHouse, sender: RecordingSender) -> UUID:
     return sender.messages[-1].attempt_id
 
 
+async def told(shop: NoticeHouse, event: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """List what the timeline tells of one kind: who told it, why, and what else."""
+    rows = await shop.house.rows("SELECT actor, reason, data FROM timeline_entries WHERE event = $1 ORDER BY id", event)
+    return [tuple(row) for row in rows]
+
+
 @pytest.mark.parametrize(
     ("kind", "suppressed"),
     [
@@ -48,11 +56,19 @@ async def test_news_of_a_notice_close_what_news_of_a_message_would(
     notice_id = await write_reply(shop, RecordingSender())
     await telling.tell(make_event(kind, attempt_id=notice_id, address=KARI))
     assert suppressed in await telling.suppressions()
-    [entry] = await shop.house.rows(
-        "SELECT actor, reason, data FROM timeline_entries WHERE event = 'delivery_reported'"
-    )
-    assert (entry["actor"], entry["reason"]) == ("provider", kind.value)
-    assert '"notice": "reply_notice"' in str(entry["data"]).replace("'", '"')
+    assert await told(shop, "delivery_reported") == [
+        (
+            "provider",
+            kind.value,
+            {
+                "notice": "reply_notice",
+                "channel": "email",
+                "provider": "recording",
+                "attempt_id": str(notice_id),
+                "occurred_at": ANY,
+            },
+        )
+    ]
 
 
 async def test_delivery_ends_the_doubt_about_a_notice(shop: NoticeHouse, telling: TellingHouse) -> None:
@@ -63,13 +79,11 @@ async def test_delivery_ends_the_doubt_about_a_notice(shop: NoticeHouse, telling
     assert await shop.statuses() == [("reply_notice", "in_doubt", "timeout")]
     await telling.tell(make_event(EventKind.DELIVERED, attempt_id=notice_id, address=KARI))
     assert await shop.statuses() == [("reply_notice", "sent", "delivered")]
-    told = await shop.house.rows(
-        "SELECT actor, event, reason FROM timeline_entries WHERE actor = 'provider' ORDER BY id"
-    )
-    assert [tuple(row) for row in told] == [
-        ("provider", "notice_sent", "delivered"),
-        ("provider", "delivery_reported", "delivered"),
-    ]
+    [[rating_id]] = await shop.house.rows("SELECT rating_id FROM notices")
+    ended = {"notice": "reply_notice", "rating_id": str(rating_id)}
+    assert await told(shop, "notice_sent") == [("provider", "delivered", ended)]
+    [reported] = await told(shop, "delivery_reported")
+    assert reported[:2] == ("provider", "delivered")
 
 
 async def test_bounce_of_an_alert_says_nothing_of_the_customer(shop: NoticeHouse, telling: TellingHouse) -> None:
@@ -81,6 +95,8 @@ async def test_bounce_of_an_alert_says_nothing_of_the_customer(shop: NoticeHouse
     [alert] = sender.messages
     await telling.tell(make_event(EventKind.BOUNCED_HARD, attempt_id=alert.attempt_id, address="help@gifts.example"))
     assert await telling.suppressions() == []
+    [reported] = await told(shop, "delivery_reported")
+    assert (reported[1], reported[2]["notice"]) == ("bounced_hard", "support_alert")
 
 
 async def test_news_of_another_provider_are_not_believed(shop: NoticeHouse, telling: TellingHouse) -> None:

@@ -37,6 +37,7 @@ from invite_service.rules.deliveries import (
 )
 from invite_service.rules.suppressions import decide_reach
 from invite_service.services.doubts import PROVIDER, end_doubt
+from invite_service.services.notices import end_notice_doubt
 from invite_service.services.suppressing import close_customer
 from invite_service.storage.database import Database
 from invite_service.storage.provider_events import PendingEvent, Settled, ToldAttempt
@@ -211,8 +212,7 @@ async def _close(
     if not _may_end_doubt(event, attempt):
         return False
     if isinstance(attempt.step, Notice):
-        if await stores.notices.end_doubt(merchant.id, attempt.id, reason=event.kind.value):
-            await stores.timeline.add(merchant.id, [_notice_sent(event, attempt, attempt.step, now=now)])
+        await end_notice_doubt(stores, merchant, attempt.id, reason=event.kind.value, now=now)
         return False
     return await end_doubt(stores, merchant, attempt, reason=event.kind.value, now=now)
 
@@ -280,17 +280,6 @@ def _suppressed(
         invitation_id=invitation.id,
         reason=reason.value,
         data={"source": source.value},
-    )
-
-
-def _notice_sent(event: PendingEvent, attempt: ToldAttempt, notice: Notice, *, now: datetime) -> TimelineEntry:
-    return TimelineEntry(
-        at=now,
-        actor=PROVIDER,
-        event=TimelineEvent.NOTICE_SENT,
-        invitation_id=attempt.invitation_id,
-        reason=event.kind.value,
-        data={"notice": notice.value},
     )
 
 

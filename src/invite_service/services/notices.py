@@ -7,7 +7,7 @@ died had started is in doubt, and is not sent again.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +16,6 @@ from uuid import UUID
 import structlog
 
 from invite_service.domain.channel import Price
-from invite_service.domain.decision import JsonFigure
 from invite_service.domain.errors import InvitationNotFoundError
 from invite_service.domain.feedback import Rating
 from invite_service.domain.invitation import Invitation, InvitationStatus
@@ -32,6 +31,7 @@ from invite_service.services.accounts import AccountReader
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.claim import Account, Claim
 from invite_service.services.conclusions import WORKER
+from invite_service.services.doubts import PROVIDER
 from invite_service.services.notice_writing import NoticeWriter, Unwanted, WrittenFor
 from invite_service.services.outlets import NoPlaceError, Outlets
 from invite_service.services.same_key import send_surely
@@ -89,6 +89,13 @@ async def queue_notice(
             next_attempt_at=real_now,
         ),
     )
+
+
+async def end_notice_doubt(stores: Stores, merchant: Merchant, notice_id: UUID, *, reason: str, now: datetime) -> None:
+    """Settle a notice as sent, where it is in doubt, since its provider has it."""
+    settled = await stores.notices.end_doubt(merchant.id, notice_id, reason=reason)
+    if settled is not None:
+        await _tell(stores, merchant.id, [settled], actor=PROVIDER, at=now)
 
 
 class NoticeService:
@@ -174,8 +181,7 @@ class NoticeService:
             settled = await stores.notices.expire(merchant_id, real_now=real_now)
             if settled:
                 merchant = await stores.merchants.get(merchant_id)
-                entries = [_entry(merchant, notice, at=merchant.now(real_now)) for notice in settled]
-                await stores.timeline.add(merchant_id, [entry for entry in entries if entry is not None])
+                await _tell(stores, merchant_id, settled, at=merchant.now(real_now))
 
     async def _send(self, claim: Claim, notice: QueuedNotice) -> bool:
         """Send one notice; True when a provider took it."""
@@ -293,9 +299,8 @@ class NoticeService:
             is_ours = await stores.notices.finish(
                 merchant.id, notice, token=claim.token, real_now=real_now, receipt=receipt, price=price
             )
-            entry = _entry(merchant, notice, at=merchant.now(real_now))
-            if is_ours and entry is not None:
-                await stores.timeline.add(merchant.id, [entry])
+            if is_ours:
+                await _tell(stores, merchant.id, [notice], at=merchant.now(real_now))
 
 
 async def _is_suppressed(stores: Stores, merchant_id: MerchantId, invitation: Invitation) -> bool:
@@ -305,11 +310,20 @@ async def _is_suppressed(stores: Stores, merchant_id: MerchantId, invitation: In
     return SuppressedContacts([*of_contact, *covering]).closes_address(invitation.contact)
 
 
-def _entry(merchant: Merchant, notice: QueuedNotice, *, at: datetime) -> TimelineEntry | None:
-    event = _EVENTS.get(notice.status)
-    if event is None:
-        return None
-    data: dict[str, JsonFigure] = {"notice": notice.notice.value, "rating_id": str(notice.rating_id)}
-    return TimelineEntry(
-        at=at, actor=WORKER, event=event, invitation_id=notice.invitation_id, reason=notice.reason, data=data
-    )
+async def _tell(
+    stores: Stores, merchant_id: MerchantId, notices: Iterable[QueuedNotice], *, at: datetime, actor: str = WORKER
+) -> None:
+    """Write into the timeline what became of those that have ended; of those that wait again it says nothing."""
+    entries = [
+        TimelineEntry(
+            at=at,
+            actor=actor,
+            event=_EVENTS[notice.status],
+            invitation_id=notice.invitation_id,
+            reason=notice.reason,
+            data={"notice": notice.notice.value, "rating_id": str(notice.rating_id)},
+        )
+        for notice in notices
+        if notice.status in _EVENTS
+    ]
+    await stores.timeline.add(merchant_id, entries)

@@ -60,11 +60,11 @@ WHERE merchant_id = $1 AND id = $2 AND (lease_token = $11 OR status = 'in_doubt'
 RETURNING id
 """
 
-END_DOUBT: Final = """
+END_DOUBT: Final = f"""
 UPDATE notices SET status = 'sent', reason = $3
 WHERE merchant_id = $1 AND id = $2 AND status = 'in_doubt'
-RETURNING id
-"""
+RETURNING {_COLUMNS}
+"""  # noqa: S608 - built from the constant above
 
 # What a process that is gone had started may have left; what it had not is for anybody to send.
 EXPIRE: Final = f"""
@@ -152,9 +152,10 @@ class NoticeStore:
         rows = await self._driver.fetch(CLAIM_DUE, merchant_id, real_now, limit, token, until)
         return sorted((_notice(row) for row in rows), key=lambda notice: notice.id)
 
-    async def end_doubt(self, merchant_id: MerchantId, notice_id: UUID, *, reason: str) -> bool:
-        """Note that a notice in doubt has left; False where it is in none."""
-        return await self._driver.fetchval(END_DOUBT, merchant_id, notice_id, reason) is not None
+    async def end_doubt(self, merchant_id: MerchantId, notice_id: UUID, *, reason: str) -> QueuedNotice | None:
+        """Note that a notice in doubt has left, and give it; None where it is in none."""
+        row = await self._driver.fetchrow(END_DOUBT, merchant_id, notice_id, reason)
+        return None if row is None else _notice(row)
 
     async def start(
         self,
