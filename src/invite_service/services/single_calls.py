@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from invite_service.domain.invitation import Channel
@@ -11,6 +11,7 @@ from invite_service.domain.receipt import Receipt
 from invite_service.rules.circuits import TRIAL, Shut, ShutReason, Trial, judge_circuit
 from invite_service.services.circuits import CircuitWatch
 from invite_service.services.claim import Claim
+from invite_service.services.gates import LOOK_AGAIN
 from invite_service.services.outlets import Outlet
 from invite_service.services.pacing import Pacing
 from invite_service.storage.database import Database
@@ -20,9 +21,6 @@ PLACE_SECONDS: Final = 2.0
 
 TOKEN_SECONDS: Final = 2.0
 """How long a call waits for the token that it needs, before whoever makes it comes again."""
-
-TRIAL_ELSEWHERE: Final = timedelta(seconds=5)
-"""When to come back where another call finds out whether the provider is there."""
 
 
 @dataclass(slots=True)
@@ -74,7 +72,7 @@ class SingleCalls:
                     if not await stores.circuits.start_trial(
                         claim.merchant.id, channel, version=version, real_now=real_now, until=trial_until
                     ):
-                        return Shut(real_now + TRIAL_ELSEWHERE, ShutReason.CIRCUIT_OPEN)
+                        return Shut(real_now + LOOK_AGAIN, ShutReason.CIRCUIT_OPEN)
         admission = Admission(self._database, claim, channel, watch, trial_until)
         loop = asyncio.get_running_loop()
         until = loop.time() + TOKEN_SECONDS
