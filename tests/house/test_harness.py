@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.support.databases import USES, DatabaseMaker
+from tests.support.servers import ServerAddresses
 
 ADD_MERCHANT = (
     "INSERT INTO merchants (id, name, time_zone, homepage_url, sandbox, clock_offset, policy_version, created_at)"
@@ -30,6 +32,13 @@ async def test_database_has_the_tables_and_no_row_of_another_test(database_url: 
     await engine.dispose()
 
 
+@pytest.fixture
+def maker(servers: ServerAddresses) -> Iterator[DatabaseMaker]:
+    """A maker that has no database yet: those of the run's have been used a number of times."""
+    with DatabaseMaker(servers.database_url) as maker:
+        yield maker
+
+
 def leave(maker: DatabaseMaker, *statements: str) -> tuple[str, str]:
     """Run statements in a database and leave without a word; give its address, and the one that is given out next."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
@@ -43,11 +52,11 @@ def leave(maker: DatabaseMaker, *statements: str) -> tuple[str, str]:
         return url, following
 
 
-def test_database_is_given_out_again_without_its_rows_and_sessions(database_maker: DatabaseMaker) -> None:
+def test_database_is_given_out_again_without_its_rows_and_sessions(maker: DatabaseMaker) -> None:
     locked = (ADD_MERCHANT, "BEGIN", "LOCK TABLE merchants", ADD_MERCHANT.replace("'shop'", "'other'"))
-    before, after = leave(database_maker, *locked)
+    before, after = leave(maker, *locked)
     assert before == after
-    assert leave(database_maker, ADD_MERCHANT) == (after, after)
+    assert leave(maker, ADD_MERCHANT) == (after, after)
 
 
 @pytest.mark.parametrize(
@@ -64,15 +73,15 @@ def test_database_is_given_out_again_without_its_rows_and_sessions(database_make
         "DELETE FROM alembic_version",
     ],
 )
-def test_database_whose_schema_changed_is_not_given_out_again(database_maker: DatabaseMaker, change: str) -> None:
-    before, after = leave(database_maker, ADD_MERCHANT, change)
+def test_database_whose_schema_changed_is_not_given_out_again(maker: DatabaseMaker, change: str) -> None:
+    before, after = leave(maker, ADD_MERCHANT, change)
     assert before != after
 
 
-def test_database_is_not_given_out_for_ever(database_maker: DatabaseMaker) -> None:
+def test_database_is_not_given_out_for_ever(maker: DatabaseMaker) -> None:
     given_out = set()
-    for _ in range(USES):
-        with database_maker.database() as url:
+    for _ in range(USES + 1):
+        with maker.database() as url:
             given_out.add(url)
     assert len(given_out) == 2
 
