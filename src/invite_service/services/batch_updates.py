@@ -20,10 +20,10 @@ from invite_service.domain.policy import Policy
 from invite_service.rules.batch_updates import needs_facts
 from invite_service.rules.slots import local_day
 from invite_service.services.batch_changes import Worked, WorkedAlike, current_policy, enable_each
+from invite_service.services.conflicts import try_again
 from invite_service.services.invitations import Period, within
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.storage.database import Database
-from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.stores import Stores
 
 CHUNK: Final = 2_000
@@ -37,9 +37,6 @@ OPEN: Final = InvitationFilter(statuses=(InvitationStatus.SCHEDULED,))
 
 UNDO_WITHIN: Final = timedelta(days=30)
 """How long a batch update can be undone."""
-
-MAX_CONFLICTS: Final = 5
-"""How often a chunk is begun again because somebody else changed the same customers' histories."""
 
 
 @dataclass(slots=True)
@@ -172,13 +169,7 @@ class BatchUpdateService:
             BatchUpdateNotFoundError: the merchant has none of that id.
             UndoRefusedError: it is itself an undo, is not finished yet, or is more than thirty days old.
         """
-        for conflicts in range(MAX_CONFLICTS):
-            try:
-                return await self._undo_once(merchant, batch_id, actor=actor)
-            except TransactionConflictError:
-                if conflicts == MAX_CONFLICTS - 1:
-                    raise
-        raise AssertionError("the last conflict is raised")
+        return await try_again(lambda: self._undo_once(merchant, batch_id, actor=actor))
 
     async def _undo_once(self, merchant: Merchant, batch_id: UUID, *, actor: str) -> BatchUpdate:
         now = merchant.now(self._clock())

@@ -3,11 +3,9 @@
 So others wait for a fraction of a second at most, and a killed worker leaves nothing half done.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from invite_service.bell import Bell
@@ -24,15 +22,12 @@ from invite_service.services.batch_changes import (
     replan_each,
     undo_each,
 )
+from invite_service.services.conflicts import try_again
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.waiting_orders import decide_waiting, take_back_decisions
 from invite_service.storage.batch_updates import Chunk
 from invite_service.storage.database import Database
-from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.stores import Stores
-
-MAX_CONFLICTS: Final = 5
-"""How often a chunk is begun again because somebody else changed the same customers' histories."""
 
 
 class BatchWorkService:
@@ -65,14 +60,7 @@ class BatchWorkService:
 
     async def work(self, merchant_id: MerchantId, batch_id: UUID) -> bool:
         """Change one chunk of a batch update; False when there is none left that nobody else is changing."""
-        for conflicts in range(MAX_CONFLICTS):
-            try:
-                return await self._work_once(merchant_id, batch_id)
-            except TransactionConflictError:
-                if conflicts == MAX_CONFLICTS - 1:
-                    raise
-                await asyncio.sleep(0)
-        raise AssertionError("the last conflict is raised")
+        return await try_again(lambda: self._work_once(merchant_id, batch_id))
 
     async def _work_once(self, merchant_id: MerchantId, batch_id: UUID) -> bool:
         async with self._database.transaction() as stores:

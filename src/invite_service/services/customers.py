@@ -14,7 +14,7 @@ from invite_service.domain.merchant import Merchant
 from invite_service.domain.suppression import NewSuppression, Subject, SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rules.suppressions import decide_reach
-from invite_service.services.visits import try_again
+from invite_service.services.conflicts import try_again
 from invite_service.storage.customers import Customer
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError

@@ -39,6 +39,7 @@ from invite_service.rules.publishing import Publishing, decide_publishing, displ
 from invite_service.rules.sites import is_allowed_site
 from invite_service.rules.states import record_feedback, report_not_received
 from invite_service.services.approvals import open_case
+from invite_service.services.conflicts import try_again
 from invite_service.services.feedback_pages import (
     FeedbackPage,
     LastVisits,
@@ -53,7 +54,7 @@ from invite_service.services.rating_news import rating_told
 from invite_service.services.suppressing import close_customer
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.tokens import TokenClaims, TokenPurpose, TokenSigner
-from invite_service.services.visits import CUSTOMER, Visit, find_visit, try_again, unknown_token
+from invite_service.services.visits import CUSTOMER, Visit, find_visit, unknown_token
 from invite_service.services.webhooks import announce
 from invite_service.storage.database import Database
 from invite_service.storage.invitations import InvitationChange

@@ -9,9 +9,9 @@ from typing import ClassVar, Final
 from invite_service.bell import Bell
 from invite_service.domain.errors import DomainError, IdempotencyConflictError
 from invite_service.domain.merchant import MerchantId
+from invite_service.services.conflicts import try_again
 from invite_service.services.sealing import AnswerSeal, SealBrokenError
 from invite_service.storage.database import Database
-from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.idempotency import KeyPlace, StoredCall
 from invite_service.storage.joined import JoinedDatabase
 
@@ -25,9 +25,6 @@ WAIT_SECONDS: Final = 30.0
 """How long a call waits for the same one that is done apart."""
 
 LOOK_AGAIN_SECONDS: Final = 0.05
-
-MAX_CONFLICTS: Final = 5
-"""How often a call is begun again because others came in between."""
 
 
 class IdempotencyKeyBusyError(DomainError):
@@ -121,13 +118,7 @@ class IdempotencyService:
 
         The same call meanwhile waits in the database until this one has committed.
         """
-        for conflicts in range(MAX_CONFLICTS):
-            try:
-                return await self._run_once(call, effect)
-            except TransactionConflictError:
-                if conflicts == MAX_CONFLICTS - 1:
-                    raise
-        raise AssertionError("the last conflict is raised")
+        return await try_again(lambda: self._run_once(call, effect))
 
     async def run_apart(self, call: KeyedCall, effect: Callable[[], Awaitable[KeptAnswer]]) -> KeptAnswer:
         """Do a call whose effect takes many transactions of its own.

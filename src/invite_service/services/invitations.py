@@ -21,15 +21,13 @@ from invite_service.rules import actions
 from invite_service.rules.membership import was_ended_by_merchant
 from invite_service.rules.sending import SendFacts
 from invite_service.rules.slots import local_day
+from invite_service.services.conflicts import try_again
 from invite_service.services.paging import Page, PageRequest, all_of, page_of
 from invite_service.storage.choosing import Slice
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.invitations import InvitationChange
 from invite_service.storage.stores import Stores
-
-MAX_CONFLICTS: Final = 5
-"""How often an action is begun again because somebody else changed the same customer's history."""
 
 
 class Action(StrEnum):
@@ -319,13 +317,7 @@ class InvitationService:
     async def _change(
         self, merchant: Merchant, invitation_id: UUID, decide: _Decide, *, event: TimelineEvent, actor: str
     ) -> Invitation:
-        for conflicts in range(MAX_CONFLICTS):
-            try:
-                return await self._change_once(merchant, invitation_id, decide, event=event, actor=actor)
-            except TransactionConflictError:
-                if conflicts == MAX_CONFLICTS - 1:
-                    raise
-        raise AssertionError("the last conflict is raised")
+        return await try_again(lambda: self._change_once(merchant, invitation_id, decide, event=event, actor=actor))
 
     async def _change_once(
         self, merchant: Merchant, invitation_id: UUID, decide: _Decide, *, event: TimelineEvent, actor: str

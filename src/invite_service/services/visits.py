@@ -1,9 +1,9 @@
 """What the token of a message's link leads to, and changing it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
 from invite_service.domain.decision import JsonFigure
 from invite_service.domain.errors import (
@@ -16,18 +16,12 @@ from invite_service.domain.invitation import Invitation, InvitationStatus, Step
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.services.tokens import TokenClaims
-from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.stores import Stores
 
 CUSTOMER: Final = "customer"
 """The actor of everything that is done by a message's link."""
 
-MAX_CONFLICTS: Final = 5
-"""How often a change is begun again because somebody else changed the same customer's history."""
-
 _UNKNOWN: Final = "This link is not known, or no longer."
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +63,6 @@ async def find_visit(stores: Stores, claims: TokenClaims, *, real_now: datetime,
     if invitation.status is InvitationStatus.ERASED:
         raise TokenErasedError(_UNKNOWN, merchant_name=merchant.name, language=invitation.language)
     return Visit(stores, merchant, invitation, claims.step, now)
-
-
-async def try_again(change: Callable[[], Awaitable[T]]) -> T:
-    """Make a change, from the beginning where another transaction came in between."""
-    for _ in range(MAX_CONFLICTS - 1):
-        try:
-            return await change()
-        except TransactionConflictError:
-            continue
-    return await change()
 
 
 def unknown_token() -> TokenNotFoundError:
