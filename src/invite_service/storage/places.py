@@ -127,6 +127,8 @@ CROSS JOIN LATERAL (
 # How many of the product there are is looked at only where the walk was in vain.
 _OF_PRODUCT: Final = "FROM invitation_products p WHERE p.merchant_id = $1 AND p.product_id = {product}"
 
+_ALL_OF_PRODUCT: Final = f"SELECT p.invitation_id AS id {_OF_PRODUCT}"
+
 _IS_IN_MANY: Final = f"""(
     EXISTS (SELECT 1 {_OF_PRODUCT} ORDER BY p.created_at OFFSET {MANY} LIMIT 1)
     AND (
@@ -161,14 +163,7 @@ found AS MATERIALIZED (SELECT count(*) = {{limit}} AS is_page FROM walked),
 spread AS MATERIALIZED (SELECT {_IS_IN_MANY} AS is_in_many WHERE NOT (SELECT is_page FROM found))
 SELECT walked.at, walked.id FROM walked WHERE (SELECT is_page FROM found)
 UNION ALL
-SELECT found.at, found.id FROM (
-    SELECT i.{{at}} AS at, i.id
-    FROM (SELECT p.invitation_id AS id {_OF_PRODUCT}) AS candidate
-    CROSS JOIN LATERAL (SELECT i.* FROM invitations i WHERE i.merchant_id = $1 AND i.id = candidate.id LIMIT 1) AS i
-    WHERE TRUE{{in_index}}{{besides}}
-    ORDER BY i.{{at}} {{direction}}, i.id {{direction}}
-    LIMIT {{limit}}
-) AS found
+SELECT found.at, found.id FROM ({BY_CANDIDATE.replace("{candidates}", _ALL_OF_PRODUCT)}) AS found
 WHERE NOT (SELECT is_in_many FROM spread)
 UNION ALL
 SELECT found.at, found.id FROM ({{by_day}}) AS found WHERE (SELECT is_in_many FROM spread)
@@ -317,7 +312,7 @@ def count_by_status(merchant_id: MerchantId, chosen: InvitationFilter, keys: Con
     if candidates is not None:
         asked.add_product(besides)
     elif chosen.product_id is not None:
-        candidates = f"SELECT p.invitation_id AS id {_OF_PRODUCT}".format(product=asked.give(chosen.product_id))
+        candidates = _ALL_OF_PRODUCT.format(product=asked.give(chosen.product_id))
     if candidates is None:
         return asked.query(COUNT_BY_COMBINATION, besides=besides, **asked.combinations())
     asked.add_state(besides)
