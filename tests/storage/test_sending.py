@@ -119,12 +119,14 @@ async def test_only_expired_leases_are_locked(house: SendingHouse) -> None:
     assert merchants == [house.merchant.id]
 
 
-async def test_due_messages_are_counted_up_to_a_limit(house: SendingHouse) -> None:
+@pytest.mark.parametrize("by_join", [False, True])
+async def test_due_messages_are_counted_up_to_a_limit(house: SendingHouse, *, by_join: bool) -> None:
     await house.invite_many(5)
+    now = house.clock.now
     async with house.database.autocommit() as stores:
-        assert await stores.sending.count_due(real_now=house.clock.now, at_most=100) == 5
-        assert await stores.sending.count_due(real_now=house.clock.now, at_most=3) == 3
-        assert await stores.sending.count_due(real_now=house.clock.now - timedelta(days=1), at_most=3) == 0
+        assert await stores.sending.count_due(real_now=now, at_most=100, by_join=by_join) == 5
+        assert await stores.sending.count_due(real_now=now, at_most=3, by_join=by_join) == 3
+        assert await stores.sending.count_due(real_now=now - timedelta(days=1), at_most=3, by_join=by_join) == 0
 
 
 async def test_hastening_makes_due_what_only_waited(house: SendingHouse) -> None:
