@@ -83,7 +83,7 @@ async def _refill(lab: ListingLab, count: int) -> asyncpg.Connection:
     await database.execute("DROP TABLE IF EXISTS yardstick_invitations")
     await database.execute("SET session_replication_role = replica; SET synchronous_commit = off")
     await database.execute("SET maintenance_work_mem = '512MB'")
-    async with database.transaction(), without_indexes(database):
+    async with database.transaction(), without_indexes(database, ["invitations"]):
         await database.execute("DELETE FROM invitations WHERE merchant_id = $1", lab.crowd.first)
         await database.execute(_FILL, lab.crowd.first, lab.now, count)
     await database.execute("RESET session_replication_role; RESET synchronous_commit")

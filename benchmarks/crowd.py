@@ -131,7 +131,7 @@ async def fill_crowd(database: asyncpg.Connection, crowd: Crowd, *, contact_key:
     await database.execute(
         "SET session_replication_role = replica; SET synchronous_commit = off; SET maintenance_work_mem = '512MB'"
     )
-    async with database.transaction(), without_indexes(database):
+    async with database.transaction(), without_indexes(database, _TABLES):
         await database.execute(rows, 0, now, contact_key)
         for statement in _STATEMENTS:
             words = {"rows": crowd.rows, "catalogue": _CATALOGUE, "top": f"'{TOP_PRODUCT}'", "old": f"'{OLD_PRODUCT}'"}
@@ -143,9 +143,9 @@ async def fill_crowd(database: asyncpg.Connection, crowd: Crowd, *, contact_key:
 
 
 @contextlib.asynccontextmanager
-async def without_indexes(database: asyncpg.Connection) -> AsyncIterator[None]:
-    """Take the indexes of invitations and orders away, but for keys, and make them again of what was filled in."""
-    indexes = await database.fetch(_INDEXES, _TABLES)
+async def without_indexes(database: asyncpg.Connection, tables: Sequence[str]) -> AsyncIterator[None]:
+    """Take the indexes of some tables away, but for keys, and make them again of what was filled in."""
+    indexes = await database.fetch(_INDEXES, tables)
     for index in indexes:
         await database.execute(f"DROP INDEX {index[0]}")
     yield
