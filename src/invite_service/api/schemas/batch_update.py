@@ -170,7 +170,7 @@ class BatchUpdateResponse(Answer):
     undo_of: UUID | None
     """The batch update that this one puts back."""
     matched: int
-    """Invitations chosen when it was accepted; what comes later is not touched."""
+    """Invitations chosen when it was accepted, and orders whose deciding it does or undoes; none that came later."""
     changed: int
     """So far."""
     skipped: Mapping[str, int]
