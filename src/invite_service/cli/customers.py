@@ -11,9 +11,7 @@ from invite_service.cli.options import JsonOption, MerchantOption
 from invite_service.cli.presenting import open_console, print_facts, print_json, shown_instant
 from invite_service.cli.running import run_with_services
 from invite_service.domain.merchant import Merchant, MerchantId
-
-OPERATOR = "operator"
-"""The actor of what is done on the machine itself."""
+from invite_service.services.merchants import OPERATOR
 
 app = typer.Typer(no_args_is_help=True, help="Customers: a copy of what is kept of one, and erasing one.")
 
