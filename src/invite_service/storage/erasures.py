@@ -1,7 +1,7 @@
 """Taking a customer's personal data away, wherever they lie, and what is written down of it (docs/adr/0027).
 
-Which columns hold personal data is told one by one in tests/storage/test_erasures.py. Rows stay where others count them
-or point to them: what was asked and rated goes on counting, of nobody.
+Which columns hold personal data is told one by one in tests/services/test_customers.py. Rows stay where others count
+them or point to them: what was asked and rated goes on counting, of nobody.
 """
 
 from collections.abc import Collection, Sequence
