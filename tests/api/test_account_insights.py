@@ -98,6 +98,7 @@ WITHOUT_INVITATION = [1, 0, 0, 0, 0, 0, 0, 0, 0]
         ("week", {"2026-03-02": EVERYTHING}),
         ("month", {"2026-03-01": EVERYTHING}),
         ("channel", {"email": [2, *EVERYTHING[1:]], "": WITHOUT_INVITATION}),
+        ("language", {"nb": [2, *EVERYTHING[1:]], "": WITHOUT_INVITATION}),
         # The answer was left before any message was sent.
         (
             "step",
@@ -138,6 +139,26 @@ async def test_page_opened_within_seconds_was_opened_by_a_machine(api: Api) -> N
     assert (await api.http.get(f"/i/{path}")).status_code == 200
     funnel = await read(sandbox, "/v1/insights/funnel")
     assert (funnel["visited"], funnel["visited_by_machines"]) == (1, 0)
+
+
+async def test_answer_counts_for_the_message_that_was_seen_last(api: Api) -> None:
+    sandbox = await api.make_merchant("toy-shop", sandbox=True, clock="2026-03-02T12:00:00Z")
+    await sandbox.post_order(products=[{"id": "mug"}])
+    for _ in range(2):
+        await sandbox.post("/v1/sandbox/clock", {"to": "next_due"})
+    messages = (await read(sandbox, "/v1/sandbox/messages"))["items"]
+    [second] = [message for message in messages if message["step"] == "product_2"]
+    token = next(word for word in second["text"].split() if "/i/" in word).partition("/i/")[2].partition("?")[0]
+    await sandbox.post("/v1/sandbox/clock", {"advance": "PT2M"})
+    assert (await api.http.get(f"/i/{token}")).status_code == 200
+    answer = {"ratings": [{"product_id": "mug", "stars": 5}]}
+    assert (await api.http.post(f"/public/v1/invitations/{token}/ratings", json=answer)).status_code == 200
+    items = (await read(sandbox, "/v1/insights/funnel", by="step"))["items"]
+    stages = ("part", "sent", "visited", "rated", "reviewed")
+    assert [tuple(item[stage] for stage in stages) for item in items] == [
+        ("product_1", 1, 0, 0, 0),
+        ("product_2", 1, 1, 1, 0),
+    ]
 
 
 async def test_costs_are_added_up_by_currency(api: Api) -> None:
