@@ -56,12 +56,12 @@ class AccountInsightService:
     async def funnel(self, merchant: Merchant, span: Span) -> Funnel:
         """Follow the orders first accepted in a period to where they are now."""
         async with self._database.autocommit() as stores:
-            return await stores.account_insights.read_funnel(merchant.id, span)
+            return await stores.funnels.read(merchant.id, span)
 
     async def funnel_parts(self, merchant: Merchant, span: Span, *, by: Dimension) -> Sequence[FunnelPart]:
         """Follow the same orders part by part."""
         async with self._database.autocommit() as stores:
-            return await stores.funnels.read(merchant.id, span, by, zone=merchant.time_zone)
+            return await stores.funnels.list_parts(merchant.id, span, by, zone=merchant.time_zone)
 
     async def costs(self, merchant: Merchant, span: Span, *, by: Dimension) -> Costs:
         """Add up what messages cost that providers accepted in a period."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from invite_service.domain.insight import TIMES, Cost, Dimension, Funnel, Part
+from invite_service.domain.insight import TIMES, Cost, Dimension, Part
 from invite_service.domain.listing import Span
 from invite_service.domain.merchant import MerchantId
 from invite_service.storage.driver import Driver
@@ -13,16 +13,15 @@ from invite_service.storage.driver import Driver
 MAX_PARTS: Final = 400
 """Parts of a dimension that are told: more than the days of a year; of products those with the most."""
 
-MACHINE_SECONDS: Final = 10
-"""A page opened this soon after its message left was opened by a scanner: people read first."""
+IN_SPAN: Final = """{0} >= COALESCE($2::timestamptz, '-infinity') AND {0} < COALESCE($3::timestamptz, 'infinity')"""
+"""Whether an instant is in a span, either end of which may lack."""
 
-_IN_SPAN: Final = """{0} >= COALESCE($2::timestamptz, '-infinity') AND {0} < COALESCE($3::timestamptz, 'infinity')"""
-
-_TIMES: Final[Mapping[Dimension, str]] = {
+PART_OF_TIME: Final[Mapping[Dimension, str]] = {
     Dimension.DAY: "({0} AT TIME ZONE $4)::date",
     Dimension.WEEK: "date_trunc('week', {0} AT TIME ZONE $4)::date",
     Dimension.MONTH: "date_trunc('month', {0} AT TIME ZONE $4)::date",
 }
+"""The first day, in the merchant's zone, of the part that an instant is of."""
 
 _OF_INVITATION: Final[Mapping[Dimension, str]] = {
     Dimension.CHANNEL: "i.channel",
@@ -60,7 +59,7 @@ GROUP BY 1 ORDER BY {order} LIMIT $5
 """
 
 # The message that the customer had seen last when the stars were left.
-_LAST_STEP: Final = """(
+LAST_STEP: Final = """(
     SELECT a.step FROM attempts AS a
     WHERE a.merchant_id = $1 AND a.invitation_id = r.invitation_id AND a.outcome = 'accepted'
         AND a.asked_at <= r.created_at
@@ -84,58 +83,6 @@ FROM (
 WHERE $4::text IS NOT NULL
 GROUP BY 1, 2 ORDER BY {order} LIMIT $5
 """
-
-FUNNEL: Final = f"""
-WITH cohort AS (
-    SELECT o.order_id, o.outcome
-    FROM orders AS o
-    WHERE o.merchant_id = $1 AND {_IN_SPAN.format("o.received_at")}
-),
-asked AS (
-    SELECT DISTINCT j.invitation_id AS id
-    FROM invitation_orders AS j
-    WHERE j.merchant_id = $1
-        AND j.order_id = ANY(ARRAY(SELECT order_id FROM cohort WHERE outcome IN ('invited', 'merged')))
-),
-stages AS (
-    SELECT i.message_count > 0 AS is_sent,
-        EXISTS (
-            SELECT FROM attempts AS a
-            WHERE a.merchant_id = $1 AND a.invitation_id = i.id AND a.delivery = 'delivered'
-        ) AS is_delivered,
-        EXISTS (
-            SELECT FROM timeline_entries AS t
-            WHERE t.merchant_id = $1 AND t.invitation_id = i.id AND t.event = 'page_viewed'
-        ) AS is_visited,
-        EXISTS (
-            SELECT FROM timeline_entries AS t
-            WHERE t.merchant_id = $1 AND t.invitation_id = i.id AND t.event = 'page_viewed' AND NOT EXISTS (
-                SELECT FROM attempts AS a
-                WHERE a.merchant_id = $1 AND a.invitation_id = i.id
-                    AND t.at BETWEEN a.asked_at AND a.asked_at + make_interval(secs => $4)
-            )
-        ) AS is_visited_by_people,
-        EXISTS (SELECT FROM ratings AS r WHERE r.merchant_id = $1 AND r.invitation_id = i.id) AS is_rated,
-        EXISTS (
-            SELECT FROM ratings AS r
-            JOIN reviews AS w ON w.merchant_id = $1 AND w.rating_id = r.id
-            WHERE r.merchant_id = $1 AND r.invitation_id = i.id
-        ) AS is_reviewed
-    FROM invitations AS i
-    WHERE i.merchant_id = $1 AND i.id = ANY(ARRAY(SELECT id FROM asked))
-)
-SELECT
-    (SELECT count(*) FROM cohort) AS ordered,
-    (SELECT count(*) FROM cohort WHERE outcome IN ('invited', 'merged')) AS invited,
-    count(*) AS invitations,
-    count(*) FILTER (WHERE is_sent) AS sent,
-    count(*) FILTER (WHERE is_delivered) AS delivered,
-    count(*) FILTER (WHERE is_visited_by_people OR is_rated) AS visited,
-    count(*) FILTER (WHERE is_visited AND NOT is_visited_by_people AND NOT is_rated) AS visited_by_machines,
-    count(*) FILTER (WHERE is_rated) AS rated,
-    count(*) FILTER (WHERE is_reviewed) AS reviewed
-FROM stages
-"""  # noqa: S608 - built from the constants above
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,30 +129,24 @@ class AccountInsightStore:
         }
         by_product = by is Dimension.PRODUCT
         statement = _COSTS.format(
-            of_attempt=_TIMES[by].format("a.asked_at") if by in TIMES else of_attempt[by],
-            of_notice=_TIMES[by].format("n.created_at") if by in TIMES else of_notice[by],
+            of_attempt=PART_OF_TIME[by].format("a.asked_at") if by in TIMES else of_attempt[by],
+            of_notice=PART_OF_TIME[by].format("n.created_at") if by in TIMES else of_notice[by],
             share="1.0 / cardinality(a.product_ids)" if by_product else "1",
             products="CROSS JOIN LATERAL unnest(a.product_ids) AS asked (product_id)" if by_product else "",
-            span_of_attempts=_IN_SPAN.format("a.asked_at"),
-            span_of_notices=_IN_SPAN.format("n.created_at"),
+            span_of_attempts=IN_SPAN.format("a.asked_at"),
+            span_of_notices=IN_SPAN.format("n.created_at"),
             order="1, 2" if by in TIMES else "4 DESC, 1, 2",
         )
         rows = await self._driver.fetch(statement, merchant_id, span.start, span.end, zone, MAX_PARTS)
         return [Cost(part, currency, Decimal(messages), amount) for part, currency, messages, amount in rows]
 
-    async def read_funnel(self, merchant_id: MerchantId, span: Span) -> Funnel:
-        """Follow the orders first accepted in a span to where they are now."""
-        row = await self._driver.fetchrow(FUNNEL, merchant_id, span.start, span.end, float(MACHINE_SECONDS))
-        assert row is not None
-        return Funnel(**dict(row))
-
     async def _count(
         self, merchant_id: MerchantId, statement: str, span: Span, by: Dimension, *, zone: str, column: str
     ) -> Sequence[PartCount]:
-        parts = {**_OF_INVITATION, Dimension.PRODUCT: "r.product_id", Dimension.STEP: _LAST_STEP}
+        parts = {**_OF_INVITATION, Dimension.PRODUCT: "r.product_id", Dimension.STEP: LAST_STEP}
         written = statement.format(
-            part=_TIMES[by].format(column) if by in TIMES else parts[by],
-            span=_IN_SPAN.format(column),
+            part=PART_OF_TIME[by].format(column) if by in TIMES else parts[by],
+            span=IN_SPAN.format(column),
             order="1" if by in TIMES else "2 DESC, 1",
         )
         rows = await self._driver.fetch(written, merchant_id, span.start, span.end, zone, MAX_PARTS)
