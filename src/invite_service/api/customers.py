@@ -42,10 +42,9 @@ _WHOSE = (
     ),
 )
 async def export_customer(request: Request, caller: ReadsCustomers, services: Services) -> Response:
-    customers = services.create_customers()
     posted = await read_body(request, EXPORT)
-    record = await customers.export(caller.merchant, posted.to_subject())
-    return JsonAnswer(CustomerRecordResponse.of(record, at=customers.now(caller.merchant)))
+    record = await services.create_customers().export(caller.merchant, posted.to_subject())
+    return JsonAnswer(CustomerRecordResponse.of(record))
 
 
 @router.post(

@@ -32,8 +32,7 @@ def export(*, merchant: MerchantOption, contact: ContactOption) -> None:
     async def use(services: Factory) -> CustomerRecordResponse:
         found = await services.create_merchants().get(MerchantId(merchant))
         asked = validate_part({"contact": contact}, EXPORT, check_text=True)
-        customers = services.create_customers()
-        return CustomerRecordResponse.of(await customers.export(found, asked.to_subject()), at=customers.now(found))
+        return CustomerRecordResponse.of(await services.create_customers().export(found, asked.to_subject()))
 
     print_json(run_with_services(use))
 

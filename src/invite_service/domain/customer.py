@@ -37,5 +37,6 @@ class Erasure:
 class CustomerRecord:
     """Everything that is kept of a customer, by what it is: rows as they are stored, without what is ours alone."""
 
-    orders: int
+    exported_at: datetime
+    """On the merchant's clock."""
     parts: Mapping[str, Sequence[Mapping[str, Any]]] = field(repr=False)

@@ -59,10 +59,6 @@ class CustomerService:
         self._clock = clock
         self._new_id = new_id
 
-    def now(self, merchant: Merchant) -> datetime:
-        """Tell the merchant's time."""
-        return merchant.now(self._clock())
-
     async def export(self, merchant: Merchant, subject: Subject) -> CustomerRecord:
         """Read everything that `erase` would take away, and what hangs on it.
 
@@ -74,7 +70,7 @@ class CustomerService:
             if len(customer.order_ids) > MAX_EXPORTED:
                 raise TooManyOrdersError(f"More than {MAX_EXPORTED} orders carry this contact.")
             parts = await stores.customer_records.read(merchant.id, customer)
-        return CustomerRecord(len(customer.order_ids), parts)
+        return CustomerRecord(merchant.now(self._clock()), parts)
 
     async def erase(self, merchant: Merchant, subject: Subject, *, keeps_reviews: bool, actor: str) -> Erasure:
         """Take a customer's personal data away, end what is planned, and never write to their contacts again.
@@ -92,7 +88,7 @@ class CustomerService:
             # With the contacts locked nobody adds to what they carry; what was added before is locked as well.
             if await stores.customers.find(merchant.id, key, subject.kind) != customer:
                 raise TransactionConflictError("Something was added before the contacts were locked.")
-            now = self.now(merchant)
+            now = merchant.now(self._clock())
             erased = await self._take_away(
                 stores, merchant, customer, keeps_reviews=keeps_reviews, actor=actor, now=now
             )

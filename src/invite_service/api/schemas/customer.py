@@ -78,9 +78,9 @@ class CustomerRecordResponse(Answer):
     timeline: Rows
 
     @classmethod
-    def of(cls, record: CustomerRecord, *, at: datetime) -> Self:
+    def of(cls, record: CustomerRecord) -> Self:
         """Shape a record."""
-        return cls(exported_at=at, **record.parts)
+        return cls(exported_at=record.exported_at, **record.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
