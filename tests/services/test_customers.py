@@ -24,7 +24,7 @@ from invite_service.providers.doubles import RecordingSender
 from invite_service.rules.suppressions import read_subject
 from invite_service.services.approvals import ApprovalService
 from invite_service.services.contact_hashes import ContactHashes
-from invite_service.services.customers import CustomerService
+from invite_service.services.customers import MAX_EXPORTED, CustomerService, TooManyOrdersError
 from invite_service.services.replies import ReplyService
 from invite_service.services.suppressions import SuppressionEntry, SuppressionService
 from invite_service.storage.tables import REFERENCE_TABLES, metadata
@@ -321,6 +321,30 @@ async def test_support_case_of_an_erased_customer_is_closed(shop: CustomerHouse)
     closed = "SELECT invitation_id FROM timeline_entries WHERE event = 'support_case_closed'"
     assert [row["invitation_id"] for row in await shop.house.rows(closed)] == [invitation.id]
     assert await shop.totals() == await shop.recount()
+
+
+async def test_support_case_opened_since_is_closed_by_the_next_erasure(shop: CustomerHouse) -> None:
+    invitation = await shop.house.invite(email=KARI)
+    [rating] = await shop.leave(invitation, stars("mug", 1, "The canary is not content."))
+    await shop.erase(keeps_reviews=True)
+    await shop.approvals.hold(shop.house.merchant, rating.id, actor="key:support")
+    await shop.erase(keeps_reviews=True)
+    assert await shop.house.rows("SELECT 1 FROM support_cases WHERE closed_at IS NULL") == []
+    told = "SELECT event FROM timeline_entries WHERE event LIKE 'support\\_case\\_%' ORDER BY id"
+    assert [row["event"] for row in await shop.house.rows(told)] == ["support_case_opened", "support_case_closed"]
+
+
+async def test_contact_of_too_many_orders_is_not_exported(shop: CustomerHouse) -> None:
+    await shop.house.post(make_order_event(order_id="A", email=KARI))
+    copy = (
+        "INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object('order_id', 'B' || n))).*"
+        " FROM orders AS o, generate_series(2, $1::int) AS n"
+    )
+    await shop.house.rows(copy, MAX_EXPORTED)
+    assert len((await shop.export()).parts["orders"]) == MAX_EXPORTED
+    await shop.house.post(make_order_event(order_id="C", email=KARI))
+    with pytest.raises(TooManyOrdersError, match="More than 5000 orders"):
+        await shop.export()
 
 
 async def test_contact_nobody_has_seen_is_never_written_to(shop: CustomerHouse) -> None:

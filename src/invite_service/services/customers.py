@@ -75,8 +75,8 @@ class CustomerService:
     async def erase(self, merchant: Merchant, subject: Subject, *, keeps_reviews: bool, actor: str) -> Erasure:
         """Take a customer's personal data away, end what is planned, and never write to their contacts again.
 
-        Stars stay counted. `keeps_reviews` leaves texts to be read, without a name. Where nothing is left to be erased,
-        what an earlier erasure by the same contact took is told again.
+        Stars stay counted. `keeps_reviews` leaves texts to be read, without a name. Where nothing is left to be erased
+        and no support case to be closed, what an earlier erasure by the same contact took is told again.
         """
         return await try_again(lambda: self._erase(merchant, subject, keeps_reviews=keeps_reviews, actor=actor))
 
@@ -106,7 +106,7 @@ class CustomerService:
             )
             await _suppress(stores, merchant, customer, at=erasure.erased_at)
             earlier = await stores.erasures.find_last(merchant.id, key)
-            if erasure.found_nothing and earlier is not None:
+            if erasure.found_nothing and not erased.cases and earlier is not None:
                 return earlier
             await stores.erasures.add(merchant.id, erasure, key)
             await stores.timeline.add(merchant.id, _entries(erasure, erased))
