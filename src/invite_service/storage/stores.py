@@ -244,7 +244,7 @@ class Stores:
 
     @cached_property
     def funnels(self) -> FunnelStore:
-        """From orders to reviews, by part."""
+        """From orders to reviews, whole and by part."""
         return FunnelStore(self._driver)
 
     @cached_property
