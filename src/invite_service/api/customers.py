@@ -53,7 +53,7 @@ async def export_customer(request: Request, caller: ReadsCustomers, services: Se
         "erase_customer",
         "Erase a customer",
         description=f"{_WHOSE} Names, addresses, numbers, texts and pictures go, and cannot be brought back; what is "
-        "planned ends, links answer as unknown ones do, and no contact is ever written to again. Stars stay counted. "
+        "planned ends, links lead to nothing any more, and no contact is ever written to again. Stars stay counted. "
         "The same again finds nothing and is answered alike.",
         takes=EraseRequest,
         answers={OK: ErasureResponse},

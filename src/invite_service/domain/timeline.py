@@ -1,4 +1,4 @@
-"""The timeline: who did what to an order or an invitation, when and why (append-only)."""
+"""The timeline: who did what to an order, an invitation or the merchant's settings, when and why (append-only)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -114,7 +114,7 @@ class TimelineEntry:
 
     at: datetime
     actor: str
-    """rule, worker, customer, visitor, key:<name>, operator or sandbox."""
+    """rule, worker, provider, customer, visitor, key:<name>, operator or sandbox."""
     event: TimelineEvent
     order_id: str | None = None
     invitation_id: UUID | None = None

@@ -1,4 +1,4 @@
-"""The timeline: append-only rows that tell who did what to an order or an invitation, and why."""
+"""The timeline: append-only rows that tell who did what to an order, an invitation or the settings, and why."""
 
 from collections.abc import Callable, Sequence
 from typing import Final

@@ -18,7 +18,7 @@ class TimelineEntryResponse(Answer):
     at: datetime
     """On the merchant's clock."""
     actor: str
-    """rule, worker, customer, operator, sandbox, or key: and the name of an API key."""
+    """rule, worker, provider, customer, visitor, operator, sandbox, or key: and the name of an API key."""
     event: TimelineEvent
     order_id: str | None
     invitation_id: UUID | None
