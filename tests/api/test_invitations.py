@@ -142,6 +142,7 @@ async def test_everything_wrong_with_a_list_is_named_at_once(merchant: MerchantC
     answer = await merchant.get(
         "/v1/invitations",
         kind="voucher",
+        cursor="abc",
         email="kari",
         created_from="2026-03-02T12:00:00Z",
         created_to="2026-03-02T12:00:00Z",
@@ -152,6 +153,7 @@ async def test_everything_wrong_with_a_list_is_named_at_once(merchant: MerchantC
         "invalid_input",
         422,
         "The request has faults.",
+        ("?cursor", "invalid_cursor", "Is not a cursor of this service."),
         ("?kind", "not_a_choice", "Must be one of 'product' or 'service'."),
         ("?email", "invalid_format", "Must be an e-mail address."),
         ("?created_to", "out_of_range", "Must be later than created_from."),

@@ -18,6 +18,8 @@ MAX_CURSOR_LENGTH: Final = 600
 MAX_RANK: Final = 2**31 - 1
 """The highest count that a list is sorted by: PostgreSQL's integer."""
 
+NOT_OURS: Final = "Is not a cursor of this service."
+
 _FINGERPRINT_BYTES: Final = 6
 
 
@@ -50,19 +52,32 @@ def read_cursor(text: str | None, *, listing: object) -> Cursor | None:
     """
     if text is None:
         return None
+    read = _parse(text)
+    if read is None:
+        _refuse(NOT_OURS)
+    cursor, fingerprint = read
+    if fingerprint != _fingerprint(listing):
+        _refuse("Belongs to a list with another sorting or other filters.")
+    return cursor
+
+
+def is_cursor(text: str) -> bool:
+    """Say whether `write_cursor` may have made a text, for whatever list."""
+    return _parse(text) is not None
+
+
+def _parse(text: str) -> tuple[Cursor, object] | None:
     try:
         at, place, backwards, fingerprint, *rest = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         instant = datetime.fromisoformat(at)
         (rank,) = rest or (0,)
     except (Base64Error, ValueError, TypeError):
-        _refuse("Is not a cursor of this service.")
+        return None
     if not isinstance(place, str) or "\0" in place or not isinstance(backwards, bool) or instant.tzinfo is None:
-        _refuse("Is not a cursor of this service.")
+        return None
     if type(rank) is not int or not 0 <= rank <= MAX_RANK:
-        _refuse("Is not a cursor of this service.")
-    if fingerprint != _fingerprint(listing):
-        _refuse("Belongs to a list with another sorting or other filters.")
-    return Cursor(at=instant, id=place, backwards=backwards, rank=rank)
+        return None
+    return Cursor(at=instant, id=place, backwards=backwards, rank=rank), fingerprint
 
 
 def _fingerprint(listing: object) -> str:

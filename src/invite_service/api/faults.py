@@ -50,6 +50,7 @@ _CODES: Final = {
 OWN_CODES: Final = frozenset(
     {
         "exactly_one",
+        "invalid_cursor",
         "invalid_format",
         "invalid_text",
         "invalid_type",

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
+from pydantic_core import PydanticCustomError
 
-from invite_service.api.cursors import MAX_CURSOR_LENGTH, Cursor, read_cursor, write_cursor
+from invite_service.api.cursors import MAX_CURSOR_LENGTH, NOT_OURS, Cursor, is_cursor, read_cursor, write_cursor
 from invite_service.api.schemas.fields import PARAMETERS
 from invite_service.domain.errors import Fault, InvalidInputError
 from invite_service.services.paging import DEFAULT_PAGE, MAX_PAGE, Page, PageRequest, Place
@@ -25,6 +26,14 @@ class PageParameters(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
     cursor: Annotated[str, Field(max_length=MAX_CURSOR_LENGTH)] | None = None
     """next_cursor or prev_cursor of an earlier page, with the same sorting and filters."""
+
+    @field_validator("cursor")
+    @classmethod
+    def _is_cursor(cls, value: str | None) -> str | None:
+        # Whether it is one of this list is asked once the filters are known to have no faults.
+        if value is not None and not is_cursor(value):
+            raise PydanticCustomError("invalid_cursor", NOT_OURS)
+        return value
 
     def listing(self) -> dict[str, Any]:
         """Tell sorting and filters, which a cursor belongs to."""
