@@ -238,6 +238,14 @@ async def test_notices_wait_for_the_limits_that_all_messages_keep_to(shop: Notic
     assert [tuple(row) for row in waited] == [("sent", 0)] * 4
 
 
+async def test_notices_of_a_turn_that_is_over_are_the_next_ones_at_once(shop: NoticeHouse) -> None:
+    await ask_many(shop, 3)
+    sender = RecordingSender()
+    assert await shop.house.notices(sender, turn_seconds=-1).send_due(shop.house.merchant.id) == 0
+    assert sender.messages == []
+    assert await shop.send(sender) == 3
+
+
 async def test_notices_open_the_circuit_and_wait_for_it(shop: NoticeHouse) -> None:
     await ask_many(shop, 7)
     sender = FakeSender([answer(OutcomeWord.NOT_SENT)] * 5, max_in_flight=1)

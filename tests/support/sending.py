@@ -35,7 +35,7 @@ from invite_service.services.ingest import IngestedOrder, IngestItem, OrderInges
 from invite_service.services.leases import LeaseService
 from invite_service.services.lines import Lines
 from invite_service.services.notice_writing import NoticeWriter
-from invite_service.services.notices import NoticeService
+from invite_service.services.notices import TURN_SECONDS, NoticeService
 from invite_service.services.outlets import Outlet
 from invite_service.services.pacing import Pacing
 from invite_service.services.policy_versions import PolicyVersions
@@ -201,6 +201,7 @@ class SendingHouse:
         *,
         sms: Sender | None = None,
         paces: Mapping[Channel, Pace] | None = None,
+        turn_seconds: float = TURN_SECONDS,
     ) -> NoticeService:
         """Make the service that sends what follows an answer through these."""
         return NoticeService(
@@ -211,6 +212,7 @@ class SendingHouse:
             calls=self.single_calls(paces),
             clock=self.clock,
             new_id=new_id,
+            turn_seconds=turn_seconds,
         )
 
     def doubts(

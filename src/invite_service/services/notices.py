@@ -111,6 +111,7 @@ class NoticeService:
         calls: SingleCalls,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
+        turn_seconds: float = TURN_SECONDS,
     ) -> None:
         """Make a service; `clock` tells real time."""
         self._database = database
@@ -120,6 +121,7 @@ class NoticeService:
         self._calls = calls
         self._clock = clock
         self._new_id = new_id
+        self._turn_seconds = turn_seconds
 
     async def find_due(self) -> list[MerchantId]:
         """Find the merchants who have notices to send or to settle now."""
@@ -136,7 +138,7 @@ class NoticeService:
         """
         await self._settle_expired(merchant_id)
         loop, sent = asyncio.get_running_loop(), 0
-        until = loop.time() + TURN_SECONDS
+        until = loop.time() + self._turn_seconds
         while True:
             token = self._new_id()
             async with self._database.transaction() as stores:
@@ -159,8 +161,9 @@ class NoticeService:
                     for _ in range(min(AT_ONCE, len(claimed)))
                 ]
             sent += sum(turn.result() for turn in turns)
-            for notice in waiting:
-                await self._finish(claim, self._wait(notice, reason=notice.reason, wait=timedelta(0)))
+            if waiting:
+                async with self._database.autocommit() as stores:
+                    await stores.notices.give_back(merchant_id, [notice.id for notice in waiting], token=token)
             if loop.time() >= until:
                 return sent
 
@@ -285,7 +288,7 @@ class NoticeService:
             case OutcomeWord.NOT_SENT:
                 return decide_notice_retry(notice, reason=receipt.reason, now=self._clock())
 
-    def _wait(self, notice: QueuedNotice, *, reason: str | None, wait: timedelta = USUAL_WAIT) -> QueuedNotice:
+    def _wait(self, notice: QueuedNotice, *, reason: str, wait: timedelta = USUAL_WAIT) -> QueuedNotice:
         """Try again later, counting no try."""
         at = self._clock() + wait
         return replace(notice, status=NoticeStatus.WAITING, reason=reason, next_attempt_at=at)

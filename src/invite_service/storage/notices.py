@@ -60,6 +60,12 @@ WHERE merchant_id = $1 AND id = $2 AND (lease_token = $11 OR status = 'in_doubt'
 RETURNING id
 """
 
+# They wait as they did before they were leased, so that the first of them stay first.
+GIVE_BACK: Final = """
+UPDATE notices SET status = 'waiting', lease_token = NULL, lease_until = NULL
+WHERE merchant_id = $1 AND id = ANY($2::uuid[]) AND status = 'sending' AND lease_token = $3
+"""
+
 END_DOUBT: Final = f"""
 UPDATE notices SET status = 'sent', reason = $3
 WHERE merchant_id = $1 AND id = $2 AND status = 'in_doubt'
@@ -151,6 +157,10 @@ class NoticeStore:
         """Lease the first notices that are due, but for those others are at."""
         rows = await self._driver.fetch(CLAIM_DUE, merchant_id, real_now, limit, token, until)
         return sorted((_notice(row) for row in rows), key=lambda notice: notice.id)
+
+    async def give_back(self, merchant_id: MerchantId, notice_ids: Sequence[UUID], *, token: UUID) -> None:
+        """End the leases of notices of which no call has begun."""
+        await self._driver.execute(GIVE_BACK, merchant_id, notice_ids, token)
 
     async def end_doubt(self, merchant_id: MerchantId, notice_id: UUID, *, reason: str) -> QueuedNotice | None:
         """Note that a notice in doubt has left, and give it; None where it is in none."""
