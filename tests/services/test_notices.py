@@ -221,6 +221,14 @@ async def ask_many(shop: NoticeHouse, count: int) -> None:
         await shop.reply(rating, "Thank you!")
 
 
+async def test_refused_settings_are_not_tried_for_every_notice_of_a_turn(shop: NoticeHouse) -> None:
+    await ask_many(shop, 6)
+    sender = FakeSender([answer(OutcomeWord.MISCONFIGURED)] * 6, max_in_flight=1)
+    assert await shop.send(sender) == 0
+    assert len(sender.messages) == 1
+    assert [reason for _, _, reason in await shop.statuses()].count("paused") == 5
+
+
 async def test_notices_wait_for_the_limits_that_all_messages_keep_to(shop: NoticeHouse) -> None:
     await ask_many(shop, 4)
     await shop.house.rows(

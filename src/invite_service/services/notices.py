@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -18,7 +18,7 @@ import structlog
 from invite_service.domain.channel import Price
 from invite_service.domain.errors import InvitationNotFoundError
 from invite_service.domain.feedback import Rating
-from invite_service.domain.invitation import Invitation, InvitationStatus
+from invite_service.domain.invitation import Channel, Invitation, InvitationStatus
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.message import Message, Notice
 from invite_service.domain.notice import NoticeStatus, QueuedNotice
@@ -98,6 +98,17 @@ async def end_notice_doubt(stores: Stores, merchant: Merchant, notice_id: UUID, 
         await _tell(stores, merchant.id, [settled], actor=PROVIDER, at=now)
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What was claimed together."""
+
+    claim: Claim
+    waiting: deque[QueuedNotice]
+    """Of which no call has begun."""
+    refused: set[Channel] = field(default_factory=set)
+    """Channels that were paused since the claim, which does not know it."""
+
+
 class NoticeService:
     """Sends what was queued."""
 
@@ -154,25 +165,24 @@ class NoticeService:
                     return sent
                 account = await self._accounts.read(stores, merchant_id)
             claim = Claim(account, token, database=self._database, clock=self._clock, new_id=self._new_id)
-            waiting = deque(claimed)
+            batch = _Batch(claim, deque(claimed))
             async with asyncio.TaskGroup() as group:
                 turns = [
-                    group.create_task(self._send_on(claim, waiting, until=until))
-                    for _ in range(min(AT_ONCE, len(claimed)))
+                    group.create_task(self._send_on(batch, until=until)) for _ in range(min(AT_ONCE, len(claimed)))
                 ]
             sent += sum(turn.result() for turn in turns)
-            if waiting:
+            if batch.waiting:
                 async with self._database.autocommit() as stores:
-                    await stores.notices.give_back(merchant_id, [notice.id for notice in waiting], token=token)
+                    await stores.notices.give_back(merchant_id, [notice.id for notice in batch.waiting], token=token)
             if loop.time() >= until:
                 return sent
 
-    async def _send_on(self, claim: Claim, waiting: deque[QueuedNotice], *, until: float) -> int:
-        sent = 0
-        while waiting and asyncio.get_running_loop().time() < until:
-            notice = waiting.popleft()
+    async def _send_on(self, batch: _Batch, *, until: float) -> int:
+        claim, sent = batch.claim, 0
+        while batch.waiting and asyncio.get_running_loop().time() < until:
+            notice = batch.waiting.popleft()
             try:
-                sent += await self._send(claim, notice)
+                sent += await self._send(batch, notice)
             except Exception:
                 # The calls beside it must not end without an answer; this one is settled when its lease expires.
                 log.exception("Failed to send a notice", merchant_id=claim.merchant.id, notice_id=str(notice.id))
@@ -186,8 +196,9 @@ class NoticeService:
                 merchant = await stores.merchants.get(merchant_id)
                 await _tell(stores, merchant_id, settled, at=merchant.now(real_now))
 
-    async def _send(self, claim: Claim, notice: QueuedNotice) -> bool:
+    async def _send(self, batch: _Batch, notice: QueuedNotice) -> bool:
         """Send one notice; True when a provider took it."""
+        claim = batch.claim
         written = await self._write(claim.account, notice)
         if isinstance(written, Unwanted):
             skipped = replace(notice, status=NoticeStatus.SKIPPED, reason=written.reason, next_attempt_at=None)
@@ -201,7 +212,7 @@ class NoticeService:
                 text_version=written.own_text_version,
                 fault=written.own_text_fault,
             )
-        receipt = await self._hand_over(claim, notice, written)
+        receipt = await self._hand_over(batch, notice, written)
         if isinstance(receipt, QueuedNotice):
             await self._finish(claim, receipt)
             return False
@@ -211,9 +222,9 @@ class NoticeService:
         await self._finish(claim, self._conclude(notice, receipt), receipt=receipt, price=price)
         return receipt.outcome is OutcomeWord.ACCEPTED
 
-    async def _hand_over(self, claim: Claim, notice: QueuedNotice, message: Message) -> Receipt | QueuedNotice | None:
+    async def _hand_over(self, batch: _Batch, notice: QueuedNotice, message: Message) -> Receipt | QueuedNotice | None:
         """Hand a notice to its provider; else give it as it waits, or nothing where others have taken it up."""
-        channel = message.channel
+        claim, channel = batch.claim, message.channel
         if claim.merchant.paused_at is not None or claim.account.is_paused(channel):
             return self._wait(notice, reason="paused")
         async with contextlib.AsyncExitStack() as held:
@@ -225,6 +236,8 @@ class NoticeService:
                 return self._wait(notice, reason=error.reason)
             except NoPlaceError:
                 return self._wait(notice, reason="busy", wait=BUSY_WAIT)
+            if channel in batch.refused:
+                return self._wait(notice, reason="paused")
             admission = await self._calls.admit(claim, outlet, channel)
             if isinstance(admission, Shut):
                 return self._wait(notice, reason=admission.reason, wait=admission.until - self._clock())
@@ -234,6 +247,7 @@ class NoticeService:
             receipt = await send_surely(outlet.sender, message)
             await admission.note(receipt)
             if receipt.outcome is OutcomeWord.MISCONFIGURED:
+                batch.refused.add(channel)
                 await claim.pause_channel(channel, reason=receipt.reason)
         return receipt
 
