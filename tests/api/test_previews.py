@@ -137,9 +137,21 @@ async def test_notice_is_shown_as_it_goes_by_sms(merchant: MerchantClient, text:
     first, opt_out = shown["sms"]["text"].split("\n")
     assert news in first
     assert opt_out.startswith("Meld deg av: http")
-    refused = await merchant.post(PREVIEW, {"text": "product_2", "language": "nb", "channel": "sms"})
+
+
+@pytest.mark.parametrize(("text", "channel"), [("product_2", "sms"), ("product_sms", "email"), ("page", "email")])
+async def test_text_is_not_shown_as_what_it_never_is(merchant: MerchantClient, text: str, channel: str) -> None:
+    refused = await merchant.post(PREVIEW, {"text": text, "language": "nb", "channel": channel})
     assert refused.status_code == 422
     assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [("/channel", "not_a_choice")]
+
+
+async def test_text_is_shown_by_the_channel_that_it_has(merchant: MerchantClient) -> None:
+    for text, channel in (("product_2", "email"), ("product_sms", "sms"), ("voucher", "email")):
+        asked = {"text": text, "language": "nb"}
+        named = await merchant.post(PREVIEW, asked | {"channel": channel})
+        assert named.status_code == 200, named.text
+        assert (named.json()["sms"] is not None) == (channel == "sms")
 
 
 async def test_messages_about_few_stars_are_shown_as_the_settings_make_them(merchant: MerchantClient) -> None:

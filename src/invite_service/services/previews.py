@@ -1,8 +1,7 @@
 """Previews of messages and pages, and test messages to the merchant's own addresses."""
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -80,8 +79,8 @@ class WantedPreview:
     order_id: str | None = None
     text: MerchantText | None = None
     view: PageView = PageView.RATE
-    by_sms: bool = False
-    """Of a notice, as customers get it who have no e-mail address."""
+    channel: Channel | None = None
+    """By SMS a notice is as customers get it who have no e-mail address; None for the channel that a text has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ class PreviewService:
                 scene = await _after_few_stars(stores, scene)
         if not isinstance(wanted.name, FixedText) and wanted.name in PAGE_TEXTS:
             return Preview(html=preview_page(wanted.name, wanted.view, scene))
-        message = preview_message(wanted.name, scene, by_sms=wanted.by_sms)
+        message = preview_message(wanted.name, scene, by_sms=wanted.channel is Channel.SMS)
         if message.channel is Channel.SMS:
             cost = channels[Channel.SMS].settings.price_of_sms
             sms = SmsPreview(text=message.text, segments=count_segments(message.text), cost=cost)
@@ -192,18 +191,19 @@ class PreviewService:
         if isinstance(wanted.name, FixedText) or wanted.name in PAGE_TEXTS:
             fault = Fault("/text", "not_a_choice", "Is no message that tests are sent of.")
             raise InvalidInputError("This text cannot be sent.", faults=[fault])
+        channel = Channel.SMS if wanted.name in SMS_TEXTS else Channel.EMAIL
         async with self._database.autocommit() as stores:
             scene, channels = await self._scene(stores, merchant_id, wanted)
-            contact = await _own_contact(stores, scene, to, is_sms=wanted.name in SMS_TEXTS)
+            contact = await _own_contact(stores, scene, to, is_sms=channel is Channel.SMS)
         test = TestMessage(
             id=scene.attempt_id,
             text=wanted.name,
             language=wanted.language,
-            channel=Channel.SMS if wanted.name in SMS_TEXTS else Channel.EMAIL,
+            channel=channel,
             sent_at=scene.at,
             sent_by=actor,
         )
-        await self._take_token(scene, Channel(test.channel), channels)
+        await self._take_token(scene.merchant, channel, channels[channel])
         async with self._database.transaction() as stores:
             await stores.merchants.lock(merchant_id)
             await _count(stores, merchant_id, test)
@@ -251,11 +251,9 @@ class PreviewService:
         )
         return Links(f"{self._public_base_url}/i/{page}", f"{self._public_base_url}/u/{unsubscribe}")
 
-    async def _take_token(
-        self, scene: PreviewScene, channel: Channel, channels: Mapping[Channel, ChannelState]
-    ) -> None:
+    async def _take_token(self, merchant: Merchant, channel: Channel, state: ChannelState) -> None:
         """Take the token that any message needs: somebody waits for the answer, so that this one does not wait."""
-        opens_at = await self._pacing.take(scene.merchant, channel, channels[channel])
+        opens_at = await self._pacing.take(merchant, channel, state)
         if opens_at is not None:
             raise QuotaExceededError(
                 "As many messages have left as the limit of the channel, or of the installation, lets through.",
@@ -263,12 +261,11 @@ class PreviewService:
             )
 
     async def _hand_over(self, merchant: Merchant, message: Message, state: ChannelState) -> Receipt:
-        with contextlib.ExitStack() as borrowed:
-            try:
-                outlet = borrowed.enter_context(self._outlets.lend(merchant, message.channel, state.settings))
-            except ProviderUnusableError as error:
-                return Receipt(outcome=OutcomeWord.MISCONFIGURED, reason=error.reason, provider="")
-            return await self._call(outlet, merchant, message)
+        try:
+            with self._outlets.lend(merchant, message.channel, state.settings) as outlet:
+                return await self._call(outlet, merchant, message)
+        except ProviderUnusableError as error:
+            return Receipt(outcome=OutcomeWord.MISCONFIGURED, reason=error.reason, provider="")
 
     async def _call(self, outlet: Outlet, merchant: Merchant, message: Message) -> Receipt:
         """Call the provider in one of its places; what it asked of real messages holds for this one too."""
@@ -284,12 +281,21 @@ class PreviewService:
 
 
 def _check(wanted: WantedPreview) -> None:
-    if wanted.by_sms and wanted.name not in _BY_EITHER:
+    if wanted.channel is not None and wanted.channel not in _channels_of(wanted.name):
         detail = "Only reply_notice and voucher go by either channel; other SMS are texts of their own."
-        raise InvalidInputError("There is no such SMS.", faults=[Fault("/channel", "not_a_choice", detail)])
+        raise InvalidInputError("The text has no such form.", faults=[Fault("/channel", "not_a_choice", detail)])
     faults = check_text(wanted.text) if wanted.text is not None else []
     if faults:
         raise InvalidInputError("The text has faults.", faults=faults)
+
+
+def _channels_of(name: TextName | FixedText) -> Collection[Channel]:
+    """Tell by which channels a text goes; a page by none."""
+    if name in _BY_EITHER:
+        return tuple(Channel)
+    if name in PAGE_TEXTS:
+        return ()
+    return (Channel.SMS if name in SMS_TEXTS else Channel.EMAIL,)
 
 
 async def _after_few_stars(stores: Stores, scene: PreviewScene) -> PreviewScene:

@@ -24,7 +24,6 @@ from invite_service.api.schemas.text import AsksForWord, Fields
 from invite_service.domain.invitation import Channel
 from invite_service.domain.receipt import OutcomeWord
 from invite_service.domain.texts import AsksFor, FixedText, MerchantText, TextName
-from invite_service.rendering.text_fields import SMS_TEXTS
 from invite_service.rendering.text_previews import PageView, framed
 from invite_service.rendering.texts import LANGUAGES
 from invite_service.rules.sms_segments import SmsEncoding
@@ -109,7 +108,7 @@ class PreviewRequest(WantedTextRequest):
             order_id=self.order_id,
             text=self.unsaved(),
             view=self.view,
-            by_sms=self.channel is Channel.SMS and self.text not in SMS_TEXTS,
+            channel=self.channel,
         )
 
 
