@@ -16,6 +16,7 @@ from invite_service.config import Settings
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Invitation, Step
 from invite_service.domain.policy import Policy
+from invite_service.domain.suppression import Subject, SubjectKind
 from invite_service.services.tokens import TokenPurpose
 from tests.support.builders import make_branding, make_merchant, make_policy
 from tests.support.sending import SECRET, ManualClock, SendingHouse
@@ -74,6 +75,13 @@ class PageShop:
 
     def unsubscribe_token(self, invitation: Invitation) -> str:
         return self.token(invitation, purpose=TokenPurpose.UNSUBSCRIBE)
+
+    async def erase(self, email: str) -> None:
+        await (
+            Factory(self.context)
+            .create_customers()
+            .erase(self.house.merchant, Subject(SubjectKind.EMAIL, email), keeps_reviews=False, actor="key:support")
+        )
 
     async def recorded(self) -> dict[str, int]:
         """Count what customers' doings leave behind, views apart."""

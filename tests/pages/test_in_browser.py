@@ -7,10 +7,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, FilePayload, expect
 
-from invite_service.bootstrap import Factory
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Step
-from invite_service.domain.suppression import Subject, SubjectKind
 from tests.pages.browser import (
     PRESSABLE,
     needs_chromium,
@@ -59,12 +57,7 @@ async def addresses_of(shop: PageShop) -> dict[str, str]:
     )
     several_token, single_token = (shop.token(invitation, step=Step.PRODUCT_2) for invitation in (several, single))
     gone = await shop.house.invite(order_id="1005", email="gone@example.com")
-    customer = Subject(SubjectKind.EMAIL, "gone@example.com")
-    await (
-        Factory(shop.context)
-        .create_customers()
-        .erase(shop.house.merchant, customer, keeps_reviews=False, actor="key:support")
-    )
+    await shop.erase("gone@example.com")
     return {
         "ask": f"/i/{shop.token(several)}",
         "rate-several": f"/i/{several_token}?stars=4&product_id=tent",

@@ -7,10 +7,8 @@ from urllib.parse import quote, urljoin
 import httpx
 import pytest
 
-from invite_service.bootstrap import Factory
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Channel, Step
-from invite_service.domain.suppression import Subject, SubjectKind
 from invite_service.services.tokens import TokenPurpose
 from tests.pages.documents import Document
 from tests.pages.shop import BASE_URL, NOTHING, PageShop
@@ -393,16 +391,7 @@ async def test_every_link_that_leads_nowhere_gets_the_same_answer(shop: PageShop
 
 async def test_links_of_an_erased_customer_say_that_nothing_is_kept(shop: PageShop) -> None:
     invitation = await shop.invite()
-    await (
-        Factory(shop.context)
-        .create_customers()
-        .erase(
-            shop.house.merchant,
-            Subject(SubjectKind.EMAIL, "kari@example.com"),
-            keeps_reviews=False,
-            actor="key:support",
-        )
-    )
+    await shop.erase("kari@example.com")
     page, unsubscribe = f"/i/{shop.token(invitation)}", f"/u/{shop.unsubscribe_token(invitation)}"
     for response in (
         await shop.client.get(page),
