@@ -38,6 +38,7 @@ from invite_service.storage.provider_events import (
     TAKE_PENDING,
 )
 from invite_service.storage.reputation import READ_REPUTATION
+from invite_service.storage.response_periods import READ_RESPONSES
 from invite_service.storage.sending import (
     CLAIM_DUE,
     CLAIM_DUE_OF_CHANNEL,
@@ -157,10 +158,15 @@ STATEMENTS = {
     "erase attempts": erasures.ERASE_ATTEMPTS,
     "delete messages": erasures.DELETE_MESSAGES,
     "delete reviews": erasures.DELETE_REVIEWS,
+    "delete replies": erasures.DELETE_REPLIES,
+    "unsign reviews": erasures.UNSIGN_REVIEWS,
+    "erase reports": erasures.ERASE_REPORTS,
+    "erase notes": erasures.ERASE_NOTES,
     "delete versions": erasures.DELETE_VERSIONS,
     "loosen pictures": erasures.LOOSEN_PICTURES,
     "close cases": erasures.CLOSE_CASES,
     "find last erasure": erasures.FIND_LAST,
+    "read response periods": READ_RESPONSES,
     "list timeline of merchant": LIST_OF_MERCHANT.format(
         conditions=" AND (at, id) >= ($3, $4) AND (at, id) < ($5, $6) AND event = ANY($7::text[])", direction="DESC"
     ),
