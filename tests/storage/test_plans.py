@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from invite_service.storage import erasures
+from invite_service.storage import erasures, notices, paces
 from invite_service.storage.attempts import FIND_LAST, RECORD
 from invite_service.storage.contacts import LOCK_CONTACTS
 from invite_service.storage.customer_records import READ_RECORD
@@ -24,13 +24,13 @@ from invite_service.storage.history import (
 from invite_service.storage.invitations import FIND_INVITATION, LIST_INVITATIONS, LOCK_INVITATIONS
 from invite_service.storage.mailbox import KEEP_MESSAGE
 from invite_service.storage.orders import FIND_ORDER
-from invite_service.storage.paces import CLAIM_DUE_PACED
 from invite_service.storage.product_feed import READ_FEED
 from invite_service.storage.provider_events import (
     COUNT_SOFT_BOUNCES,
     FIND_ATTEMPT_BY_ADDRESS,
     FIND_ATTEMPTS,
     FIND_LAST_BY_CONTACT,
+    FIND_NOTICES,
     POSTPONE,
     SET_DELIVERIES,
     SETTLE,
@@ -128,6 +128,14 @@ SELECT $1, 'channel ' || n, 1, $2 FROM generate_series(1, 5000) n;
 
 INSERT INTO ratings (merchant_id, id, invitation_id, product_id, stars, state, created_at, updated_at)
 SELECT $1, md5(n::text)::uuid, md5(n::text)::uuid, 'p' || n % 5000 + 1, 5, 'published', $2, $2
+FROM generate_series(1, {ORDERS}) n;
+
+INSERT INTO notices (
+    merchant_id, id, notice, invitation_id, rating_id, created_at, status, tries, next_attempt_at, lease_until,
+    started_at
+)
+SELECT $1, md5(n::text)::uuid, 'reply_notice', md5(n::text)::uuid, md5(n::text)::uuid, $2,
+    CASE n % 3 WHEN 0 THEN 'waiting' WHEN 1 THEN 'sending' ELSE 'sent' END, 0, $2, $2, $2
 FROM generate_series(1, {ORDERS}) n
 """.split(";\n\n")
 
@@ -187,6 +195,7 @@ SENDING_STATEMENTS = {
     "take pending provider events": TAKE_PENDING,
     "take one provider event": TAKE_ONE,
     "find attempts of provider events": FIND_ATTEMPTS,
+    "find notices of provider events": FIND_NOTICES,
     "find attempt by address": FIND_ATTEMPT_BY_ADDRESS,
     "find last invitation of a contact": FIND_LAST_BY_CONTACT,
     "settle provider events": SETTLE,
@@ -195,7 +204,8 @@ SENDING_STATEMENTS = {
     "count soft bounces": COUNT_SOFT_BOUNCES,
     "claim what is due": CLAIM_DUE,
     "claim what is due of a channel": CLAIM_DUE_OF_CHANNEL,
-    "claim what is due at a pace": CLAIM_DUE_PACED,
+    "claim what is due at a pace": paces.CLAIM_DUE_PACED,
+    "take a token": paces.TAKE_ONE,
     "read contents": READ_CONTENTS,
     "read invitations": READ_INVITATIONS,
     "record": RECORD,
@@ -203,6 +213,12 @@ SENDING_STATEMENTS = {
     "lock expired": LOCK_EXPIRED,
     "find last attempt": FIND_LAST,
     "keep message": KEEP_MESSAGE,
+    "claim due notices": notices.CLAIM_DUE,
+    "start notice": notices.START,
+    "finish notice": notices.FINISH,
+    "give notices back": notices.GIVE_BACK,
+    "end doubt of a notice": notices.END_DOUBT,
+    "settle expired notices": notices.EXPIRE,
 }
 
 
