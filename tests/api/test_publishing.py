@@ -287,6 +287,8 @@ async def test_averages_of_a_product_and_of_a_period(api: Api, merchant: Merchan
     assert narrowed["product"]["published"]["count"] == 0
     backwards = await merchant.get("/v1/ratings/summary", created_to="2026-03-01T00:00:00Z", **period)
     assert [error["pointer"] for error in backwards.json()["errors"]] == ["?created_to"]
+    faulty = await merchant.get("/v1/ratings", created_to="2026-03-01T00:00:00Z", kind="x", cursor="abc", **period)
+    assert {error["pointer"] for error in faulty.json()["errors"]} == {"?cursor", "?kind", "?created_to"}
 
 
 async def test_review_is_replied_to_and_the_customer_hears_of_it(api: Api) -> None:

@@ -13,7 +13,6 @@ from invite_service.api.schemas.invitation import InvitationResponse
 from invite_service.api.schemas.order_state import OrderSummaryResponse
 from invite_service.api.schemas.paging import PageParameters, write_cursors
 from invite_service.domain.decision import Reason
-from invite_service.domain.errors import Fault
 from invite_service.domain.invitation import Channel, InvitationStatus, Kind
 from invite_service.domain.listing import InvitationFilter, InvitationSorting, InvitationSummary, OrderFilter, Span
 from invite_service.domain.order import Order, OrderOutcome
@@ -154,14 +153,6 @@ class OrderListParameters(OrderChoice, PageParameters):
     def to_page(self) -> PageRequest:
         """Translate to the page wanted; raises InvalidInputError for a cursor that is none of this list."""
         return self.page(ascending=self.is_ascending, ids_are_uuids=False)
-
-
-def backward_faults(pointer: str, start: datetime | None, end: datetime | None) -> list[Fault]:
-    """Name a span that does not end after it begins; `pointer` is that of its bounds less _from and _to."""
-    if start is None or end is None or start < end:
-        return []
-    name = pointer.rpartition("/")[2].removeprefix("?")
-    return [Fault(f"{pointer}_to", "out_of_range", f"Must be later than {name}_from.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Literal, Self
 from uuid import UUID
 
+from pydantic import field_validator
+
 from invite_service.api.schemas.fields import Answer, QueryInstant
-from invite_service.api.schemas.listing import backward_faults
+from invite_service.api.schemas.listing import check_after_start
 from invite_service.api.schemas.paging import PageParameters, write_cursors
 from invite_service.domain.decision import JsonFigure
-from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.listing import Span
 from invite_service.domain.timeline import ListedEntry, TimelineEvent, TimelineFilter, TimelineSubject
 from invite_service.services.paging import Page, PageRequest
@@ -28,11 +29,10 @@ class TimelineListParameters(PageParameters):
     at_to: QueryInstant | None = None
     """Not included."""
 
+    _ends_after_start = field_validator("at_to")(check_after_start)
+
     def to_filter(self) -> TimelineFilter:
-        """Translate to the domain; raises InvalidInputError for what leaves nothing to find, or is no cursor of it."""
-        faults = [*backward_faults("?at", self.at_from, self.at_to), *self.cursor_faults()]
-        if faults:
-            raise InvalidInputError("The request has faults.", faults=faults)
+        """Translate to the domain."""
         return TimelineFilter(subject=self.subject, at=Span(start=self.at_from, end=self.at_to))
 
     def to_page(self) -> PageRequest:

@@ -39,14 +39,6 @@ class PageParameters(BaseModel):
         """Tell sorting and filters, which a cursor belongs to."""
         return {name: value for name, value in self if name not in {"limit", "cursor"}}
 
-    def cursor_faults(self, *, ids_are_uuids: bool = True) -> list[Fault]:
-        """Name what is wrong with the cursor, to be told together with what else is."""
-        try:
-            self._place(ids_are_uuids=ids_are_uuids)
-        except InvalidInputError as error:
-            return list(error.faults)
-        return []
-
     def page(self, *, ascending: bool, ids_are_uuids: bool = True) -> PageRequest:
         """Translate to the page wanted; raises InvalidInputError for a cursor that is none of this list."""
         return PageRequest(limit=self.limit, ascending=ascending, place=self._place(ids_are_uuids=ids_are_uuids))

@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field, StringConstraints
 from invite_service.api.schemas.fields import PARAMETERS, Answer
 from invite_service.api.schemas.paging import PageParameters, write_cursors
 from invite_service.api.schemas.rating import ProductIds, Stars, StarsResponse
-from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.public_review import PublicFilter, PublicReview, ReviewSorting
 from invite_service.rendering.badges import BadgeTheme
 from invite_service.rendering.texts import FALLBACK_LANGUAGE
@@ -41,10 +40,7 @@ class PublicReviewParameters(PageParameters):
         return ReviewSorting(self.sort)
 
     def to_filter(self) -> PublicFilter:
-        """Translate to the domain; raises InvalidInputError for a cursor that is none of this list."""
-        faults = self.cursor_faults()
-        if faults:
-            raise InvalidInputError("The request has faults.", faults=faults)
+        """Translate to the domain."""
         return PublicFilter(stars=self.stars, languages=self.language, has_text=self.has_review)
 
     def to_page(self) -> PageRequest:

@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from invite_service.api.schemas.fields import PARAMETERS, STRICT, Answer, Id100, QueryInstant
-from invite_service.api.schemas.listing import backward_faults
+from invite_service.api.schemas.listing import check_after_start
 from invite_service.api.schemas.paging import PageParameters, write_cursors
-from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.feedback import PublishState, RatedKind, RatingFilter, ShownRating
 from invite_service.domain.listing import Span
 from invite_service.domain.publishing import RejectReason
@@ -83,11 +82,10 @@ class RatingSummaryParameters(BaseModel):
     created_to: QueryInstant | None = None
     """Not included."""
 
+    _ends_after_start = field_validator("created_to")(check_after_start)
+
     def created(self) -> Span:
-        """Tell the period; raises InvalidInputError for one that ends before it begins."""
-        faults = backward_faults("?created", self.created_from, self.created_to)
-        if faults:
-            raise InvalidInputError("The request has faults.", faults=faults)
+        """Tell the period."""
         return Span(start=self.created_from, end=self.created_to)
 
 
@@ -116,11 +114,10 @@ class RatingListParameters(PageParameters):
         """Whether the earliest come first."""
         return not self.sort.startswith("-")
 
+    _ends_after_start = field_validator("created_to")(check_after_start)
+
     def to_filter(self) -> RatingFilter:
-        """Translate to the domain; raises InvalidInputError for what leaves nothing to find, or is no cursor of it."""
-        faults = [*backward_faults("?created", self.created_from, self.created_to), *self.cursor_faults()]
-        if faults:
-            raise InvalidInputError("The request has faults.", faults=faults)
+        """Translate to the domain."""
         return RatingFilter(
             kind=self.kind,
             product_ids=self.product_id or None,
