@@ -21,6 +21,8 @@ NEW_INDEX = "invitation_products_of_product_idx"
 
 def upgrade() -> None:
     """Apply this revision."""
+    # First, so that it is not written for every row.
+    op.drop_index(op.f(OLD_INDEX), "invitation_products")
     op.add_column("invitation_products", sa.Column("created_at", sa.DateTime(timezone=True), nullable=True))
     op.execute(
         "UPDATE invitation_products AS p SET created_at = i.created_at FROM invitations AS i"
@@ -28,7 +30,6 @@ def upgrade() -> None:
     )
     op.alter_column("invitation_products", "created_at", nullable=False)
     op.create_index(NEW_INDEX, "invitation_products", ["merchant_id", "product_id", "created_at", "invitation_id"])
-    op.drop_index(op.f(OLD_INDEX), "invitation_products")
 
 
 def downgrade() -> None:
