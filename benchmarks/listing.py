@@ -28,8 +28,8 @@ from invite_service.api.cursors import Cursor, write_cursor
 from invite_service.api.schemas.listing import InvitationListParameters
 from invite_service.domain.merchant import MerchantId
 from invite_service.embedded.servers import EmbeddedServers
-from invite_service.services.invitations import span_of
 from invite_service.services.paging import PageRequest
+from invite_service.services.periods import span_of
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.places import find_page
 

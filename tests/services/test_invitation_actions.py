@@ -9,7 +9,7 @@ import pytest
 
 from invite_service.domain.errors import ActionRefusedError, InvitationNotFoundError
 from invite_service.domain.invitation import InvitationStatus
-from invite_service.services.invitations import Action, InvitationService, Period, allowed_actions, span_of
+from invite_service.services.invitations import Action, InvitationService, allowed_actions
 from tests.support.builders import NOON, make_invitation, make_merchant, make_order_event, new_id
 from tests.support.ingesting import IngestHouse
 
@@ -145,21 +145,3 @@ def test_what_the_merchant_ended_may_be_enabled() -> None:
     for status in (InvitationStatus.CANCELLED, InvitationStatus.SENT):
         ended = make_invitation(status=status, ended_reason="cancelled_by_merchant")
         assert allowed_actions(ended) == (Action.ENABLE,)
-
-
-@pytest.mark.parametrize(
-    ("period", "start", "end"),
-    [
-        (Period.TODAY, "2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00"),
-        (Period.TOMORROW, "2026-03-30T00:00:00+02:00", "2026-03-31T00:00:00+02:00"),
-        (Period.NEXT_7_DAYS, "2026-03-29T00:00:00+01:00", "2026-04-05T00:00:00+02:00"),
-        (Period.NEXT_30_DAYS, "2026-03-29T00:00:00+01:00", "2026-04-28T00:00:00+02:00"),
-        (Period.LAST_7_DAYS, "2026-03-23T00:00:00+01:00", "2026-03-30T00:00:00+02:00"),
-        (Period.LAST_30_DAYS, "2026-02-28T00:00:00+01:00", "2026-03-30T00:00:00+02:00"),
-    ],
-)
-def test_periods_are_whole_days_of_the_zone_also_when_clocks_change(period: Period, start: str, end: str) -> None:
-    span = span_of(period, zone="Europe/Oslo", now=NOON.replace(month=3, day=28, hour=23, minute=30))
-    assert span.start is not None
-    assert span.end is not None
-    assert (span.start.isoformat(), span.end.isoformat()) == (start, end)

@@ -13,7 +13,7 @@ from invite_service.api.bodies import validate_part
 from invite_service.api.schemas.fields import read_day, read_instant
 from invite_service.api.schemas.listing import InvitationListParameters
 from invite_service.domain.invitation import Channel, InvitationStatus, Kind
-from invite_service.services.invitations import Period
+from invite_service.services.periods import Period
 
 DAY_LENGTH: Final = len("2026-03-16")
 

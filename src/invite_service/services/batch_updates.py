@@ -21,7 +21,7 @@ from invite_service.rules.batch_updates import needs_facts
 from invite_service.rules.slots import local_day
 from invite_service.services.batch_changes import Worked, WorkedAlike, current_policy, enable_each
 from invite_service.services.conflicts import try_again
-from invite_service.services.invitations import Period, within
+from invite_service.services.periods import Period, within
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.storage.database import Database
 from invite_service.storage.stores import Stores

@@ -1,18 +1,17 @@
 """Invitations as a merchant sees them, and what the merchant may do to them (RULES.md section 8)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from invite_service.bell import Bell
 from invite_service.domain.decision import JsonFigure
-from invite_service.domain.errors import ActionRefusedError, Fault, InvalidInputError, InvitationNotFoundError
+from invite_service.domain.errors import ActionRefusedError, InvitationNotFoundError
 from invite_service.domain.invitation import Invitation, InvitationStatus
-from invite_service.domain.listing import AttemptRecord, InvitationFilter, InvitationSorting, InvitationSummary, Span
+from invite_service.domain.listing import AttemptRecord, InvitationFilter, InvitationSorting, InvitationSummary
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order
 from invite_service.domain.policy import FollowedPolicies, Policy
@@ -20,9 +19,9 @@ from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rules import actions
 from invite_service.rules.membership import was_ended_by_merchant
 from invite_service.rules.sending import SendFacts
-from invite_service.rules.slots import local_day
 from invite_service.services.conflicts import try_again
 from invite_service.services.paging import Page, PageRequest, all_of, page_of
+from invite_service.services.periods import Period, within
 from invite_service.storage.choosing import Slice
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
@@ -43,27 +42,6 @@ class Action(StrEnum):
     """An operator's."""
 
 
-class Period(StrEnum):
-    """Spans of whole days in the merchant's zone; those with a number include today."""
-
-    TODAY = "today"
-    TOMORROW = "tomorrow"
-    NEXT_7_DAYS = "next_7_days"
-    NEXT_30_DAYS = "next_30_days"
-    LAST_7_DAYS = "last_7_days"
-    LAST_30_DAYS = "last_30_days"
-
-
-_PERIOD_DAYS: Final = {
-    Period.TODAY: (0, 1),
-    Period.TOMORROW: (1, 2),
-    Period.NEXT_7_DAYS: (0, 7),
-    Period.NEXT_30_DAYS: (0, 30),
-    Period.LAST_7_DAYS: (-6, 1),
-    Period.LAST_30_DAYS: (-29, 1),
-}
-"""First day and the day after the last, counted from today."""
-
 _BY_STATUS: Final = {
     InvitationStatus.SCHEDULED: (Action.CANCEL, Action.SEND_NOW, Action.RESCHEDULE),
     InvitationStatus.IN_DOUBT: (Action.RETRY, Action.MARK_SENT),
@@ -77,40 +55,6 @@ def allowed_actions(invitation: Invitation) -> tuple[Action, ...]:
     if was_ended_by_merchant(invitation):
         return (Action.ENABLE,)
     return _BY_STATUS.get(invitation.status, ())
-
-
-def is_apart(one: Span, other: Span) -> bool:
-    """Say whether two spans have no instant in common."""
-    return any(
-        first.end is not None and second.start is not None and first.end <= second.start
-        for first, second in ((one, other), (other, one))
-    )
-
-
-def span_of(period: Period, *, zone: str, now: datetime) -> Span:
-    """Tell from when to when a period goes; the days begin at midnight on the wall clock of `zone`."""
-    today = local_day(now, zone)
-    start, end = (
-        datetime.combine(today + timedelta(days=days), time.min, tzinfo=ZoneInfo(zone)) for days in _PERIOD_DAYS[period]
-    )
-    return Span(start=start, end=end)
-
-
-def within(
-    chosen: InvitationFilter, period: Period | None, *, zone: str, now: datetime, pointer: str = "?period"
-) -> InvitationFilter:
-    """Add to a filter that send_at lies in a period, seen from now; None adds nothing.
-
-    Raises:
-        InvalidInputError: the period, which stands at `pointer`, lies outside of the span of send_at that is chosen.
-    """
-    if period is None:
-        return chosen
-    span = span_of(period, zone=zone, now=now)
-    if any(is_apart(span, other) for other in chosen.sends):
-        fault = Fault(pointer, "out_of_range", "Lies outside of send_from and send_to.")
-        raise InvalidInputError("The request has faults.", faults=[fault])
-    return replace(chosen, sends=(*chosen.sends, span))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

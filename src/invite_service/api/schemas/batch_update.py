@@ -15,7 +15,7 @@ from invite_service.domain.batch_update import BatchAction, BatchChange, BatchSt
 from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.listing import InvitationFilter
 from invite_service.services.batch_updates import BatchForecast
-from invite_service.services.invitations import Period
+from invite_service.services.periods import Period
 
 MAX_IDS: Final = 10_000
 """Invitations that one batch update may name by their ids; a filter may choose any number."""

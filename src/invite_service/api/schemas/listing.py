@@ -17,8 +17,8 @@ from invite_service.domain.invitation import Channel, InvitationStatus, Kind
 from invite_service.domain.listing import InvitationFilter, InvitationSorting, InvitationSummary, OrderFilter, Span
 from invite_service.domain.order import Order, OrderOutcome
 from invite_service.rules.contacts import read_email
-from invite_service.services.invitations import Period
 from invite_service.services.paging import Page, PageRequest
+from invite_service.services.periods import Period
 
 StatusName = Annotated[InvitationStatus, Strict(strict=False)]
 """A status by its name: also where a body converts nothing else."""
