@@ -48,10 +48,13 @@ async def test_a_call_that_is_sent_again_is_answered_and_not_done_again(merchant
         assert again.content == first.content
         assert again.headers["idempotency-replayed"] == "true"
         assert again.headers["content-type"] == "application/json"
-    unkeyed = await merchant.post(f"{path}/enable")
-    assert (unkeyed.status_code, unkeyed.json()["code"]) == (409, "not_cancelled")
-    events = [entry["event"] for entry in (await merchant.get(path)).json()["timeline"]]
-    assert events == ["invitation_scheduled", "invitation_cancelled", "invitation_enabled"]
+    await merchant.post(f"{path}/cancel")
+    late = await merchant.post(f"{path}/enable", headers=keyed("order-1"))
+    assert (late.content, is_replayed(late)) == (first.content, True)
+    found = (await merchant.get(path)).json()
+    events = [entry["event"] for entry in found["timeline"]]
+    assert events == ["invitation_scheduled", "invitation_cancelled", "invitation_enabled", "invitation_cancelled"]
+    assert found["status"] == "cancelled"
 
 
 async def test_a_refusal_is_kept_like_any_answer(merchant: MerchantClient) -> None:

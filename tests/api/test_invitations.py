@@ -342,15 +342,22 @@ async def test_a_cancelled_invitation_can_be_enabled_again(api: Api, merchant: M
         assert answer.status_code == 200
         assert answer.json() == cancelled
     assert (await merchant.get(path)).json()["allowed_actions"] == ["enable"]
-    assert (await merchant.post(f"{path}/enable")).json() == invitation
-    again = await merchant.post(f"{path}/enable")
-    assert again.status_code == 409
-    assert again.json() == make_problem("not_cancelled", 409, "It is scheduled.", request_id=ANY)
+    for _ in range(2):
+        answer = await merchant.post(f"{path}/enable")
+        assert answer.status_code == 200
+        assert answer.json() == invitation
     timeline = (await merchant.get(path)).json()["timeline"]
     assert [(entry["actor"], entry["event"], entry["reason"], entry["data"]) for entry in timeline[1:]] == [
         ("key:first", "invitation_cancelled", "cancelled_by_merchant", {"status": "cancelled"}),
         ("key:first", "invitation_enabled", None, {"status": "scheduled"}),
     ]
+
+
+async def test_what_was_never_cancelled_cannot_be_enabled(merchant: MerchantClient) -> None:
+    path = f"/v1/invitations/{(await invite(merchant))['id']}/enable"
+    refused = await merchant.post(path)
+    assert refused.status_code == 409
+    assert refused.json() == make_problem("not_cancelled", 409, "It is scheduled.", request_id=ANY)
 
 
 async def test_enabling_is_refused_when_another_invitation_asks_meanwhile(merchant: MerchantClient) -> None:

@@ -238,8 +238,9 @@ class Sending(Events):
         slot = timetable.slot(day)
         if slot is None or timetable.opening(day) >= timetable.closing(day):
             return "no_slot"
+        stays = invitation.rescheduled_to == day and slot < invitation.send_at <= now
         invitation.policy = self.policy
-        invitation.send_at = invitation.next_attempt_at = max(slot, now)
+        invitation.send_at = invitation.next_attempt_at = invitation.send_at if stays else max(slot, now)
         invitation.rescheduled_to, invitation.send_now = day, False
         invitation.moved_by_merchant = True
         return "done"

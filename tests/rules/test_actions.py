@@ -256,6 +256,16 @@ def test_rescheduling_twice_is_rescheduling_once() -> None:
     assert reschedule(once, "2026-03-20") == once
 
 
+def test_rescheduling_twice_to_a_slot_that_has_passed_keeps_the_first_instant() -> None:
+    once = reschedule(make_invitation(), "2026-03-10", at("2026-03-10 10:30"))
+    assert reschedule(once, "2026-03-10", at("2026-03-10 10:45")) == once
+
+
+def test_day_chosen_for_another_reason_before_takes_now_for_a_slot_that_has_passed() -> None:
+    hurried = actions.send_now(make_invitation(), now=at("2026-03-10 10:30"))
+    assert reschedule(hurried, "2026-03-10", at("2026-03-10 10:45")).send_at == at("2026-03-10 10:45")
+
+
 def test_rescheduled_invitation_on_hold_is_not_attempted() -> None:
     moved = reschedule(make_invitation(held_at=NOW, next_attempt_at=None), "2026-03-20")
     assert (moved.send_at, moved.next_attempt_at) == (at("2026-03-20 10:10:57"), None)

@@ -9,6 +9,7 @@ import pytest
 
 from invite_service.domain.errors import ActionRefusedError, InvitationNotFoundError
 from invite_service.domain.invitation import InvitationStatus
+from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.services.invitations import Action, InvitationService, allowed_actions
 from tests.support.builders import NOON, make_invitation, make_merchant, make_order_event, new_id
 from tests.support.ingesting import IngestHouse
@@ -54,6 +55,62 @@ async def test_the_same_action_many_times_at_once_happens_once(house: IngestHous
     assert {result.status for result in results} == {InvitationStatus.CANCELLED}
     events = await house.rows("SELECT event FROM timeline_entries WHERE merchant_id = $1 AND actor <> 'rule'")
     assert events == [("invitation_cancelled",)]
+
+
+async def events_of(house: IngestHouse, invitation_id: UUID) -> list[str]:
+    detail = await make_service(house).get(house.merchant, invitation_id)
+    return [entry.event.value for entry in detail.timeline]
+
+
+async def test_enabling_many_times_at_once_is_enabling_once(house: IngestHouse) -> None:
+    service = make_service(house)
+    invitation_id = await invite(house, 1)
+    before = (await service.get(house.merchant, invitation_id)).invitation
+    await service.cancel(house.merchant, invitation_id, actor="key:shop")
+    house.bell.rung.clear()
+    enabling = [service.enable(house.merchant, invitation_id, actor="key:shop") for _ in range(ROUNDS)]
+    assert await asyncio.gather(*enabling) == [before] * ROUNDS
+    assert house.bell.rung == [house.merchant.id]
+    assert await events_of(house, invitation_id) == [
+        "invitation_scheduled",
+        "invitation_cancelled",
+        "invitation_enabled",
+    ]
+
+
+async def test_enabling_again_what_something_happened_to_since_is_refused(house: IngestHouse) -> None:
+    service = make_service(house)
+    invitation_id = await invite(house, 1)
+    await service.cancel(house.merchant, invitation_id, actor="key:shop")
+    enabled = await service.enable(house.merchant, invitation_id, actor="key:shop")
+    viewed = TimelineEntry(at=house.now, actor="customer", event=TimelineEvent.PAGE_VIEWED, invitation_id=invitation_id)
+    async with house.database.transaction() as stores:
+        await stores.timeline.add(house.merchant.id, [viewed])
+    assert await service.enable(house.merchant, invitation_id, actor="key:shop") == enabled
+    await house.post(make_order_event(order_id="B1", email="c1@example.com", products=["cup"]))
+    with pytest.raises(ActionRefusedError) as refused:
+        await service.enable(house.merchant, invitation_id, actor="key:shop")
+    assert refused.value.reason == "not_cancelled"
+
+
+async def test_moving_to_a_slot_that_has_passed_today_many_times_is_told_once(house: IngestHouse) -> None:
+    service = make_service(house)
+    invitation_id = await invite(house, 1)
+    house.now = NOON + timedelta(hours=22, minutes=59, seconds=50)
+    moved = await service.reschedule(house.merchant, invitation_id, house.now.date(), actor="key:shop")
+    assert moved.send_at == house.now
+    house.now += timedelta(seconds=5)
+    assert await service.reschedule(house.merchant, invitation_id, house.now.date(), actor="key:shop") == moved
+    assert await events_of(house, invitation_id) == ["invitation_scheduled", "invitation_rescheduled"]
+
+
+async def test_sending_now_many_times_is_told_once(house: IngestHouse) -> None:
+    service = make_service(house)
+    invitation_id = await invite(house, 1)
+    hurried = await service.send_now(house.merchant, invitation_id, actor="key:shop")
+    house.now += timedelta(seconds=5)
+    assert await service.send_now(house.merchant, invitation_id, actor="key:shop") == hurried
+    assert await events_of(house, invitation_id) == ["invitation_scheduled", "invitation_send_now"]
 
 
 async def test_of_two_actions_at_once_the_second_sees_the_first(house: IngestHouse) -> None:

@@ -135,7 +135,8 @@ async def cancel_invitation(
     **documented(
         "enable_invitation",
         "Bring back what was cancelled",
-        description="A send_at that has passed becomes the next slot.",
+        description="A send_at that has passed becomes the next slot. Asked again, it answers with the state as long "
+        "as nothing else has happened to the invitation; one that nobody cancelled is refused as `not_cancelled`.",
         **_CHANGES,
         scope="invitations:write",
     ),

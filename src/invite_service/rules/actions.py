@@ -1,11 +1,14 @@
 """What a merchant or an operator may do to an invitation (RULES.md section 8); refusals carry their reason."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Final
 
 from invite_service.domain.errors import ActionRefusedError
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
+from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.domain.values import replace
 from invite_service.rules.decide import plan_steps
 from invite_service.rules.membership import (
@@ -37,6 +40,11 @@ _REFUSALS = {
     InvitationStatus.SCHEDULED: ("already_scheduled", "It is scheduled."),
 }
 """Why an action that needs another state is refused, by the state it is in."""
+
+_CHANGING_NOTHING: Final = frozenset(
+    {TimelineEvent.PAGE_VIEWED, TimelineEvent.DELIVERY_CONFIRMED, TimelineEvent.DELIVERY_REPORTED}
+)
+"""What the timeline tells of an invitation that is scheduled, and that left it as it was."""
 
 
 def _refuse(invitation: Invitation) -> ActionRefusedError:
@@ -85,6 +93,16 @@ def enable(
     return _held_where_an_order_is(plan_again(enabled, plan=plan, merchant=merchant, now=now), facts, now=now)
 
 
+def is_as_enabled(invitation: Invitation, timeline: Sequence[TimelineEntry]) -> bool:
+    """Say whether it is scheduled because the merchant enabled it, and nothing has happened to it since.
+
+    `timeline` is the invitation's, the oldest entry first. Enabling such a one again changes nothing, where one that
+    nobody cancelled is refused.
+    """
+    events = (entry.event for entry in reversed(timeline) if entry.event not in _CHANGING_NOTHING)
+    return invitation.status is InvitationStatus.SCHEDULED and next(events, None) is TimelineEvent.INVITATION_ENABLED
+
+
 def _held_where_an_order_is(invitation: Invitation, facts: SendFacts, *, now: datetime) -> Invitation:
     if has_order_on_hold(invitation, facts):
         return replace(invitation, held_at=now, next_attempt_at=None)
@@ -94,7 +112,8 @@ def _held_where_an_order_is(invitation: Invitation, facts: SendFacts, *, now: da
 def reschedule(invitation: Invitation, day: date, *, policy: Policy, merchant: Merchant, now: datetime) -> Invitation:
     """Move a scheduled invitation to a day's slot under the current window, whatever send_days say.
 
-    The current policy is stored with it (RULES.md section 7), so its steps count too while nothing has left.
+    The current policy is stored with it (RULES.md section 7), so its steps count too while nothing has left. A day that
+    is asked for again, when its slot has passed, keeps the instant of the first time.
 
     Raises:
         ActionRefusedError: `past_day`, or by state.
@@ -107,7 +126,8 @@ def reschedule(invitation: Invitation, day: date, *, policy: Policy, merchant: M
     if invitation.last_message_at is None:
         steps = plan_steps(invitation.kind, invitation.channel, policy)
         moved = replace(moved, steps=steps, next_step=steps[0])
-    send_at = rescheduled_slot(send_plan(moved, plan=policy, merchant=merchant), day, now=now)
+    planned = invitation.send_at if invitation.rescheduled_to == day else None
+    send_at = rescheduled_slot(send_plan(moved, plan=policy, merchant=merchant), day, now=now, planned=planned)
     if send_at is None:
         raise ActionRefusedError("past_day", "That day, or its send window, has passed.")
     return replace(moved, send_at=send_at, next_attempt_at=None if moved.held_at is not None else send_at)

@@ -64,9 +64,11 @@ def change_alike(
     day = after.rescheduled_to
     place = send_plan(after, plan=policy, merchant=merchant)
     assert day is not None, "a rescheduled invitation has its day"
+    was_there = example.rescheduled_to == day
     slots = [
-        rescheduled_slot(place._replace(order_id=order_id), day, now=now) or after.send_at
-        for order_id in alike.spread_order_ids
+        rescheduled_slot(place._replace(order_id=order_id), day, now=now, planned=planned if was_there else None)
+        or after.send_at
+        for order_id, planned in zip(alike.spread_order_ids, alike.send_ats, strict=True)
     ]
     if replace(after, send_at=example.send_at, next_attempt_at=example.next_attempt_at) != example:
         return AlikeChange(after, alike.ids, slots), 0

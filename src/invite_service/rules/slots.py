@@ -194,11 +194,12 @@ def next_window_start(policy: Policy, zone: str, *, now: datetime) -> datetime:
     raise ValueError(f"No send window within {_MAX_DAYS_AHEAD} days in zone {zone}")
 
 
-def rescheduled_slot(plan: SendPlan, day: date, *, now: datetime) -> datetime | None:
+def rescheduled_slot(plan: SendPlan, day: date, *, now: datetime, planned: datetime | None = None) -> datetime | None:
     """Give the slot of a day the merchant chose, whatever send_days say, or None for a past day.
 
-    Today counts until the window's end, a slot that has passed being now (RULES.md section 8). A day on which a
-    clock change leaves no place for the slot takes the window's first instant, or is refused as past when it has none.
+    Today counts until the window's end, a slot that has passed being now (RULES.md section 8): the now of the first
+    time, where the merchant chose the day before and it is `planned` for then. A day on which a clock change leaves no
+    place for the slot takes the window's first instant, or is refused as past when it has none.
     """
     today = local_day(now, plan.zone)
     if day < today:
@@ -206,4 +207,7 @@ def rescheduled_slot(plan: SendPlan, day: date, *, now: datetime) -> datetime | 
     window = day_window(plan.policy, plan.zone, day)
     if window.start >= window.end or now >= window.end:
         return None
-    return max(slot_of_day(plan, day) or window.start, now)
+    slot = slot_of_day(plan, day) or window.start
+    if planned is not None and slot < planned <= now:
+        return planned
+    return max(slot, now)

@@ -207,6 +207,8 @@ class InvitationService:
         """Bring back what the merchant cancelled."""
 
         async def decide(at: _Situation) -> Invitation:
+            if await _is_as_enabled(at):
+                return at.invitation
             facts = await at.read_facts()
             return actions.enable(
                 at.invitation, facts=facts, policy=at.policy, plan=at.plan, merchant=at.merchant, now=at.now
@@ -300,6 +302,13 @@ class InvitationService:
             plan=policies[invitation.policy_version],
             now=merchant.now(self._clock()),
         )
+
+
+async def _is_as_enabled(at: _Situation) -> bool:
+    if at.invitation.status is not InvitationStatus.SCHEDULED:
+        return False
+    timeline = await at.stores.timeline.list_of_invitation(at.merchant.id, at.invitation.id)
+    return actions.is_as_enabled(at.invitation, timeline)
 
 
 _LOOKING: Final = ((Action.ENABLE, actions.enable), (Action.RETRY, actions.retry))

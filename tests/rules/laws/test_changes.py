@@ -48,12 +48,17 @@ def reschedule(invitation: Invitation, day: date, policy: Policy, now: datetime)
 
 
 @law(max_examples=200)
-@given(invitations, policies, days, instants)
-def test_rescheduling_twice_equals_once(invitation: Invitation, policy: Policy, day: date, now: datetime) -> None:
+@given(invitations, policies, days, instants, st.integers(0, 24 * 60))
+def test_rescheduling_twice_equals_once(
+    invitation: Invitation, policy: Policy, day: date, now: datetime, minutes: int
+) -> None:
     once = reschedule(invitation, day, policy, now)
     if once is not None:
-        assert reschedule(once, day, policy, now) == once
         assert once.send_at >= now
+        assert reschedule(once, day, policy, now) == once
+        later = now + timedelta(minutes=minutes)
+        if once.send_at == now or later < once.send_at:
+            assert reschedule(once, day, policy, later) in {once, None}
 
 
 @law(max_examples=100)
