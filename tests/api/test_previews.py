@@ -406,3 +406,25 @@ async def test_test_message_keeps_to_the_limit_of_its_channel(merchant: Merchant
         request_id=ANY,
     )
     assert 3590 <= int(refused.headers["retry-after"]) <= 3601
+
+
+async def test_test_message_that_is_one_too_many_costs_no_token(api: Api, merchant: MerchantClient) -> None:
+    await brand(merchant, reply_to="me@gifts.example")
+    asked = {"text": "service", "language": "en", "to": "me@gifts.example"}
+    for _ in range(20):
+        assert (await merchant.post(SEND, asked)).status_code == 200
+    limited = await merchant.request("PUT", "/v1/channels/email", json={"max_per_hour": 1}, headers={"If-Match": "*"})
+    assert limited.status_code == 200, limited.text
+    refused = await merchant.post(SEND, asked)
+    assert refused.json()["detail"] == "No more than 20 test messages leave within an hour."
+    async with api.context.database.transaction() as stores:
+        assert await stores._driver.fetch("SELECT tokens FROM send_paces") == []
+
+
+async def test_test_message_that_its_limit_refuses_is_none_of_the_twenty(api: Api, merchant: MerchantClient) -> None:
+    await brand(merchant, reply_to="me@gifts.example")
+    await merchant.request("PUT", "/v1/channels/email", json={"max_per_hour": 1}, headers={"If-Match": "*"})
+    asked = {"text": "service", "language": "en", "to": "me@gifts.example"}
+    assert [(await merchant.post(SEND, asked)).status_code for _ in range(3)] == [200, 429, 429]
+    async with api.context.database.transaction() as stores:
+        assert await stores._driver.fetchval("SELECT count(*) FROM test_messages") == 1

@@ -2,6 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 from invite_service.domain.branding import Branding
+from invite_service.domain.invitation import Channel
 from invite_service.domain.texts import AsksFor, MerchantText, TextName
 from invite_service.storage.branding import Look
 from invite_service.storage.database import Database
@@ -61,17 +62,22 @@ async def test_look_is_branding_and_the_version_of_the_texts(database: Database)
 async def test_test_messages_are_counted_from_an_instant(database: Database) -> None:
     await add_merchant(database, make_merchant())
     async with database.transaction() as stores:
-        for minutes in range(3):
-            await stores.texts.add_test_message(
-                MERCHANT_ID,
-                SentTest(
-                    id=new_id(),
-                    text=TextName.SERVICE,
-                    language="nb",
-                    channel="email",
-                    sent_at=NOON + timedelta(minutes=minutes),
-                    sent_by="key:shop",
-                ),
+        texts = (TextName.SERVICE, TextName.VOUCHER, TextName.PRODUCT_1)
+        tests = [
+            SentTest(
+                id=new_id(),
+                text=text,
+                language="nb",
+                channel=Channel.EMAIL,
+                sent_at=NOON + timedelta(minutes=minutes),
+                sent_by="key:shop",
             )
+            for minutes, text in enumerate(texts)
+        ]
+        for test in tests:
+            await stores.texts.add_test_message(MERCHANT_ID, test)
         assert await stores.texts.count_test_messages(MERCHANT_ID, since=NOON) == 2
+        await stores.texts.remove_test_message(OTHER.id, tests[2].id)
+        await stores.texts.remove_test_message(MERCHANT_ID, tests[1].id)
+        assert await stores.texts.count_test_messages(MERCHANT_ID, since=NOON) == 1
         assert await stores.texts.count_test_messages(OTHER.id, since=NOON - timedelta(days=1)) == 0

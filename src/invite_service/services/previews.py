@@ -203,10 +203,10 @@ class PreviewService:
             sent_at=scene.at,
             sent_by=actor,
         )
-        await self._take_token(scene.merchant, channel, channels[channel])
         async with self._database.transaction() as stores:
             await stores.merchants.lock(merchant_id)
             await _count(stores, merchant_id, test)
+        await self._take_token(scene.merchant, channels[channel], test)
         message = marked_as_test(preview_message(wanted.name, replace(scene, contact=contact)))
         receipt = await self._hand_over(scene.merchant, message, channels[message.channel])
         sent = SentTest(scene.attempt_id, receipt, message.channel, message.subject, scene.merchant.now(self._clock()))
@@ -251,14 +251,20 @@ class PreviewService:
         )
         return Links(f"{self._public_base_url}/i/{page}", f"{self._public_base_url}/u/{unsubscribe}")
 
-    async def _take_token(self, merchant: Merchant, channel: Channel, state: ChannelState) -> None:
-        """Take the token that any message needs: somebody waits for the answer, so that this one does not wait."""
-        opens_at = await self._pacing.take(merchant, channel, state)
-        if opens_at is not None:
-            raise QuotaExceededError(
-                "As many messages have left as the limit of the channel, or of the installation, lets through.",
-                retry_after_seconds=math.ceil((opens_at - self._clock()).total_seconds()),
-            )
+    async def _take_token(self, merchant: Merchant, state: ChannelState, test: TestMessage) -> None:
+        """Take the token that any message needs: somebody waits for the answer, so that this one does not wait.
+
+        One that is refused counts no more among those of the hour.
+        """
+        opens_at = await self._pacing.take(merchant, test.channel, state)
+        if opens_at is None:
+            return
+        async with self._database.autocommit() as stores:
+            await stores.texts.remove_test_message(merchant.id, test.id)
+        raise QuotaExceededError(
+            "As many messages have left as the limit of the channel, or of the installation, lets through.",
+            retry_after_seconds=math.ceil((opens_at - self._clock()).total_seconds()),
+        )
 
     async def _hand_over(self, merchant: Merchant, message: Message, state: ChannelState) -> Receipt:
         try:

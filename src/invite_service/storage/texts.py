@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from invite_service.domain.invitation import Channel
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.texts import AsksFor, MerchantText, TextName
 from invite_service.storage.driver import Driver, Row
@@ -43,6 +44,8 @@ INSERT INTO test_messages (merchant_id, id, text, language, channel, sent_at, se
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
+REMOVE_TEST_MESSAGE: Final = "DELETE FROM test_messages WHERE merchant_id = $1 AND id = $2"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestMessage:
@@ -51,7 +54,7 @@ class TestMessage:
     id: UUID
     text: TextName
     language: str
-    channel: str
+    channel: Channel
     sent_at: datetime
     sent_by: str
 
@@ -106,6 +109,10 @@ class TextStore:
             message.sent_at,
             message.sent_by,
         )
+
+    async def remove_test_message(self, merchant_id: MerchantId, test_id: UUID) -> None:
+        """Take back the count of a test message that nobody was handed."""
+        await self._driver.execute(REMOVE_TEST_MESSAGE, merchant_id, test_id)
 
 
 def _fields(text: MerchantText) -> dict[str, Any]:
