@@ -192,12 +192,10 @@ async def test_messages_about_few_stars_are_shown_as_the_settings_make_them(merc
     refused = [
         await merchant.post(PREVIEW, asked | {"channel": "sms"}),
         await merchant.post(PREVIEW, asked | {"fields": {"subject": "Mine"}}),
-        await merchant.post(SEND, asked | {"to": "help@gifts.example"}),
     ]
     assert [[(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] for answer in refused] == [
         [("/channel", "not_a_choice")],
         [("/fields", "unknown_field")],
-        [("/text", "not_a_choice")],
     ]
 
 
@@ -217,6 +215,35 @@ async def test_every_page_can_be_seen(merchant: MerchantClient, view: str, sign:
     assert (shown["subject"], shown["text"], shown["sms"]) == (None, None, None)
     notice = await preview(merchant, "not_received", fields={"notice": "Sorry, {{ customer_name }}."})
     assert "Sorry, Kari Nordmann." in notice["html"]
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "pointers"),
+    [
+        ("voucher", {"channel": "sms", "fields": {"subject": "Mine"}}, ["/fields"]),
+        (
+            "reply_notice",
+            {"fields": {"subject": "Mine"}, "asks_for": "stars", "channel": "sms"},
+            ["/asks_for", "/fields"],
+        ),
+        ("voucher", {"channel": "sms", "fields": {}, "asks_for": "delivery"}, ["/asks_for"]),
+        ("support_alert", {"fields": {}, "asks_for": "delivery"}, ["/asks_for"]),
+        ("product_1", {"asks_for": "stars"}, ["/asks_for"]),
+        ("product_sms", {"width": 375, "view": "ask"}, ["/view", "/width"]),
+        ("voucher", {"channel": "sms", "width": 375}, ["/width"]),
+        ("not_received", {"view": "rate"}, ["/view"]),
+    ],
+)
+async def test_what_would_make_no_difference_to_a_preview_is_refused_by_its_name(
+    merchant: MerchantClient, text: str, more: dict[str, Any], pointers: list[str]
+) -> None:
+    refused = await merchant.post(PREVIEW, {"text": text, "language": "en", **more})
+    assert refused.status_code == 422
+    faults = sorted((fault["pointer"], fault["code"]) for fault in refused.json()["errors"])
+    assert faults == [(pointer, "unknown_field") for pointer in pointers]
+    without = {name: value for name, value in more.items() if f"/{name}" not in pointers}
+    left = await merchant.post(PREVIEW, {"text": text, "language": "en", **without} | {"asks_for": None})
+    assert left.status_code == 200, left.text
 
 
 async def test_width_frames_the_html_and_runs_nothing_in_it(merchant: MerchantClient) -> None:
@@ -329,6 +356,32 @@ async def test_test_sms_goes_to_the_supports_phone(sandbox: MerchantClient) -> N
     assert (sent.status_code, sent.json()["subject"]) == (200, None)
     [message] = await messages(sandbox)
     assert message["text"].startswith("[Test] The Gift Shop: How was")
+
+
+@pytest.mark.parametrize("language", ["en", "nb"])
+async def test_mails_about_few_stars_can_be_sent_to_oneself(sandbox: MerchantClient, language: str) -> None:
+    changed = {"fallback_language": language}
+    assert (await sandbox.request("PATCH", "/v1/policy", json=changed, headers={"If-Match": "*"})).status_code == 200
+    for text in ("support_notice", "support_alert"):
+        shown = await preview(sandbox, text, language)
+        sent = await sandbox.post(SEND, {"text": text, "language": language, "to": "me@gifts.example"})
+        assert sent.status_code == 200, sent.text
+        assert (sent.json()["outcome"], sent.json()["subject"]) == ("accepted", f"[Test] {shown['subject']}")
+        message = (await messages(sandbox))[-1]
+        assert (message["step"], message["to"]) == (text, "me@gifts.example")
+        assert message["subject"] == message["headers"]["Subject"] == sent.json()["subject"]
+        assert len(message["text"]) == len(shown["text"])
+
+
+async def test_notices_as_they_go_by_sms_can_be_sent_to_oneself(sandbox: MerchantClient) -> None:
+    for text in ("reply_notice", "voucher"):
+        asked = {"text": text, "language": "en", "channel": "sms", "to": "+4791234567"}
+        assert (await sandbox.post(SEND, asked)).status_code == 200
+        message = (await messages(sandbox))[-1]
+        assert (message["channel"], message["step"], message["to"]) == ("sms", text, "+4791234567")
+        assert message["text"].startswith("[Test] ")
+        by_mail = await sandbox.post(SEND, asked | {"to": "me@gifts.example"})
+        assert [(fault["pointer"], fault["code"]) for fault in by_mail.json()["errors"]] == [("/to", "not_own_address")]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from typing import Any
 
 from invite_service.domain.branding import Branding
 from invite_service.domain.invitation import Channel
-from invite_service.domain.texts import AsksFor, MerchantText, TextName
+from invite_service.domain.texts import AsksFor, FixedText, MerchantText, TextName
 from invite_service.storage.branding import Look
 from invite_service.storage.database import Database
 from invite_service.storage.texts import TestMessage as SentTest
@@ -62,7 +62,7 @@ async def test_look_is_branding_and_the_version_of_the_texts(database: Database)
 async def test_test_messages_are_counted_from_an_instant(database: Database) -> None:
     await add_merchant(database, make_merchant())
     async with database.transaction() as stores:
-        texts = (TextName.SERVICE, TextName.VOUCHER, TextName.PRODUCT_1)
+        texts: tuple[TextName | FixedText, ...] = (TextName.SERVICE, TextName.VOUCHER, FixedText.SUPPORT_ALERT)
         tests = [
             SentTest(
                 id=new_id(),

@@ -64,6 +64,9 @@ SUBJECT_LIMIT: Final = 200
 
 _PREHEADER: Final = re.compile(r'<div class="preheader"[^>]*>(.*?)</div>', re.DOTALL)
 
+_SUBJECT: Final = re.compile(rb"\r\nSubject:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*\r\n")
+"""Of whichever mail, folded or not; it stands before the bodies."""
+
 _STEPS: Final[Mapping[TextName | FixedText, Step]] = {
     TextName.PRODUCT_1: Step.PRODUCT_1,
     TextName.PRODUCT_2: Step.PRODUCT_2,
@@ -159,7 +162,7 @@ def _alert(invitation: Invitation, scene: PreviewScene) -> Message:
         invitation,
         merchant=scene.merchant,
         branding=scene.branding,
-        to_address=scene.branding.support_email or SAMPLE_EMAIL,
+        to_address=scene.contact or scene.branding.support_email or SAMPLE_EMAIL,
         attempt_id=scene.attempt_id,
         sender=scene.sender.email,
         language=scene.alert_language,
@@ -254,7 +257,5 @@ def marked_as_test(message: Message) -> Message:
     if message.channel is Channel.SMS or message.raw is None:
         return replace(message, text=f"{TEST_MARK} {message.text}")
     subject = one_line(f"{TEST_MARK} {message.subject}", limit=SUBJECT_LIMIT)
-    old, new = (
-        b"\r\n" + header_line("Subject", encode_text(text, name="Subject")) for text in (message.subject, subject)
-    )
-    return replace(message, subject=subject, raw=message.raw.replace(old, new, 1))
+    line = b"\r\n" + header_line("Subject", encode_text(subject, name="Subject"))
+    return replace(message, subject=subject, raw=_SUBJECT.sub(lambda _: line, message.raw, count=1))

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import structlog
 
-from invite_service.domain.branding import Branding
 from invite_service.domain.channel import UNSET_CHANNEL, ChannelState, Price, signed_by
 from invite_service.domain.errors import Fault, InvalidInputError, QuotaExceededError
 from invite_service.domain.invitation import Channel, Step
@@ -36,14 +35,13 @@ from invite_service.rendering.text_previews import (
     preview_page,
 )
 from invite_service.rendering.text_samples import USUAL, SampleCustomer, SampleProduct
-from invite_service.rules.contacts import read_email, read_phone
 from invite_service.rules.publishing import decide_publishing
 from invite_service.rules.sms_segments import Segments, SmsEncoding, count_segments
-from invite_service.rules.suppressions import SuppressedContacts
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.holidays import end_of_hold_by
 from invite_service.services.notice_writing import language_of_alerts
 from invite_service.services.outlets import NoPlaceError, Outlet, Outlets
+from invite_service.services.own_contacts import read_own_contact
 from invite_service.services.pacing import Pacing
 from invite_service.services.tokens import TokenPurpose, TokenSigner
 from invite_service.storage.database import Database
@@ -65,7 +63,7 @@ LONG_SUBJECT: Final = 60
 
 MANY_SEGMENTS: Final = 3
 
-_BY_EITHER: Final = frozenset({TextName.REPLY_NOTICE, TextName.VOUCHER})
+BY_EITHER: Final = frozenset({TextName.REPLY_NOTICE, TextName.VOUCHER})
 """Notices whose channel is the invitation's; by SMS they have the catalogue's words."""
 
 
@@ -158,8 +156,6 @@ class PreviewService:
         _check(wanted)
         async with self._database.autocommit() as stores:
             scene, channels = await self._scene(stores, merchant_id, wanted)
-            if isinstance(wanted.name, FixedText):
-                scene = await _after_few_stars(stores, scene)
         if not isinstance(wanted.name, FixedText) and wanted.name in PAGE_TEXTS:
             return Preview(html=preview_page(wanted.name, wanted.view, scene))
         message = preview_message(wanted.name, scene, by_sms=wanted.channel is Channel.SMS)
@@ -182,19 +178,19 @@ class PreviewService:
         in the timeline; the address is kept nowhere. Its links lead nowhere, and no invitation is made.
 
         Raises:
-            InvalidInputError: it is a page or a fixed text, the address is none of the merchant's, or the unsaved text
-                has faults.
+            InvalidInputError: it is a page, the address is none of the merchant's, or the unsaved text has faults.
             OrderNotFoundError: the merchant has no such order.
             QuotaExceededError: too many test messages within an hour, or as many messages have left as may now.
         """
         _check(wanted)
-        if isinstance(wanted.name, FixedText) or wanted.name in PAGE_TEXTS:
+        if wanted.name in PAGE_TEXTS:
             fault = Fault("/text", "not_a_choice", "Is no message that tests are sent of.")
             raise InvalidInputError("This text cannot be sent.", faults=[fault])
-        channel = Channel.SMS if wanted.name in SMS_TEXTS else Channel.EMAIL
+        by_sms = wanted.channel is Channel.SMS
+        channel = Channel.SMS if by_sms or wanted.name in SMS_TEXTS else Channel.EMAIL
         async with self._database.autocommit() as stores:
             scene, channels = await self._scene(stores, merchant_id, wanted)
-            contact = await _own_contact(stores, scene, to, is_sms=channel is Channel.SMS)
+            contact = await read_own_contact(stores, merchant_id, scene.branding, to, is_sms=channel is Channel.SMS)
         test = TestMessage(
             id=scene.attempt_id,
             text=wanted.name,
@@ -207,7 +203,7 @@ class PreviewService:
             await stores.merchants.lock(merchant_id)
             await _count(stores, merchant_id, test)
         await self._take_token(scene.merchant, channels[channel], test)
-        message = marked_as_test(preview_message(wanted.name, replace(scene, contact=contact)))
+        message = marked_as_test(preview_message(wanted.name, replace(scene, contact=contact), by_sms=by_sms))
         receipt = await self._hand_over(scene.merchant, message, channels[message.channel])
         sent = SentTest(scene.attempt_id, receipt, message.channel, message.subject, scene.merchant.now(self._clock()))
         async with self._database.transaction() as stores:
@@ -241,6 +237,8 @@ class PreviewService:
             attempt_id=self._new_id(),
             at=real_now,
         )
+        if isinstance(wanted.name, FixedText):
+            scene = await _after_few_stars(stores, scene)
         return scene, channels
 
     def _links(self, merchant: Merchant, *, at: datetime) -> Links:
@@ -297,7 +295,7 @@ def _check(wanted: WantedPreview) -> None:
 
 def _channels_of(name: TextName | FixedText) -> Collection[Channel]:
     """Tell by which channels a text goes; a page by none."""
-    if name in _BY_EITHER:
+    if name in BY_EITHER:
         return tuple(Channel)
     if name in PAGE_TEXTS:
         return ()
@@ -338,35 +336,6 @@ def _customer_of(order: Order) -> SampleCustomer:
         order_id=order.order_id,
         products=[SampleProduct(line.id, line.name, line.image_url, line.url) for line in lines.values()],
     )
-
-
-async def _own_contact(stores: Stores, scene: PreviewScene, to: str, *, is_sms: bool) -> str:
-    """Read an address that must be one of the merchant's own, and one that may be written to.
-
-    Anybody else's would make this a way to send what one likes to whom one likes.
-    """
-    branding = scene.branding
-    own = _own_numbers(branding) if is_sms else _own_addresses(branding)
-    contact = (read_phone(to, None) if is_sms else read_email(to)).contact
-    if contact is None or contact not in own:
-        detail = "Must be an address of the branding: of SMS the support's phone, else reply-to, support or sender."
-        raise InvalidInputError("The address cannot be used.", faults=[Fault("/to", "not_own_address", detail)])
-    merchant_id = scene.merchant.id
-    entries = await stores.suppressions.list_suppressions(merchant_id, [contact])
-    covering = await stores.suppressions.list_covering(merchant_id, [contact])
-    if SuppressedContacts([*entries, *covering]).closes_address(contact):
-        detail = "Nothing is sent to this address; its suppression would have to be lifted first."
-        raise InvalidInputError("The address cannot be used.", faults=[Fault("/to", "suppressed", detail)])
-    return contact
-
-
-def _own_addresses(branding: Branding) -> set[str | None]:
-    given = (branding.reply_to, branding.support_email, branding.sender_email)
-    return {read_email(address).contact for address in given if address is not None}
-
-
-def _own_numbers(branding: Branding) -> set[str | None]:
-    return {read_phone(branding.support_phone, None).contact} if branding.support_phone is not None else set()
 
 
 def _warnings(message: Message) -> Iterator[PreviewWarning]:

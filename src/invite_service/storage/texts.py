@@ -8,7 +8,7 @@ from uuid import UUID
 
 from invite_service.domain.invitation import Channel
 from invite_service.domain.merchant import MerchantId
-from invite_service.domain.texts import AsksFor, MerchantText, TextName
+from invite_service.domain.texts import AsksFor, FixedText, MerchantText, TextName
 from invite_service.storage.driver import Driver, Row
 from invite_service.storage.statements import json_text
 
@@ -52,7 +52,7 @@ class TestMessage:
     """A test message that was, or is about to be, handed over; `sent_at` is real time."""
 
     id: UUID
-    text: TextName
+    text: TextName | FixedText
     language: str
     channel: Channel
     sent_at: datetime
