@@ -50,6 +50,11 @@ def error(code: str, *, host: str = "developer.vonage.com", **further: Any) -> d
     return {"type": f"https://{host}/api-errors/messages#{code}", "title": "Some title", "detail": "d", **further}
 
 
+def described(code: str, title: str, **further: Any) -> dict[str, Any]:
+    """An error as in the examples of Vonage's description of the Messages API 1.1, which numbers some its own way."""
+    return {"type": f"https://developer.nexmo.com/api-errors/messages-olympus#{code}", "title": title, **further}
+
+
 @pytest.mark.parametrize(
     ("status", "told", "outcome", "reason"),
     [
@@ -80,6 +85,20 @@ def error(code: str, *, host: str = "developer.vonage.com", **further: Any) -> d
         ),
         (422, error("1020", invalid_parameters="from"), OutcomeWord.REJECTED, "message_refused"),
         (422, error("9999"), OutcomeWord.REJECTED, "message_refused"),
+        (422, described("1100", "Unsupported channel"), OutcomeWord.MISCONFIGURED, "account_not_approved"),
+        (422, described("1120", "Invalid sender"), OutcomeWord.MISCONFIGURED, "sender_refused"),
+        (422, described("110", "Invalid recipient"), OutcomeWord.REJECTED, "recipient_refused"),
+        (422, described("1140", "Invalid message type"), OutcomeWord.REJECTED, "message_refused"),
+        (422, described("1060", "Invalid client reference"), OutcomeWord.REJECTED, "message_refused"),
+        (422, described("1110", "Invalid channel parameters"), OutcomeWord.REJECTED, "message_refused"),
+        (
+            422,
+            described("1150", "Invalid params", invalid_parameters=[{"name": "from"}]),
+            OutcomeWord.MISCONFIGURED,
+            "sender_refused",
+        ),
+        (422, described("1000", "Internal error"), OutcomeWord.UNKNOWN, "server_error"),
+        (429, described("1010", "Rate Limit Hit"), OutcomeWord.RATE_LIMITED, "rate_limited"),
         (500, error("1120"), OutcomeWord.UNKNOWN, "server_error"),
         (422, {"type": "about:blank", "title": "Whatever"}, OutcomeWord.UNKNOWN, "answer_unreadable"),
     ],
@@ -91,6 +110,28 @@ async def test_code_of_an_error_gives_its_outcome(
         receipt = await sender.send(make_sms())
 
     assert (receipt.outcome, receipt.reason, receipt.suppress_address) == (outcome, reason, False)
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "reason"),
+    [
+        (error("1010"), OutcomeWord.ACCEPTED, "settings_work"),
+        (described("1150", "Invalid params"), OutcomeWord.ACCEPTED, "settings_work"),
+        (described("1100", "Unsupported channel"), OutcomeWord.ACCEPTED, "settings_work"),
+        (described("1140", "Invalid message type"), OutcomeWord.ACCEPTED, "settings_work"),
+        (error("1060"), OutcomeWord.MISCONFIGURED, "account_suspended"),
+        (error("1070"), OutcomeWord.MISCONFIGURED, "payment_required"),
+        ({"title": "Invalid params"}, OutcomeWord.UNKNOWN, "answer_unreadable"),
+    ],
+)
+async def test_whoever_is_told_what_an_empty_message_lacks_may_send(
+    told: dict[str, Any], outcome: OutcomeWord, reason: str
+) -> None:
+    async with open_api(Vonage(), [Said.json(told, status=422)]) as (server, sender):
+        receipt = await sender.check()
+
+    assert (receipt.outcome, receipt.reason) == (outcome, reason)
+    assert [(asked.method, asked.path, asked.body) for asked in server.requests] == [("POST", "/v1/messages", b"{}")]
 
 
 # As in Vonage's reference of the Messages API's webhooks, with numbers and references of the tests.
@@ -180,6 +221,22 @@ async def test_status_gives_its_kind(status: str, code: str, kind: EventKind) ->
     [event] = (await read(told)).events
 
     assert (event.kind, event.raw_kind) == (kind, f"{status} {code}".strip())
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {**error("1190"), "title": 1190},
+        {**error("undeliverable"), "title": "1190"},
+        {"error": {**error("1190"), "title": 1190}},
+    ],
+    ids=["number as title", "number as title alone", "error in an error"],
+)
+async def test_number_of_an_error_is_found_in_each_of_its_places(told: dict[str, Any]) -> None:
+    [event] = (await read({**DELIVERED, "status": "undeliverable", "error": told})).events
+
+    assert (event.kind, event.raw_kind) == (EventKind.BOUNCED_HARD, "undeliverable 1190")
+    assert event.reason.endswith("d")
 
 
 async def test_token_is_signed_holds_the_bodys_hash_and_ages() -> None:

@@ -46,7 +46,7 @@ RECEIPTS = Receipts(NAME)
 _KEY = re.compile(r"[0-9A-Za-z]{1,64}")
 _CODE = re.compile(r"#([a-z0-9-]{1,40})\Z")
 
-_INVALID = frozenset({"1010", "1020", "invalid-params"})
+_INVALID = frozenset({"1010", "1020", "1110", "1150", "invalid-params"})
 _ERRORS: Mapping[str, tuple[OutcomeWord, str]] = {
     "1000": (OutcomeWord.RATE_LIMITED, "rate_limited"),
     "1040": (OutcomeWord.REJECTED, "recipient_refused"),
@@ -65,7 +65,17 @@ _ERRORS: Mapping[str, tuple[OutcomeWord, str]] = {
     "unprovisioned": (OutcomeWord.MISCONFIGURED, "account_not_approved"),
 }
 """By what stands behind the # of an error's `type`; others by their status."""
+_TITLES: Mapping[str, tuple[OutcomeWord, str]] = {
+    "invalid sender": (OutcomeWord.MISCONFIGURED, "sender_refused"),
+    "unsupported channel": (OutcomeWord.MISCONFIGURED, "account_not_approved"),
+    "invalid recipient": (OutcomeWord.REJECTED, "recipient_refused"),
+    "invalid message type": (OutcomeWord.REJECTED, "message_refused"),
+    "invalid client reference": (OutcomeWord.REJECTED, "message_refused"),
+}
+"""By an error's `title`, before its number: the description of the API and the list of errors number these differently,
+so that 1060 is the one's client reference and the other's suspended account."""
 _INTERNAL = "1030"
+_INTERNAL_TITLE = "internal error"
 
 _STATUSES: Mapping[str, EventKind] = {
     "submitted": EventKind.SENT,
@@ -149,8 +159,10 @@ class VonageSender:
     async def check(self) -> Receipt:
         """Post no message: whoever may send is told what is missing."""
         answer = await self._client.call("POST", PATH, headers=self._headers, content=b"{}")
-        if isinstance(answer, ApiAnswer) and answer.status in {400, 422} and _code_of(read_json(answer)) in _INVALID:
-            return RECEIPTS.settings_work()
+        if isinstance(answer, ApiAnswer) and answer.status in {400, 422}:
+            told = read_json(answer)
+            if _code_of(told) in _INVALID or (_code_of(told) and _title_of(told) in _TITLES):
+                return RECEIPTS.settings_work()
         return judge(answer)
 
     async def close(self) -> None:
@@ -172,12 +184,13 @@ def judge(answer: ApiAnswer | Trouble) -> Receipt:
     said = " ".join(text for text in (code, title, text_at(told, "detail", limit=300)) if text)
     if answer.status // 100 == 5:
         return RECEIPTS.of_status(answer, said=said)
-    if code == _INTERNAL:
+    if code == _INTERNAL or _title_of(told) == _INTERNAL_TITLE:
         return RECEIPTS.make(OutcomeWord.UNKNOWN, "server_error", said=said)
     if code in _INVALID:
         return _judge_fields(answer, told, said=said)
-    if code in _ERRORS:
-        outcome, reason = _ERRORS[code]
+    known = _TITLES.get(_title_of(told)) or _ERRORS.get(code)
+    if known is not None:
+        outcome, reason = known
         pause = RECEIPTS.of_status(answer, said=None).retry_after if answer.status == 429 else None
         return RECEIPTS.make(outcome, reason, said=said, retry_after=pause)
     return RECEIPTS.of_status(answer, said=said)
@@ -199,6 +212,10 @@ def _judge_fields(answer: ApiAnswer, told: Any, *, said: str) -> Receipt:
 def _code_of(told: Any) -> str | None:
     found = _CODE.search(text_at(told, "type", limit=300) or "")
     return found[1] if found else None
+
+
+def _title_of(told: Any) -> str:
+    return (text_at(told, "title") or "").lower()
 
 
 class VonageEvents:
@@ -248,7 +265,9 @@ def _decode(text: str) -> bytes:
 
 def _read_status(told: Mapping[str, Any]) -> ProviderEvent:
     status = text_at(told, "status") or ""
-    uuid, code = text_at(told, "message_uuid"), _code_of(at(told, "error")) or ""
+    # Vonage's own SDKs are tested with an error within the error.
+    error = at(told, "error", "error") or at(told, "error")
+    uuid, code = text_at(told, "message_uuid"), _number_of(error)
     kind = _STATUSES.get(status, EventKind.UNKNOWN)
     if kind in {EventKind.FAILED, EventKind.BOUNCED_SOFT}:
         kind = _FAILURES.get(code, kind)
@@ -261,8 +280,14 @@ def _read_status(told: Mapping[str, Any]) -> ProviderEvent:
         attempt_id=attempt_at(told, "client_ref"),
         provider_message_id=uuid,
         address=write_international(text_at(told, "to")),
-        reason=reason_of(at(told, "error", "title"), at(told, "error", "detail")),
+        reason=reason_of(at(error, "title"), at(error, "detail")),
     )
+
+
+def _number_of(error: Any) -> str:
+    """Read the number of what became of a message: behind the # or, where a word stands there, the title."""
+    code, title = _code_of(error) or "", text_at(error, "title") or ""
+    return title if title.isdecimal() and not code.isdecimal() else code
 
 
 def _read_answer(told: Mapping[str, Any]) -> ProviderEvent:
