@@ -95,6 +95,18 @@ async def test_wrong_address_of_the_api_answers_that_it_is_magnificent() -> None
     assert {(receipt.outcome, receipt.reason) for receipt in receipts} == {(OutcomeWord.MISCONFIGURED, "api_not_found")}
 
 
+async def test_limit_that_ends_after_seconds_is_waited_for() -> None:
+    # The example of Mailgun's own description of its API.
+    text = (
+        "Domain example.com is not allowed to send: account-requests-per-sec limit exceeded, "
+        "try again after 120 seconds"
+    )
+    async with open_api(Mailgun(), [Said.json({"message": text}, status=429)]) as (_, sender):
+        receipt = await sender.send(make_api_message())
+
+    assert (receipt.outcome, receipt.retry_after) == (OutcomeWord.RATE_LIMITED, timedelta(seconds=120))
+
+
 async def test_limit_that_ends_at_an_instant_is_waited_for() -> None:
     text = "Domain a.b is not allowed to send: request limit exceeded, try again after Tue, 10 Nov 2026 08:02:21 UTC"
     said = Said.json({"message": text}, status=429, headers={"Date": DATE})

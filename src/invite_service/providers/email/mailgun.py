@@ -46,7 +46,7 @@ _NO_MESSAGE = re.compile(r"parameter is missing|at least one of|is not a file|mu
 _NOT_ALLOWED = re.compile(r"not allowed to send|can't be used to send", re.IGNORECASE)
 _SENDER = re.compile(r"^'?from'? parameter", re.IGNORECASE)
 _RECIPIENT = re.compile(r"^'?to'? parameter", re.IGNORECASE)
-_AGAIN = re.compile(r"try again after (.{1,40} (?:UTC|GMT))")
+_AGAIN = re.compile(r"try again after (?:([0-9]{1,6}) seconds|(.{1,40} (?:UTC|GMT)))")
 
 _KINDS: Mapping[str, EventKind] = {
     "accepted": EventKind.SENT,
@@ -180,12 +180,18 @@ def judge(answer: ApiAnswer | Trouble) -> Receipt:
 
 
 def _read_pause(answer: ApiAnswer, text: str) -> timedelta | None:
-    """Read when to try again: `Retry-After`, else the instant in the text, which counts from the answer's Date."""
+    """Read when to try again: `Retry-After`, else the seconds or the instant in the text.
+
+    An instant counts from the answer's Date.
+    """
     plain = RECEIPTS.of_status(answer, said=None).retry_after
     named = _AGAIN.search(text)
-    until = read_date(named[1].replace("UTC", "GMT")) if named else None
-    since = read_date(answer.headers.get("date", ""))
-    return until - since if until and since and "retry-after" not in answer.headers else plain
+    if named is None or "retry-after" in answer.headers:
+        return plain
+    if named[1]:
+        return timedelta(seconds=int(named[1]))
+    until, since = read_date(named[2].replace("UTC", "GMT")), read_date(answer.headers.get("date", ""))
+    return until - since if until and since else plain
 
 
 class MailgunEvents:
