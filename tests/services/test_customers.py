@@ -83,7 +83,8 @@ UNTOLD: dict[str, set[str]] = {
         "outcome", "reason", "provider_message_id", "currency", "delivery",
     },
     "notices": {
-        "notice", "status", "reason", "provider", "content_hash", "provider_message_id", "currency",
+        "notice", "channel", "status", "reason", "provider", "message_id", "content_hash", "provider_message_id",
+        "currency",
     },
     # Ids, words of ours, figures.
     "orders": {"order_id", "status", "language", "country", "time_zone", "outcome", "reason", "trace"},

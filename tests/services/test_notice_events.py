@@ -80,7 +80,7 @@ async def test_delivery_ends_the_doubt_about_a_notice(shop: NoticeHouse, telling
     await telling.tell(make_event(EventKind.DELIVERED, attempt_id=notice_id, address=KARI))
     assert await shop.statuses() == [("reply_notice", "sent", "delivered")]
     [[rating_id]] = await shop.house.rows("SELECT rating_id FROM notices")
-    ended = {"notice": "reply_notice", "rating_id": str(rating_id)}
+    ended = {"notice": "reply_notice", "notice_id": str(notice_id), "rating_id": str(rating_id)}
     assert await told(shop, "notice_sent") == [("provider", "delivered", ended)]
     [reported] = await told(shop, "delivery_reported")
     assert reported[:2] == ("provider", "delivered")

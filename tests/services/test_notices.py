@@ -213,10 +213,10 @@ async def test_refused_settings_pause_the_channel_and_count_no_try(shop: NoticeH
     assert (tries, await shop.send(sender)) == (0, 1)
 
 
-async def ask_many(shop: NoticeHouse, count: int) -> None:
+async def ask_many(shop: NoticeHouse, count: int, *, prefix: str = "B") -> None:
     """Have as many customers hear of a reply."""
     for number in range(count):
-        invitation = await shop.ask(order_id=f"B{number}", email=f"b{number}@example.com")
+        invitation = await shop.ask(order_id=f"{prefix}{number}", email=f"{prefix.lower()}{number}@example.com")
         [rating] = await shop.leave(invitation, stars("mug", 4, "Nice."))
         await shop.reply(rating, "Thank you!")
 

@@ -131,10 +131,10 @@ SELECT $1, md5(n::text)::uuid, md5(n::text)::uuid, 'p' || n % 5000 + 1, 5, 'publ
 FROM generate_series(1, {ORDERS}) n;
 
 INSERT INTO notices (
-    merchant_id, id, notice, invitation_id, rating_id, created_at, status, tries, next_attempt_at, lease_until,
-    started_at
+    merchant_id, id, notice, invitation_id, rating_id, channel, created_at, status, tries, next_attempt_at,
+    lease_until, started_at
 )
-SELECT $1, md5(n::text)::uuid, 'reply_notice', md5(n::text)::uuid, md5(n::text)::uuid, $2,
+SELECT $1, md5(n::text)::uuid, 'reply_notice', md5(n::text)::uuid, md5(n::text)::uuid, 'email', $2,
     CASE n % 3 WHEN 0 THEN 'waiting' WHEN 1 THEN 'sending' ELSE 'sent' END, 0, $2, $2, $2
 FROM generate_series(1, {ORDERS}) n
 """.split(";\n\n")

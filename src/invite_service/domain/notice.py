@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from invite_service.domain.invitation import Channel
 from invite_service.domain.message import Notice
 
 
@@ -22,12 +23,28 @@ class NoticeStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewNotice:
+    """A notice to be queued."""
+
+    id: UUID
+    notice: Notice
+    invitation_id: UUID
+    rating_id: UUID
+    created_at: datetime
+    """On the merchant's clock."""
+    next_attempt_at: datetime
+    """Real time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedNotice:
     """A notice as stored; instants but `created_at` are real time."""
 
     id: UUID
-    """Also its Message-ID's and its idempotency key."""
+    """Also its Message-ID's and its idempotency key, however often it is tried."""
     notice: Notice
+    channel: Channel
+    """The invitation's; the mail to support is one in any case."""
     invitation_id: UUID
     rating_id: UUID
     created_at: datetime

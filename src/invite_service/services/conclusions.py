@@ -22,6 +22,9 @@ from invite_service.storage.attempts import ClosedAttempt, Recording
 WORKER: Final = "worker"
 """The actor of what happens while sending."""
 
+PROVIDER: Final = "provider"
+"""The actor of what a provider says later."""
+
 LEASE_LOST: Final = "lease_lost"
 """Why an attempt's end is not known: whoever made it did not come back."""
 

@@ -29,6 +29,7 @@ from invite_service.rules import actions
 from invite_service.rules.circuits import OPEN_FOR, Shut, judge_circuit
 from invite_service.services.asking import Asked, ask_each
 from invite_service.services.channel_providers import ProviderUnusableError
+from invite_service.services.conclusions import PROVIDER
 from invite_service.services.outlets import NoPlaceError, Outlet, Outlets
 from invite_service.services.same_key import SETTLING, SameKeyService, Withheld
 from invite_service.services.single_calls import PLACE_SECONDS
@@ -75,9 +76,6 @@ MAX_REMEMBERED: Final = 10_000
 """Messages of which a process remembers when it asked last; forgetting costs a call."""
 
 _Ask = Callable[[Doubt], Awaitable[Asked]]
-
-PROVIDER: Final = "provider"
-"""The actor of what a provider says later."""
 
 
 class DoubtfulAttempt(Protocol):

@@ -36,8 +36,9 @@ from invite_service.rules.deliveries import (
     replaces_delivery,
 )
 from invite_service.rules.suppressions import decide_reach
-from invite_service.services.doubts import PROVIDER, end_doubt
-from invite_service.services.notices import end_notice_doubt
+from invite_service.services.conclusions import PROVIDER
+from invite_service.services.doubts import end_doubt
+from invite_service.services.notice_ends import end_notice_doubt
 from invite_service.services.suppressing import close_customer
 from invite_service.storage.database import Database
 from invite_service.storage.provider_events import PendingEvent, Settled, ToldAttempt

@@ -1,12 +1,13 @@
 """Writing notices: what each is about is read when it is sent, so that it says what holds then."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from invite_service.domain.branding import Branding
+from invite_service.domain.errors import InvitationNotFoundError
 from invite_service.domain.feedback import Rating
-from invite_service.domain.invitation import Channel, Invitation, Step
-from invite_service.domain.merchant import Merchant
+from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Step
+from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.message import Message, Notice
 from invite_service.domain.notice import QueuedNotice
 from invite_service.rendering.alerts import SupportAlert, render_alert
@@ -20,11 +21,12 @@ from invite_service.rendering.notices import (
     VoucherNotice,
     render_notice,
 )
-from invite_service.rendering.own_texts import OwnTexts
 from invite_service.rendering.sms import render_sms_notice
 from invite_service.rendering.texts import FALLBACK_LANGUAGE, STORY_LANGUAGES
 from invite_service.rules.feedback import editable_until, is_editable
 from invite_service.rules.slots import local_day
+from invite_service.rules.suppressions import SuppressedContacts
+from invite_service.services.claim import Account
 from invite_service.services.tokens import TokenPurpose, TokenSigner
 from invite_service.storage.sending import ProductCard
 from invite_service.storage.stores import Stores
@@ -37,16 +39,23 @@ class Unwanted:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrittenFor:
-    """Whose notice is written, and when."""
+Draft = Callable[[datetime], Message]
+"""A notice of which all is known but when it leaves: a real instant makes its message, always in the same bytes."""
 
-    merchant: Merchant
-    branding: Branding
-    own_texts: OwnTexts
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About:
+    """Whose notice is written, and of when."""
+
+    account: Account
     notice: QueuedNotice
     invitation: Invitation
     real_now: datetime
+
+    @property
+    def merchant(self) -> Merchant:
+        """Who writes."""
+        return self.account.merchant
 
 
 class NoticeWriter:
@@ -60,40 +69,59 @@ class NoticeWriter:
         self._public_base_url = public_base_url
         self._sender = sender
 
-    async def write(self, stores: Stores, about: WrittenFor) -> Message | Unwanted:
-        """Write a notice, or say why there is nothing to write any more."""
-        merchant_id = about.merchant.id
-        rating = await stores.ratings.get(merchant_id, about.notice.rating_id)
-        if about.notice.notice is Notice.SUPPORT_ALERT:
-            return await self._write_alert(stores, about, rating)
+    async def draft(
+        self, stores: Stores, account: Account, notice: QueuedNotice, *, real_now: datetime
+    ) -> Draft | Unwanted:
+        """Read what a notice says at an instant, or say why there is nothing to write any more."""
+        merchant_id = account.merchant.id
+        try:
+            invitation = await stores.invitations.get(merchant_id, notice.invitation_id)
+        except InvitationNotFoundError:
+            return Unwanted("erased")
+        if invitation.status is InvitationStatus.ERASED:
+            return Unwanted("erased")
+        about = _About(account=account, notice=notice, invitation=invitation, real_now=real_now)
+        rating = await stores.ratings.get(merchant_id, notice.rating_id)
+        if notice.notice is Notice.SUPPORT_ALERT:
+            return await self._draft_alert(stores, about, rating)
+        if await _is_suppressed(stores, merchant_id, invitation):
+            return Unwanted("suppressed")
         content = await self._content(stores, about, rating)
         if isinstance(content, Unwanted):
             return content
-        if about.invitation.channel is Channel.SMS:
-            if isinstance(content, SupportNotice):
-                return Unwanted("no_email")
+        if notice.channel is Channel.SMS:
+            return Unwanted("no_email") if isinstance(content, SupportNotice) else self._sms_draft(content, about)
+
+        def write(at: datetime) -> Message:
+            return render_notice(
+                content,
+                invitation,
+                merchant=account.merchant,
+                branding=account.branding,
+                links=self._links(about, at=at),
+                attempt_id=notice.id,
+                sender=self._sender.email,
+                at=at,
+                own_texts=account.own_texts,
+            )
+
+        return write
+
+    def _sms_draft(self, content: ReplyNotice | VoucherNotice, about: _About) -> Draft:
+        def write(at: datetime) -> Message:
             return render_sms_notice(
                 content,
                 about.invitation,
                 merchant=about.merchant,
-                branding=about.branding,
-                links=self._links(about),
+                branding=about.account.branding,
+                links=self._links(about, at=at),
                 attempt_id=about.notice.id,
                 sender=self._sender.sms_sender,
             )
-        return render_notice(
-            content,
-            about.invitation,
-            merchant=about.merchant,
-            branding=about.branding,
-            links=self._links(about),
-            attempt_id=about.notice.id,
-            sender=self._sender.email,
-            at=about.real_now,
-            own_texts=about.own_texts,
-        )
 
-    async def _content(self, stores: Stores, about: WrittenFor, rating: Rating) -> NoticeContent | Unwanted:
+        return write
+
+    async def _content(self, stores: Stores, about: _About, rating: Rating) -> NoticeContent | Unwanted:
         merchant = about.merchant
         answer = GivenAnswer(
             product=await _find_card(stores, about, rating), stars=rating.stars, text=rating.review_text
@@ -123,8 +151,8 @@ class NoticeWriter:
                     shown_by=local_day(shown_by, merchant.time_zone) if shown_by is not None else None,
                 )
 
-    async def _write_alert(self, stores: Stores, about: WrittenFor, rating: Rating) -> Message | Unwanted:
-        to_address = about.branding.support_email
+    async def _draft_alert(self, stores: Stores, about: _About, rating: Rating) -> Draft | Unwanted:
+        to_address = about.account.branding.support_email
         if to_address is None:
             return Unwanted("no_support_address")
         cases = await stores.support_cases.find_open(about.merchant.id, [rating.id])
@@ -132,32 +160,37 @@ class NoticeWriter:
             return Unwanted("case_closed")
         card = await _find_card(stores, about, rating)
         is_of_product = rating.product_id is not None
-        return render_alert(
-            SupportAlert(
-                product_name=(card.name or "" if card is not None else "") if is_of_product else None,
-                stars=rating.stars,
-                text=rating.review_text,
-                publish_at=rating.publish_at,
-                order_ids=about.invitation.order_ids,
-                case_id=cases[rating.id].id,
-            ),
-            about.invitation,
-            merchant=about.merchant,
-            branding=about.branding,
-            to_address=to_address,
-            attempt_id=about.notice.id,
-            sender=self._sender.email,
-            language=await language_of_alerts(stores, about.merchant),
-            at=about.real_now,
+        alert = SupportAlert(
+            product_name=(card.name or "" if card is not None else "") if is_of_product else None,
+            stars=rating.stars,
+            text=rating.review_text,
+            publish_at=rating.publish_at,
+            order_ids=about.invitation.order_ids,
+            case_id=cases[rating.id].id,
         )
+        language = await language_of_alerts(stores, about.merchant)
 
-    def _links(self, about: WrittenFor) -> Links:
+        def write(at: datetime) -> Message:
+            return render_alert(
+                alert,
+                about.invitation,
+                merchant=about.merchant,
+                branding=about.account.branding,
+                to_address=to_address,
+                attempt_id=about.notice.id,
+                sender=self._sender.email,
+                language=language,
+                at=at,
+            )
+
+        return write
+
+    def _links(self, about: _About, *, at: datetime) -> Links:
         merchant, invitation = about.merchant, about.invitation
-        at = merchant.now(about.real_now)
         step = invitation.steps[-1] if invitation.steps else Step.PRODUCT_1
 
         def make(purpose: TokenPurpose) -> str:
-            return self._signer.make(merchant.id, invitation.id, purpose=purpose, step=step, at=at)
+            return self._signer.make(merchant.id, invitation.id, purpose=purpose, step=step, at=merchant.now(at))
 
         return Links(
             page=f"{self._public_base_url}/i/{make(TokenPurpose.PAGE)}",
@@ -172,7 +205,14 @@ async def language_of_alerts(stores: Stores, merchant: Merchant) -> str:
     return spoken if spoken in STORY_LANGUAGES else FALLBACK_LANGUAGE
 
 
-async def _find_card(stores: Stores, about: WrittenFor, rating: Rating) -> ProductCard | None:
+async def _is_suppressed(stores: Stores, merchant_id: MerchantId, invitation: Invitation) -> bool:
+    contacts = [invitation.contact]
+    of_contact = await stores.suppressions.list_suppressions(merchant_id, contacts)
+    covering = await stores.suppressions.list_covering(merchant_id, contacts)
+    return SuppressedContacts([*of_contact, *covering]).closes_address(invitation.contact)
+
+
+async def _find_card(stores: Stores, about: _About, rating: Rating) -> ProductCard | None:
     product_id = rating.moved_from or rating.product_id
     cards = await stores.pages.list_cards(about.merchant.id, about.invitation.id)
     return next((card for card in cards if card.product_id == product_id), None)

@@ -7,8 +7,8 @@ died had started is in doubt, and is not sent again.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -16,23 +16,19 @@ from uuid import UUID
 import structlog
 
 from invite_service.domain.channel import Price
-from invite_service.domain.errors import InvitationNotFoundError
 from invite_service.domain.feedback import Rating
-from invite_service.domain.invitation import Channel, Invitation, InvitationStatus
+from invite_service.domain.invitation import Channel
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.message import Message, Notice
-from invite_service.domain.notice import NoticeStatus, QueuedNotice
+from invite_service.domain.notice import NewNotice, NoticeStatus, QueuedNotice
 from invite_service.domain.receipt import OutcomeWord, Receipt
-from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rules.circuits import Shut
 from invite_service.rules.notices import decide_notice_retry
-from invite_service.rules.suppressions import SuppressedContacts
 from invite_service.services.accounts import AccountReader
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.claim import Account, Claim
-from invite_service.services.conclusions import WORKER
-from invite_service.services.doubts import PROVIDER
-from invite_service.services.notice_writing import NoticeWriter, Unwanted, WrittenFor
+from invite_service.services.notice_ends import ENDS, ended, record_end, tell
+from invite_service.services.notice_writing import NoticeWriter, Unwanted
 from invite_service.services.outlets import NoPlaceError, Outlets
 from invite_service.services.same_key import send_surely
 from invite_service.services.single_calls import PLACE_SECONDS, SingleCalls
@@ -56,16 +52,12 @@ TURN_SECONDS: Final = 20.0
 BUSY_WAIT: Final = timedelta(seconds=5)
 """Before a notice that found no place is tried again."""
 
+LONGEST_SHUT: Final = timedelta(seconds=30)
+"""How long a channel is left alone, at most, through which nothing may leave for longer: a limit can be raised
+meanwhile, and a circuit closed by hand."""
+
 USUAL_WAIT: Final = timedelta(minutes=5)
 """Before a notice is tried again that nobody says more of."""
-
-_EVENTS: Final[Mapping[NoticeStatus, TimelineEvent]] = {
-    NoticeStatus.SENT: TimelineEvent.NOTICE_SENT,
-    NoticeStatus.SKIPPED: TimelineEvent.NOTICE_SKIPPED,
-    NoticeStatus.FAILED: TimelineEvent.NOTICE_FAILED,
-    NoticeStatus.IN_DOUBT: TimelineEvent.NOTICE_IN_DOUBT,
-}
-"""What the timeline says of a notice that has ended."""
 
 
 async def queue_notice(
@@ -80,7 +72,7 @@ async def queue_notice(
     """Queue a notice in the transaction of what it follows; False for an invitation's second voucher."""
     return await stores.notices.add(
         merchant.id,
-        QueuedNotice(
+        NewNotice(
             id=notice_id,
             notice=notice,
             invitation_id=rating.invitation_id,
@@ -91,22 +83,18 @@ async def queue_notice(
     )
 
 
-async def end_notice_doubt(stores: Stores, merchant: Merchant, notice_id: UUID, *, reason: str, now: datetime) -> None:
-    """Settle a notice as sent, where it is in doubt, since its provider has it."""
-    settled = await stores.notices.end_doubt(merchant.id, notice_id, reason=reason)
-    if settled is not None:
-        await _tell(stores, merchant.id, [settled], actor=PROVIDER, at=now)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Batch:
-    """What was claimed together."""
+    """What was claimed together, of one channel."""
 
     claim: Claim
+    channel: Channel
     waiting: deque[QueuedNotice]
     """Of which no call has begun."""
-    refused: set[Channel] = field(default_factory=set)
-    """Channels that were paused since the claim, which does not know it."""
+    is_refused: bool = False
+    """Whether the channel was paused since the claim, which does not know it."""
+    shut: Shut | None = None
+    """Why no call may be made now; nothing further is tried."""
 
 
 class NoticeService:
@@ -133,53 +121,80 @@ class NoticeService:
         self._clock = clock
         self._new_id = new_id
         self._turn_seconds = turn_seconds
+        self._shut: dict[tuple[MerchantId, Channel], datetime] = {}
 
     async def find_due(self) -> list[MerchantId]:
         """Find the merchants who have notices to send or to settle now."""
         real_now = self._clock()
+        self._shut = {place: until for place, until in self._shut.items() if until > real_now}
         async with self._database.autocommit() as stores:
-            due = await stores.notices.find_merchants_with_due(real_now)
-            expired = await stores.notices.find_merchants_with_expired(real_now)
-        return sorted({*due, *expired})
+            due = await stores.notices.find_merchants_with_expired(real_now)
+            for channel in Channel:
+                shut = [merchant_id for merchant_id, shut_channel in self._shut if shut_channel is channel]
+                due += await stores.notices.find_merchants_with_due(channel, real_now=real_now, except_for=shut)
+        return sorted(set(due))
 
     async def send_due(self, merchant_id: MerchantId) -> int:
         """Settle what dead processes left, send the merchant's due notices, and tell how many left.
 
-        Some are sent at once. What no call has begun for after `TURN_SECONDS` is left to the next turn.
+        The channels have their turns side by side, and some notices of each are sent at once. What no call has begun
+        for after `TURN_SECONDS`, or when nothing may leave any more, stays due for a later turn.
         """
         await self._settle_expired(merchant_id)
-        loop, sent = asyncio.get_running_loop(), 0
-        until = loop.time() + self._turn_seconds
+        until, real_now = asyncio.get_running_loop().time() + self._turn_seconds, self._clock()
+        async with asyncio.TaskGroup() as group:
+            turns = [
+                group.create_task(self._send_by(channel, merchant_id, until=until))
+                for channel in Channel
+                if self._shut.get((merchant_id, channel), real_now) <= real_now
+            ]
+        return sum(turn.result() for turn in turns)
+
+    async def _send_by(self, channel: Channel, merchant_id: MerchantId, *, until: float) -> int:
+        """Send what is due by a channel; its first notices tell whether more than these may leave."""
+        loop, sent, limit = asyncio.get_running_loop(), 0, AT_ONCE
         while True:
-            token = self._new_id()
-            async with self._database.transaction() as stores:
-                real_now = self._clock()
-                claimed = await stores.notices.claim_due(
-                    merchant_id,
-                    real_now=real_now,
-                    limit=BATCH_SIZE,
-                    token=token,
-                    until=real_now + timedelta(seconds=LEASE_SECONDS),
-                )
-                if not claimed:
-                    return sent
-                account = await self._accounts.read(stores, merchant_id)
-            claim = Claim(account, token, database=self._database, clock=self._clock, new_id=self._new_id)
-            batch = _Batch(claim, deque(claimed))
+            batch = await self._claim(channel, merchant_id, limit=limit)
+            if batch is None:
+                return sent
             async with asyncio.TaskGroup() as group:
                 turns = [
-                    group.create_task(self._send_on(batch, until=until)) for _ in range(min(AT_ONCE, len(claimed)))
+                    group.create_task(self._send_on(batch, until=until))
+                    for _ in range(min(AT_ONCE, len(batch.waiting)))
                 ]
             sent += sum(turn.result() for turn in turns)
             if batch.waiting:
                 async with self._database.autocommit() as stores:
-                    await stores.notices.give_back(merchant_id, [notice.id for notice in batch.waiting], token=token)
+                    left = [notice.id for notice in batch.waiting]
+                    await stores.notices.give_back(merchant_id, left, token=batch.claim.token)
+            if batch.shut is not None:
+                self._shut[merchant_id, channel] = min(batch.shut.until, self._clock() + LONGEST_SHUT)
+                return sent
             if loop.time() >= until:
                 return sent
+            limit = BATCH_SIZE
+
+    async def _claim(self, channel: Channel, merchant_id: MerchantId, *, limit: int) -> _Batch | None:
+        token = self._new_id()
+        async with self._database.transaction() as stores:
+            real_now = self._clock()
+            claimed = await stores.notices.claim_due(
+                merchant_id,
+                channel,
+                real_now=real_now,
+                limit=limit,
+                token=token,
+                until=real_now + timedelta(seconds=LEASE_SECONDS),
+            )
+            if not claimed:
+                return None
+            account = await self._accounts.read(stores, merchant_id)
+        claim = Claim(account, token, database=self._database, clock=self._clock, new_id=self._new_id)
+        return _Batch(claim, channel, deque(claimed))
 
     async def _send_on(self, batch: _Batch, *, until: float) -> int:
         claim, sent = batch.claim, 0
-        while batch.waiting and asyncio.get_running_loop().time() < until:
+        while batch.waiting and batch.shut is None and asyncio.get_running_loop().time() < until:
             notice = batch.waiting.popleft()
             try:
                 sent += await self._send(batch, notice)
@@ -194,15 +209,14 @@ class NoticeService:
             settled = await stores.notices.expire(merchant_id, real_now=real_now)
             if settled:
                 merchant = await stores.merchants.get(merchant_id)
-                await _tell(stores, merchant_id, settled, at=merchant.now(real_now))
+                await tell(stores, merchant_id, settled, at=merchant.now(real_now))
 
     async def _send(self, batch: _Batch, notice: QueuedNotice) -> bool:
         """Send one notice; True when a provider took it."""
         claim = batch.claim
         written = await self._write(claim.account, notice)
         if isinstance(written, Unwanted):
-            skipped = replace(notice, status=NoticeStatus.SKIPPED, reason=written.reason, next_attempt_at=None)
-            await self._finish(claim, skipped)
+            await self._finish(claim, ended(notice, NoticeStatus.SKIPPED, reason=written.reason))
             return False
         if written.own_text_fault is not None:
             log.warning(
@@ -218,13 +232,13 @@ class NoticeService:
             return False
         if receipt is None:
             return False
-        price = claim.account.price_of(written.channel)
+        price = claim.account.price_of(batch.channel)
         await self._finish(claim, self._conclude(notice, receipt), receipt=receipt, price=price)
         return receipt.outcome is OutcomeWord.ACCEPTED
 
     async def _hand_over(self, batch: _Batch, notice: QueuedNotice, message: Message) -> Receipt | QueuedNotice | None:
-        """Hand a notice to its provider; else give it as it waits, or nothing where others have taken it up."""
-        claim, channel = batch.claim, message.channel
+        """Hand a notice to its provider; else give it as it waits, or nothing where it stays as it was claimed."""
+        claim, channel = batch.claim, batch.channel
         if claim.merchant.paused_at is not None or claim.account.is_paused(channel):
             return self._wait(notice, reason="paused")
         async with contextlib.AsyncExitStack() as held:
@@ -236,18 +250,20 @@ class NoticeService:
                 return self._wait(notice, reason=error.reason)
             except NoPlaceError:
                 return self._wait(notice, reason="busy", wait=BUSY_WAIT)
-            if channel in batch.refused:
+            if batch.is_refused:
                 return self._wait(notice, reason="paused")
             admission = await self._calls.admit(claim, outlet, channel)
             if isinstance(admission, Shut):
-                return self._wait(notice, reason=admission.reason, wait=admission.until - self._clock())
+                batch.shut = admission
+                batch.waiting.append(notice)
+                return None
             if not await self._start(claim, notice, message, provider=outlet.sender.name):
                 await admission.give_back()
                 return None
             receipt = await send_surely(outlet.sender, message)
             await admission.note(receipt)
             if receipt.outcome is OutcomeWord.MISCONFIGURED:
-                batch.refused.add(channel)
+                batch.is_refused = True
                 await claim.pause_channel(channel, reason=receipt.reason)
         return receipt
 
@@ -262,45 +278,26 @@ class NoticeService:
                 real_now=real_now,
                 until=real_now + timedelta(seconds=LEASE_SECONDS),
                 provider=provider,
-                content_hash=message.content_hash(),
+                message=message,
             )
 
     async def _write(self, account: Account, notice: QueuedNotice) -> Message | Unwanted:
-        merchant_id = account.merchant.id
+        real_now = self._clock()
         async with self._database.autocommit() as stores:
-            try:
-                invitation = await stores.invitations.get(merchant_id, notice.invitation_id)
-            except InvitationNotFoundError:
-                return Unwanted("erased")
-            if invitation.status is InvitationStatus.ERASED:
-                return Unwanted("erased")
-            if notice.notice is not Notice.SUPPORT_ALERT and await _is_suppressed(stores, merchant_id, invitation):
-                return Unwanted("suppressed")
-            about = WrittenFor(
-                merchant=account.merchant,
-                branding=account.branding,
-                own_texts=account.own_texts,
-                notice=notice,
-                invitation=invitation,
-                real_now=self._clock(),
-            )
-            return await self._writer.write(stores, about)
+            draft = await self._writer.draft(stores, account, notice, real_now=real_now)
+        return draft if isinstance(draft, Unwanted) else draft(real_now)
 
     def _conclude(self, notice: QueuedNotice, receipt: Receipt) -> QueuedNotice:
         """Say what a provider's answer makes of a notice."""
+        if receipt.outcome in ENDS:
+            return ended(notice, ENDS[receipt.outcome], reason=receipt.reason)
         match receipt.outcome:
-            case OutcomeWord.ACCEPTED:
-                return replace(notice, status=NoticeStatus.SENT, reason=receipt.reason, next_attempt_at=None)
-            case OutcomeWord.REJECTED:
-                return replace(notice, status=NoticeStatus.FAILED, reason=receipt.reason, next_attempt_at=None)
-            case OutcomeWord.UNKNOWN:
-                return replace(notice, status=NoticeStatus.IN_DOUBT, reason=receipt.reason, next_attempt_at=None)
-            case OutcomeWord.RATE_LIMITED:
-                return self._wait(notice, reason=receipt.reason, wait=receipt.retry_after or USUAL_WAIT)
-            case OutcomeWord.MISCONFIGURED:
-                return self._wait(notice, reason=receipt.reason)
             case OutcomeWord.NOT_SENT:
                 return decide_notice_retry(notice, reason=receipt.reason, now=self._clock())
+            case OutcomeWord.RATE_LIMITED:
+                return self._wait(notice, reason=receipt.reason, wait=receipt.retry_after or USUAL_WAIT)
+            case _:
+                return self._wait(notice, reason=receipt.reason)
 
     def _wait(self, notice: QueuedNotice, *, reason: str, wait: timedelta = USUAL_WAIT) -> QueuedNotice:
         """Try again later, counting no try."""
@@ -310,37 +307,13 @@ class NoticeService:
     async def _finish(
         self, claim: Claim, notice: QueuedNotice, *, receipt: Receipt | None = None, price: Price | None = None
     ) -> None:
-        merchant = claim.merchant
         async with self._database.transaction() as stores:
-            real_now = self._clock()
-            is_ours = await stores.notices.finish(
-                merchant.id, notice, token=claim.token, real_now=real_now, receipt=receipt, price=price
+            await record_end(
+                stores,
+                claim.merchant,
+                notice,
+                token=claim.token,
+                real_now=self._clock(),
+                receipt=receipt,
+                price=price,
             )
-            if is_ours:
-                await _tell(stores, merchant.id, [notice], at=merchant.now(real_now))
-
-
-async def _is_suppressed(stores: Stores, merchant_id: MerchantId, invitation: Invitation) -> bool:
-    contacts = [invitation.contact]
-    of_contact = await stores.suppressions.list_suppressions(merchant_id, contacts)
-    covering = await stores.suppressions.list_covering(merchant_id, contacts)
-    return SuppressedContacts([*of_contact, *covering]).closes_address(invitation.contact)
-
-
-async def _tell(
-    stores: Stores, merchant_id: MerchantId, notices: Iterable[QueuedNotice], *, at: datetime, actor: str = WORKER
-) -> None:
-    """Write into the timeline what became of those that have ended; of those that wait again it says nothing."""
-    entries = [
-        TimelineEntry(
-            at=at,
-            actor=actor,
-            event=_EVENTS[notice.status],
-            invitation_id=notice.invitation_id,
-            reason=notice.reason,
-            data={"notice": notice.notice.value, "rating_id": str(notice.rating_id)},
-        )
-        for notice in notices
-        if notice.status in _EVENTS
-    ]
-    await stores.timeline.add(merchant_id, entries)

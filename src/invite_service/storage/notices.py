@@ -7,18 +7,23 @@ from typing import Final
 from uuid import UUID
 
 from invite_service.domain.channel import Price
+from invite_service.domain.invitation import Channel
 from invite_service.domain.merchant import MerchantId
-from invite_service.domain.message import Notice
-from invite_service.domain.notice import NoticeStatus, QueuedNotice
+from invite_service.domain.message import Message, Notice
+from invite_service.domain.notice import NewNotice, NoticeStatus, QueuedNotice
 from invite_service.domain.receipt import Receipt
 from invite_service.storage.driver import Driver, Row
 
-_COLUMNS: Final = "id, notice, invitation_id, rating_id, created_at, status, tries, next_attempt_at, reason"
+_COLUMNS: Final = "id, notice, channel, invitation_id, rating_id, created_at, status, tries, next_attempt_at, reason"
 
 # One voucher for each invitation, however many reviews its customer writes.
 ADD_NOTICE: Final = """
-INSERT INTO notices (merchant_id, id, notice, invitation_id, rating_id, created_at, status, tries, next_attempt_at)
-VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 0, $7)
+INSERT INTO notices (
+    merchant_id, id, notice, invitation_id, rating_id, created_at, status, tries, next_attempt_at, channel
+)
+SELECT $1, $2, $3, i.id, $5, $6, 'waiting', 0, $7, CASE WHEN $3 = 'support_alert' THEN 'email' ELSE i.channel END
+FROM invitations AS i
+WHERE i.merchant_id = $1 AND i.id = $4
 ON CONFLICT (merchant_id, invitation_id) WHERE notice = 'voucher' DO NOTHING
 RETURNING id
 """
@@ -26,7 +31,7 @@ RETURNING id
 LIST_MERCHANTS_WITH_DUE: Final = """
 SELECT n.merchant_id
 FROM notices AS n
-WHERE n.merchant_id IS NOT NULL AND n.status = 'waiting' AND n.next_attempt_at <= $1
+WHERE n.merchant_id <> ALL($3::text[]) AND n.channel = $2 AND n.status = 'waiting' AND n.next_attempt_at <= $1
 GROUP BY n.merchant_id
 """
 
@@ -34,19 +39,19 @@ CLAIM_DUE: Final = f"""
 WITH due AS (
     SELECT n.id
     FROM notices AS n
-    WHERE n.merchant_id = $1 AND n.status = 'waiting' AND n.next_attempt_at <= $2
+    WHERE n.merchant_id = $1 AND n.channel = $2 AND n.status = 'waiting' AND n.next_attempt_at <= $3
     ORDER BY n.next_attempt_at, n.id
-    LIMIT $3
+    LIMIT $4
     FOR UPDATE SKIP LOCKED
 )
 UPDATE notices
-SET status = 'sending', lease_token = $4, lease_until = $5
+SET status = 'sending', lease_token = $5, lease_until = $6
 WHERE notices.merchant_id = $1 AND notices.id = ANY(ARRAY(SELECT due.id FROM due))
 RETURNING {_COLUMNS}
 """  # noqa: S608 - built from the constant above
 
 START: Final = """
-UPDATE notices SET started_at = $4, lease_until = $5, provider = $6, content_hash = $7
+UPDATE notices SET started_at = $4, lease_until = $5, provider = $6, message_id = $7, content_hash = $8
 WHERE merchant_id = $1 AND id = $2 AND status = 'sending' AND lease_token = $3
 RETURNING id
 """
@@ -128,7 +133,7 @@ class NoticeStore:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def add(self, merchant_id: MerchantId, notice: QueuedNotice) -> bool:
+    async def add(self, merchant_id: MerchantId, notice: NewNotice) -> bool:
         """Queue a notice; False for a second voucher of an invitation."""
         added = await self._driver.fetchval(
             ADD_NOTICE,
@@ -142,9 +147,12 @@ class NoticeStore:
         )
         return added is not None
 
-    async def find_merchants_with_due(self, real_now: datetime) -> list[MerchantId]:
-        """Find the merchants who have notices to send by now; locks nothing."""
-        return [MerchantId(row["merchant_id"]) for row in await self._driver.fetch(LIST_MERCHANTS_WITH_DUE, real_now)]
+    async def find_merchants_with_due(
+        self, channel: Channel, *, real_now: datetime, except_for: Sequence[MerchantId]
+    ) -> list[MerchantId]:
+        """Find the merchants, but for some, who have notices to send by a channel by now; locks nothing."""
+        rows = await self._driver.fetch(LIST_MERCHANTS_WITH_DUE, real_now, channel, except_for)
+        return [MerchantId(row["merchant_id"]) for row in rows]
 
     async def find_merchants_with_expired(self, real_now: datetime) -> list[MerchantId]:
         """Find the merchants of whom a lease has run out; locks nothing."""
@@ -152,10 +160,17 @@ class NoticeStore:
         return [MerchantId(row["merchant_id"]) for row in rows]
 
     async def claim_due(
-        self, merchant_id: MerchantId, *, real_now: datetime, limit: int, token: UUID, until: datetime
+        self,
+        merchant_id: MerchantId,
+        channel: Channel,
+        *,
+        real_now: datetime,
+        limit: int,
+        token: UUID,
+        until: datetime,
     ) -> list[QueuedNotice]:
-        """Lease the first notices that are due, but for those others are at."""
-        rows = await self._driver.fetch(CLAIM_DUE, merchant_id, real_now, limit, token, until)
+        """Lease the first notices that are due by a channel, but for those others are at."""
+        rows = await self._driver.fetch(CLAIM_DUE, merchant_id, channel, real_now, limit, token, until)
         return sorted((_notice(row) for row in rows), key=lambda notice: notice.id)
 
     async def give_back(self, merchant_id: MerchantId, notice_ids: Sequence[UUID], *, token: UUID) -> None:
@@ -176,11 +191,19 @@ class NoticeStore:
         real_now: datetime,
         until: datetime,
         provider: str,
-        content_hash: str,
+        message: Message,
     ) -> bool:
         """Write down that a call is about to begin; False where the lease is not ours any more."""
         started = await self._driver.fetchval(
-            START, merchant_id, notice_id, token, real_now, until, provider, content_hash
+            START,
+            merchant_id,
+            notice_id,
+            token,
+            real_now,
+            until,
+            provider,
+            message.message_id,
+            message.content_hash(),
         )
         return started is not None
 
@@ -233,10 +256,11 @@ class NoticeStore:
 
 
 def _notice(row: Row) -> QueuedNotice:
-    notice_id, notice, invitation_id, rating_id, created_at, status, tries, next_attempt_at, reason = row
+    notice_id, notice, channel, invitation_id, rating_id, created_at, status, tries, next_attempt_at, reason = row
     return QueuedNotice(
         id=notice_id,
         notice=Notice(notice),
+        channel=Channel(channel),
         invitation_id=invitation_id,
         rating_id=rating_id,
         created_at=created_at,

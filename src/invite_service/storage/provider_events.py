@@ -75,11 +75,10 @@ FROM attempts AS a
 WHERE a.merchant_id = $1 AND a.id = ANY($2::uuid[])
 """  # noqa: S608 - built from the constant above
 
-# One that waits for another try is told of by nobody; a reply, a voucher or help goes by the invitation's channel.
+# One that waits for another try is told of by nobody.
 FIND_NOTICES: Final = """
-SELECT n.id, n.invitation_id, n.notice, i.channel, n.provider, n.created_at, n.status, n.ended_at
+SELECT n.id, n.invitation_id, n.notice, n.channel, n.provider, n.created_at, n.status, n.ended_at
 FROM notices AS n
-JOIN invitations AS i ON i.merchant_id = $1 AND i.id = n.invitation_id
 WHERE n.merchant_id = $1 AND n.id = ANY($2::uuid[]) AND n.started_at IS NOT NULL AND n.status <> 'waiting'
 """
 
@@ -328,7 +327,7 @@ def _notice(row: Row) -> ToldAttempt:
         id=row["id"],
         invitation_id=row["invitation_id"],
         step=Notice(row["notice"]),
-        channel=Channel.EMAIL if row["notice"] == Notice.SUPPORT_ALERT else Channel(row["channel"]),
+        channel=Channel(row["channel"]),
         provider=row["provider"],
         asked_at=row["created_at"],
         product_ids=(),

@@ -229,6 +229,8 @@ notices = Table(
     words("notice"),
     Column("invitation_id", Uuid, nullable=False),
     Column("rating_id", Uuid, nullable=False),
+    # The invitation's, but of the mail to support.
+    words("channel"),
     # The merchant's clock; everything below is real time.
     instant("created_at"),
     words("status"),
@@ -240,6 +242,7 @@ notices = Table(
     instant("started_at", nullable=True),
     instant("ended_at", nullable=True),
     words("provider", nullable=True),
+    words("message_id", nullable=True),
     words("content_hash", nullable=True),
     words("provider_message_id", nullable=True),
     Column("price", Numeric, nullable=True),
@@ -248,7 +251,17 @@ notices = Table(
     ForeignKeyConstraint(["merchant_id", "rating_id"], ["ratings.merchant_id", "ratings.id"]),
     Index(None, "merchant_id", "invitation_id", "id"),
     Index("notices_voucher_key", "merchant_id", "invitation_id", unique=True, postgresql_where="notice = 'voucher'"),
-    Index("notices_due_idx", "merchant_id", "next_attempt_at", "id", postgresql_where="status = 'waiting'"),
+    Index(
+        "notices_due_of_channel_idx",
+        "merchant_id",
+        "channel",
+        "next_attempt_at",
+        "id",
+        postgresql_where="status = 'waiting'",
+    ),
+    # What carries the list, with and without a status.
+    Index(None, "merchant_id", "created_at", "id"),
+    Index(None, "merchant_id", "status", "created_at", "id"),
     Index("notices_lease_idx", "merchant_id", "lease_until", postgresql_where="status = 'sending'"),
     comment="What follows a customer's answer, sent once: replies, vouchers, support's alerts and help.",
 )
