@@ -1,15 +1,17 @@
 """Twilio: its form, its error numbers, finding by text, its signed callbacks."""
 
+import hmac
+from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
 from invite_service.domain.receipt import OutcomeWord, Receipt
-from invite_service.providers.base import LookUp
+from invite_service.providers.base import EventRequest, LookUp
 from invite_service.providers.event_addresses import EventAddresses
 from invite_service.providers.sms.twilio import TwilioEvents
 from tests.providers.played import SECRET, make_sms, open_api
@@ -247,6 +249,58 @@ async def test_status_gives_its_kind(status: str, code: str, kind: EventKind) ->
     [event] = (await read({**DELIVERED, "MessageStatus": status, "ErrorCode": code})).events
 
     assert (event.kind, event.raw_kind) == (kind, f"{status} {code}".strip())
+
+
+def sign(url: str, body: bytes, *, algorithm: str = "sha1") -> str:
+    """Sign as request_validator.py of twilio-python does."""
+    text = url + "".join(f"{name}{value}" for name, value in sorted(parse_qsl(body.decode(), keep_blank_values=True)))
+    return b64encode(hmac.digest(SECRET.encode(), text.encode(), algorithm)).decode()
+
+
+@pytest.mark.parametrize(
+    ("called", "signed"),
+    [
+        ("https://reviews.example.com/e?a=1", "https://reviews.example.com:443/e?a=1"),
+        ("https://reviews.example.com:443/e?a=1", "https://reviews.example.com/e?a=1"),
+        ("https://reviews.example.com:8443/e?a=1", "https://reviews.example.com/e?a=1"),
+    ],
+)
+async def test_port_of_the_address_is_signed_or_not(called: str, signed: str) -> None:
+    body = urlencode(DELIVERED).encode()
+    request = EventRequest(body=body, headers={"x-twilio-signature": sign(signed, body)}, url=called)
+    other = replace(request, headers={"x-twilio-signature": sign(signed.replace("reviews", "news"), body)})
+    port = replace(request, headers={"x-twilio-signature": sign("https://reviews.example.com:444/e?a=1", body)})
+    reader = Twilio().read_events()
+
+    assert (await reader.read(request, now=NOW)).verdict is EventVerdict.TRUE
+    assert (await reader.read(other, now=NOW)).verdict is EventVerdict.UNSIGNED
+    assert (await reader.read(port, now=NOW)).verdict is EventVerdict.UNSIGNED
+
+
+@pytest.mark.parametrize(
+    ("settings", "algorithm", "verdict"),
+    [
+        ("key=webhooks_sharedkey_1,algorithm=HMAC_SHA256", "sha256", EventVerdict.TRUE),
+        ("key=webhooks_sharedkey_1, algorithm=hmac_sha256", "sha256", EventVerdict.TRUE),
+        ("key=webhooks_sharedkey_1,algorithm=HMAC_SHA256", "sha1", EventVerdict.UNSIGNED),
+        ("key=webhooks_sharedkey_1,algorithm=HMAC_SHA1", "sha1", EventVerdict.TRUE),
+        ("key=webhooks_sharedkey_1", "sha1", EventVerdict.TRUE),
+        ("algorithm=", "sha1", EventVerdict.TRUE),
+        ("algorithm=HMAC_MD5", "md5", EventVerdict.UNSIGNED),
+        ("algorithm=none", "sha1", EventVerdict.UNSIGNED),
+    ],
+)
+async def test_signature_is_of_the_algorithm_that_a_shared_key_names(
+    settings: str, algorithm: str, verdict: EventVerdict
+) -> None:
+    body = urlencode(DELIVERED).encode()
+    headers = {
+        "x-twilio-signature": sign(Twilio.url, body, algorithm=algorithm),
+        "x-twilio-webhooks-signature-settings": settings,
+    }
+    reading = await Twilio().read_events().read(EventRequest(body=body, headers=headers, url=Twilio.url), now=NOW)
+
+    assert reading.verdict is verdict
 
 
 async def test_signature_is_over_the_address_and_every_field() -> None:

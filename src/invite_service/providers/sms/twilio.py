@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from invite_service.domain.message import Message
 from invite_service.domain.provider_event import EventKind, EventReading, EventVerdict, ProviderEvent
@@ -102,6 +102,9 @@ _FAILURES: Mapping[str, EventKind] = {
     "30008": EventKind.BOUNCED_SOFT,
 }
 """`ErrorCode` of what failed or was not delivered; without one of these, its status counts."""
+
+_ALGORITHMS: Mapping[str, str] = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
+_PORT = re.compile(r":[0-9]+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +268,7 @@ class TwilioEvents:
 
     async def read(self, request: EventRequest, *, now: datetime) -> EventReading:
         """Check the signature, then read the one event that a request holds."""
-        if not is_same_secret(request.headers.get("x-twilio-signature", ""), self._sign(request)):
+        if not self._is_signed(request):
             return EventReading(verdict=EventVerdict.UNSIGNED)
         form = read_form(request.body)
         sid = text_at(form, "MessageSid") or text_at(form, "SmsSid")
@@ -282,10 +285,32 @@ class TwilioEvents:
     async def close(self) -> None:
         """Do nothing: no connection is needed."""
 
-    def _sign(self, request: EventRequest) -> str:
+    def _is_signed(self, request: EventRequest) -> bool:
+        algorithm = _ALGORITHMS.get(_algorithm_of(request.headers.get("x-twilio-webhooks-signature-settings", "")))
+        if algorithm is None:
+            return False
+        given = request.headers.get("x-twilio-signature", "")
         pairs = parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)
-        signed = request.url + "".join(f"{name}{value}" for name, value in sorted(set(pairs)))
-        return b64encode(hmac.digest(self._token, signed.encode(errors="replace"), "sha1")).decode()
+        fields = "".join(f"{name}{value}" for name, value in sorted(set(pairs)))
+        expected = [self._sign(f"{url}{fields}", algorithm) for url in _write_both_ways(request.url)]
+        return any(is_same_secret(given, one) for one in expected)
+
+    def _sign(self, text: str, algorithm: str) -> str:
+        return b64encode(hmac.digest(self._token, text.encode(errors="replace"), algorithm)).decode()
+
+
+def _algorithm_of(settings: str) -> str:
+    """Read which algorithm a shared key signs with, as request_validator.py of twilio-python does."""
+    named = dict(part.strip().partition("=")[::2] for part in settings.split(",")[:10])
+    return named.get("algorithm", "").strip().upper() or "HMAC_SHA1"
+
+
+def _write_both_ways(url: str) -> tuple[str, str]:
+    """Write an address without its port and with it: Twilio signs now the one, now the other (request_validator.py)."""
+    host = urlsplit(url).netloc
+    bare, port = _PORT.sub("", host), _PORT.search(host)
+    full = f"{bare}{port[0] if port else ':443'}"
+    return url.replace(host, bare, 1), url.replace(host, full, 1)
 
 
 def _read_status(form: Mapping[str, str], sid: str, status: str, *, url: str) -> ProviderEvent:
