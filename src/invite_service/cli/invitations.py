@@ -1,6 +1,8 @@
 """`invitations`: what was planned and sent, for people and for machines."""
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -23,10 +25,13 @@ from invite_service.cli.choosing import Choice
 from invite_service.cli.options import JsonOption, MerchantOption, PersonalOption, spread
 from invite_service.cli.presenting import open_console, print_facts, print_json, print_rows, shown_instant
 from invite_service.cli.running import run_with_services
+from invite_service.domain.decision import JsonFigure
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.timeline import TimelineEntry
 from invite_service.services.invitations import InvitationDetail
 from invite_service.services.paging import DEFAULT_PAGE, MAX_PAGE
+
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
 
 
 class Sorting(StrEnum):
@@ -195,5 +200,18 @@ def print_timeline(
     console: Console, timeline: Sequence[TimelineEntry] | Sequence[TimelineEntryResponse], zone: str
 ) -> None:
     """Print who did what and when."""
-    rows = [(shown_instant(entry.at, zone), entry.actor, entry.event, entry.reason, entry.data) for entry in timeline]
+    rows = [
+        (shown_instant(entry.at, zone), entry.actor, entry.event, entry.reason, _in_zone(entry.data, zone))
+        for entry in timeline
+    ]
     print_rows(console, ["At", "Who", "What", "Reason", "Figures"], rows, title="What happened")
+
+
+def _in_zone(figures: Mapping[str, JsonFigure], zone: str) -> Mapping[str, JsonFigure]:
+    """Write the instants among the figures of an entry as all other times are written."""
+    return {
+        name: shown_instant(datetime.fromisoformat(figure), zone)
+        if isinstance(figure, str) and _INSTANT.fullmatch(figure)
+        else figure
+        for name, figure in figures.items()
+    }
