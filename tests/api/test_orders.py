@@ -192,7 +192,7 @@ async def test_an_order_is_shown_with_everything_known_of_it(merchant: MerchantC
         "reason": None,
         "eligible_at": None,
         "trace": decided["trace"],
-        "summary": "Invited: the customer is asked about the product by e-mail on 16 March 2026 at 11:40.",
+        "summary": "Invited: the customer will be asked about the product by e-mail on 16 March 2026 at 11:40.",
         "story": ANY,
         "invitation": INVITATION,
         "timeline": [

@@ -11,14 +11,17 @@ STORY = {
         "The status “shipped” does not cancel an order.",
         "Nothing had been decided about this order before.",
         "The status “shipped” says that the customer may be asked.",
-        "Bought on 2 March 2026 at 10:00, which on 2 March 2026 at 13:00 is not more than 180 days ago.",
+        (
+            "Bought on 2 March 2026 at 10:00; on 2 March 2026 at 13:00, when it was looked at, that was not more than "
+            "180 days ago."
+        ),
         "The order has an e-mail address and no mobile number.",
         "Consent is not required; the order says nothing about it.",
         "The customer can be reached by e-mail.",
         "The customer has no open invitation from a purchase of the same day, 2 March 2026.",
         "Repeat customers are not blocked.",
         (
-            "By lot, number 3,750 of 10,000, the customer is asked about the products; 0% of the "
+            "Lots decide between products and shop: number 3,750 of 10,000 stands for the products, as 0% of the "
             "orders are about the shop."
         ),
         "The order has 1 product to ask about.",
@@ -29,37 +32,40 @@ STORY = {
         ),
         (
             "The customer is asked about the products by e-mail in Norwegian Bokmål; the message was planned for "
-            "16 March 2026 at 11:40, in a send window on the clock of Europe/Oslo. It asks whether the order has "
-            "arrived, and a second one asks for stars."
+            "16 March 2026 at 11:40, within the send window on the clock of Europe/Oslo. It asks whether the order "
+            "has arrived, and a second message asks for stars."
         ),
     ],
     "nb": [
         "Statusen «shipped» avbestiller ikke en ordre.",
         "Ingenting var avgjort om denne ordren fra før.",
         "Statusen «shipped» sier at kunden kan spørres.",
-        "Kjøpt 2. mars 2026 kl. 10:00, og 2. mars 2026 kl. 13:00 er det ikke mer enn 180 dager siden.",
+        (
+            "Kjøpt 2. mars 2026 kl. 10:00; da ordren ble vurdert 2. mars 2026 kl. 13:00, var det ikke mer enn 180 "
+            "dager siden."
+        ),
         "Ordren har en e-postadresse og ikke noe mobilnummer.",
         "Samtykke kreves ikke; ordren sier ingenting om det.",
         "Kunden kan nås på e-post.",
         "Kunden har ingen åpen invitasjon fra et kjøp samme dag, 2. mars 2026.",
-        "Faste kunder stoppes ikke.",
+        "Kunder som kjøper igjen, stoppes ikke.",
         (
-            "Ved loddtrekning, nummer 3\N{NO-BREAK SPACE}750 av 10\N{NO-BREAK SPACE}000, blir kunden spurt om varene; "
-            "0\N{NO-BREAK SPACE}% av ordrene gjelder butikken."
+            "Loddtrekning avgjør mellom varene og butikken: nummer 3\N{NO-BREAK SPACE}750 av 10\N{NO-BREAK SPACE}000 "
+            "står for varene, fordi 0\N{NO-BREAK SPACE}% av ordrene gjelder butikken."
         ),
         "Ordren har 1 vare å spørre om.",
         "Butikken utelater ingen av dem.",
         "Kunden kan spørres om alle: kjøpt 2. mars 2026 kl. 10:00, med en pause på 90 dager etter hver melding.",
         (
-            "Kunden blir spurt om varene på e-post, språk norsk bokmål; meldingen ble planlagt til 16. mars 2026 kl. "
-            "11:40, i et sendevindu etter klokken i Europe/Oslo. Den spør om ordren er kommet fram, og en til ber "
-            "om stjerner."
+            "Kunden blir spurt om varene i en e-post på norsk bokmål; meldingen ble planlagt til 16. mars 2026 kl. "
+            "11:40, innenfor sendevinduet etter klokken i Europe/Oslo. Den spør om ordren er kommet fram, og en "
+            "melding til ber om stjerner."
         ),
     ],
 }
 
 SUMMARY = {
-    "en": "Invited: the customer is asked about the product by e-mail on 16 March 2026 at 11:40.",
+    "en": "Invited: the customer will be asked about the product by e-mail on 16 March 2026 at 11:40.",
     "nb": "Invitert: kunden blir spurt om varen på e-post 16. mars 2026 kl. 11:40.",
 }
 
@@ -133,10 +139,9 @@ async def test_a_blocked_order_says_from_when_on_purchases_are_asked_about_again
         "purchases from 19 June 2026 at 12:41 on are asked about again."
     )
     assert found["story"][-1] == (
-        "The customer is asked about everything that was bought already: “Tent” (t1) (asked; purchases from "
-        "19 June 2026 at 12:41 on are asked about again) and “Stove” (t2) (asked; purchases from 19 June 2026 at 12:41 "
-        "on are asked about again). This was bought on 1 April 2026 at 11:00, and after each message there is a pause "
-        "of 90 days. Purchases from 19 June 2026 at 12:41 on are asked about again."
+        "Everything that was bought is asked about already: “Tent” (t1) and “Stove” (t2). This was bought on 1 April "
+        "2026 at 11:00, and after each message there is a pause of 90 days. Purchases from 19 June 2026 at 12:41 on "
+        "are asked about again."
     )
 
 

@@ -277,14 +277,30 @@ def test_a_summary_names_when_the_customer_was_asked_and_from_when_on_purchases_
     )
     assert story_of(order, language="nb").summary == (
         "Ikke spurt: kunden ble spurt om begge varene 3. mars 2026; "
-        "kjøp fra og med 1. juni 2026 kl. 10:05 blir spurt om igjen."
+        "det blir spurt igjen om kjøp fra og med 1. juni 2026 kl. 10:05."
+    )
+
+
+def test_when_purchases_count_again_is_told_once_where_it_holds_for_every_product() -> None:
+    order = asked_recently(t1="2026-06-01T08:05:00+00:00", t2="2026-06-01T08:05:00+00:00")
+    assert story_of(order).sentences[-1] == (
+        "Everything that was bought is asked about already: “t1” and “t2”. This was bought on 20 March 2026 at 10:00, "
+        "and after each message there is a pause of 90 days. Purchases from 1 June 2026 at 10:05 on are asked about "
+        "again."
+    )
+    order = asked_recently(t1="2026-06-01T08:05:00+00:00", t2="2026-06-03T08:05:00+00:00")
+    assert story_of(order).sentences[-1] == (
+        "Everything that was bought is asked about already: “t1” (asked; purchases from 1 June 2026 at 10:05 on are "
+        "asked about again) and “t2” (asked; purchases from 3 June 2026 at 10:05 on are asked about again). This was "
+        "bought on 20 March 2026 at 10:00, and after each message there is a pause of 90 days. Purchases from 1 June "
+        "2026 at 10:05 on are asked about again."
     )
 
 
 def test_a_summary_names_no_day_where_products_were_asked_about_on_several() -> None:
     order = asked_recently(t1="2026-06-01T08:05:00+00:00", t2="2026-06-03T08:05:00+00:00")
     assert story_of(order).summary == (
-        "Not asked: the customer is asked about both products already; "
+        "Not asked: the customer is already asked about both products; "
         "purchases from 1 June 2026 at 10:05 on are asked about again."
     )
 
@@ -294,11 +310,11 @@ ASKED = "the customer was asked about both products by e-mail on 16 March 2026 a
 STATES = {
     "scheduled": (
         make_invitation(),
-        "the customer is asked about both products by e-mail on 16 March 2026 at 11:10",
+        "the customer will be asked about both products by e-mail on 16 March 2026 at 11:10",
     ),
     "of the shop": (
         make_service_invitation(),
-        "the customer is asked about the shop by e-mail on 16 March 2026 at 11:10",
+        "the customer will be asked about the shop by e-mail on 16 March 2026 at 11:10",
     ),
     "held": (
         make_invitation(held_at=at("2026-03-05 12:00")),

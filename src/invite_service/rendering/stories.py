@@ -245,8 +245,12 @@ def _named(product_id: str, words: Words, names: Mapping[str, str]) -> str:
 
 
 def _dropped(data: Figures, words: Words, names: Mapping[str, str]) -> str:
+    """Name products with why each is asked already, unless that is what the sentence ends with for all of them."""
+    figures = data["dropped"]
+    if all(_is_told_for_all(figure, data) for figure in figures.values()):
+        return words.listed([_named(product_id, words, names) for product_id in figures])
     dropped = []
-    for product_id, figure in data["dropped"].items():
+    for product_id, figure in figures.items():
         product = _named(product_id, words, names)
         if to_come := _TO_COME.fullmatch(figure):
             dropped.append(words.texts("dropped_to_come", product=product, **to_come.groupdict()))
@@ -256,6 +260,13 @@ def _dropped(data: Figures, words: Words, names: Mapping[str, str]) -> str:
         else:
             dropped.append(f"{product} ({figure})")
     return words.listed(dropped)
+
+
+def _is_told_for_all(figure: str, data: Figures) -> bool:
+    if to_come := _TO_COME.fullmatch(figure):
+        return to_come["invitation_id"] == data.get("invitation_id")
+    asked = _ASKED.fullmatch(figure)
+    return asked is not None and asked["until"] == data.get("eligible_at")
 
 
 def _sum_up(order: Order, invitation: Invitation | None, words: Words) -> str:
