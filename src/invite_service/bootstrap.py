@@ -631,6 +631,7 @@ class Factory:
         same_key = SameKeyService(
             context.database,
             writer=context.writer,
+            notice_writer=context.notice_writer,
             policies=context.policy_versions,
             texts=context.text_versions,
             calls=self._create_single_calls(),

@@ -8,7 +8,7 @@ import pytest
 
 from invite_service.domain.invitation import Channel
 from invite_service.services.asking import Asked, ask_each
-from invite_service.storage.doubts import Doubt
+from invite_service.storage.doubts import AttemptDoubt, Doubt
 from tests.support.builders import new_id
 
 THEN = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -16,7 +16,7 @@ THEN = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 def make_doubts(count: int) -> list[Doubt]:
     return [
-        Doubt(
+        AttemptDoubt(
             id=new_id(),
             invitation_id=new_id(),
             contact="kari@example.com",

@@ -14,6 +14,7 @@ from invite_service.storage.customer_records import READ_RECORD
 from invite_service.storage.customers import FIND_CUSTOMER, LOCK_ORDERS, LOCK_RATINGS
 from invite_service.storage.database import Database
 from invite_service.storage.decisions import Decisions, DecisionStore
+from invite_service.storage.doubts import LIST_NOTICE_DOUBTS
 from invite_service.storage.explanations import LIST_PRODUCT_NAMES, LIST_SAVINGS
 from invite_service.storage.history import (
     FIND_ORDERS_AND_CONTACTS,
@@ -219,6 +220,7 @@ SENDING_STATEMENTS = {
     "give notices back": notices.GIVE_BACK,
     "end doubt of a notice": notices.END_DOUBT,
     "settle expired notices": notices.EXPIRE,
+    "list notices in doubt": LIST_NOTICE_DOUBTS,
 }
 
 

@@ -132,6 +132,10 @@ def make_writer() -> MessageWriter:
     return MessageWriter(TokenSigner({0: SECRET.encode()}, current=0), public_base_url=BASE_URL, sender=SENDERS)
 
 
+def make_notice_writer() -> NoticeWriter:
+    return NoticeWriter(TokenSigner({0: SECRET.encode()}, current=0), public_base_url=BASE_URL, sender=SENDERS)
+
+
 class SendingHouse:
     """One merchant, its services over one database, and a clock."""
 
@@ -207,7 +211,7 @@ class SendingHouse:
         return NoticeService(
             self.database,
             outlets=make_outlets(email, sms),
-            writer=NoticeWriter(TokenSigner({0: SECRET.encode()}, current=0), public_base_url=BASE_URL, sender=SENDERS),
+            writer=make_notice_writer(),
             accounts=AccountReader(policies=self.policies, texts=self.texts),
             calls=self.single_calls(paces),
             clock=self.clock,
@@ -222,6 +226,7 @@ class SendingHouse:
         same_key = SameKeyService(
             self.database,
             writer=make_writer(),
+            notice_writer=make_notice_writer(),
             policies=self.policies,
             texts=self.texts,
             calls=self.single_calls(),

@@ -4,8 +4,11 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
+from typing import TypeVar
 
 from invite_service.storage.doubts import Doubt
+
+AnyDoubt = TypeVar("AnyDoubt", bound=Doubt)
 
 
 class Asked(Enum):
@@ -27,7 +30,7 @@ _ENDING = frozenset({Asked.FAILED, Asked.HUNG})
 
 
 async def ask_each(
-    doubts: Sequence[Doubt], ask: Callable[[Doubt], Awaitable[Asked]], *, at_once: int, until: float
+    doubts: Sequence[AnyDoubt], ask: Callable[[AnyDoubt], Awaitable[Asked]], *, at_once: int, until: float
 ) -> int:
     """Ask about each, at most so many at once, and tell how many are settled.
 

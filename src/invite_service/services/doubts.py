@@ -30,11 +30,12 @@ from invite_service.rules.circuits import OPEN_FOR, Shut, judge_circuit
 from invite_service.services.asking import Asked, ask_each
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.conclusions import PROVIDER
+from invite_service.services.notice_ends import end_notice_doubt
 from invite_service.services.outlets import NoPlaceError, Outlet, Outlets
 from invite_service.services.same_key import SETTLING, SameKeyService, Withheld
 from invite_service.services.single_calls import PLACE_SECONDS
 from invite_service.storage.database import Database
-from invite_service.storage.doubts import Doubt
+from invite_service.storage.doubts import AttemptDoubt, NoticeDoubt
 from invite_service.storage.invitations import InvitationChange
 from invite_service.storage.stores import Stores
 
@@ -75,7 +76,12 @@ TURN_SECONDS: Final = 20.0
 MAX_REMEMBERED: Final = 10_000
 """Messages of which a process remembers when it asked last; forgetting costs a call."""
 
-_Ask = Callable[[Doubt], Awaitable[Asked]]
+_Doubt = AttemptDoubt | NoticeDoubt
+
+_Begun = tuple[UUID, datetime]
+"""A call that left a doubt: a notice that an operator has tried again has the same id as before."""
+
+_Ask = Callable[[_Doubt], Awaitable[Asked]]
 
 
 class DoubtfulAttempt(Protocol):
@@ -158,8 +164,8 @@ class DoubtService:
         self._bell = bell
         self._clock = clock
         self._look_seconds = look_seconds
-        self._looks: dict[UUID, int] = {}
-        self._not_before: dict[UUID, datetime] = {}
+        self._looks: dict[_Begun, int] = {}
+        self._not_before: dict[_Begun, datetime] = {}
         self._hangs: WeakKeyDictionary[Outlet, _Hang] = WeakKeyDictionary()
 
     async def find_due(self) -> list[MerchantId]:
@@ -186,7 +192,7 @@ class DoubtService:
             ]
         return sum(turn.result() for turn in turns)
 
-    async def _settle(self, merchant: Merchant, state: ChannelState, doubts: Sequence[Doubt], *, until: float) -> int:
+    async def _settle(self, merchant: Merchant, state: ChannelState, doubts: Sequence[_Doubt], *, until: float) -> int:
         """Ask the provider of one channel, unless it is known not to answer."""
         channel, found = doubts[0].channel, 0
         lending = self._outlets.lend(merchant, channel, state.settings)
@@ -203,7 +209,7 @@ class DoubtService:
 
     def _choose(
         self, merchant: Merchant, outlet: Outlet, state: ChannelState
-    ) -> Callable[[Doubt], Awaitable[Asked]] | None:
+    ) -> Callable[[_Doubt], Awaitable[Asked]] | None:
         """Choose how a provider is asked; None where it cannot be, or where its circuit is open."""
         sender = outlet.sender
         if sender.key_lifetime is not None:
@@ -211,12 +217,12 @@ class DoubtService:
         is_open = isinstance(judge_circuit(state.circuit, real_now=self._clock()), Shut)
         return partial(self._ask, sender, merchant) if isinstance(sender, LookUp) and not is_open else None
 
-    def _is_due(self, doubt: Doubt, *, real_now: datetime) -> bool:
-        looks = self._looks.get(doubt.id, 0)
+    def _is_due(self, doubt: _Doubt, *, real_now: datetime) -> bool:
+        looks = self._looks.get(_begun(doubt), 0)
         waited = sum(WAITS[: looks + 1], timedelta())
         if looks >= len(WAITS):
             waited += (looks + 1 - len(WAITS)) * WAITS[-1]
-        return real_now >= max(doubt.started_at + waited, self._not_before.get(doubt.id, real_now))
+        return real_now >= max(doubt.started_at + waited, self._not_before.get(_begun(doubt), real_now))
 
     def _rests(self, outlet: Outlet) -> bool:
         """Say whether a provider hung not long ago, or asked to wait."""
@@ -225,7 +231,7 @@ class DoubtService:
             return True
         return hang is not None and hang.rests_until > real_now
 
-    async def _watch(self, outlet: Outlet, ask: _Ask, doubt: Doubt) -> Asked:
+    async def _watch(self, outlet: Outlet, ask: _Ask, doubt: _Doubt) -> Asked:
         """Ask, and leave a provider alone that takes too long, the longer the oftener in a row."""
         answer = await ask(doubt)
         if answer is Asked.HUNG:
@@ -237,7 +243,7 @@ class DoubtService:
             self._hangs.pop(outlet, None)
         return answer
 
-    async def _repeat(self, outlet: Outlet, merchant: Merchant, doubt: Doubt) -> Asked:
+    async def _repeat(self, outlet: Outlet, merchant: Merchant, doubt: _Doubt) -> Asked:
         """Call again under the message's key, in one of the places for the provider's open calls."""
         try:
             async with outlet.places.hold_one(merchant.id, within=PLACE_SECONDS):
@@ -247,7 +253,7 @@ class DoubtService:
         if isinstance(answer, Withheld):
             # The look was none: what a closed window keeps back is to be called about as soon as it opens.
             later = self._clock() + WITHHELD_WAIT
-            self._not_before[doubt.id] = later if answer.shut is None else min(later, answer.shut.until)
+            self._not_before[_begun(doubt)] = later if answer.shut is None else min(later, answer.shut.until)
             return Asked.NOT_ASKED if answer.shut is None else Asked.FAILED
         if answer is None:
             self._remember(doubt)
@@ -258,7 +264,7 @@ class DoubtService:
         self._forget(doubt)
         return Asked.SETTLED
 
-    async def _ask(self, sender: LookUp, merchant: Merchant, doubt: Doubt) -> Asked:
+    async def _ask(self, sender: LookUp, merchant: Merchant, doubt: _Doubt) -> Asked:
         self._remember(doubt)
         try:
             async with asyncio.timeout(self._look_seconds):
@@ -274,21 +280,27 @@ class DoubtService:
             return Asked.OPEN
         return Asked.SETTLED if await self._end(merchant, doubt, receipt) else Asked.OPEN
 
-    def _remember(self, doubt: Doubt) -> None:
+    def _remember(self, doubt: _Doubt) -> None:
         if len(self._looks) >= MAX_REMEMBERED:
             self._looks.clear()
             self._not_before.clear()
-        self._looks[doubt.id] = self._looks.get(doubt.id, 0) + 1
-        self._not_before.pop(doubt.id, None)
+        self._looks[_begun(doubt)] = self._looks.get(_begun(doubt), 0) + 1
+        self._not_before.pop(_begun(doubt), None)
 
-    def _forget(self, doubt: Doubt) -> None:
-        self._looks.pop(doubt.id, None)
-        self._not_before.pop(doubt.id, None)
+    def _forget(self, doubt: _Doubt) -> None:
+        self._looks.pop(_begun(doubt), None)
+        self._not_before.pop(_begun(doubt), None)
 
-    async def _end(self, merchant: Merchant, doubt: Doubt, receipt: Receipt) -> bool:
+    async def _end(self, merchant: Merchant, doubt: _Doubt, receipt: Receipt) -> bool:
+        now = merchant.now(self._clock())
         async with self._database.transaction() as stores:
-            is_settled = await end_doubt(
-                stores, merchant, doubt, reason=receipt.reason, now=merchant.now(self._clock())
-            )
+            if isinstance(doubt, NoticeDoubt):
+                is_settled = await end_notice_doubt(stores, merchant, doubt.id, reason=receipt.reason, now=now)
+            else:
+                is_settled = await end_doubt(stores, merchant, doubt, reason=receipt.reason, now=now)
         self._forget(doubt)
         return is_settled
+
+
+def _begun(doubt: _Doubt) -> _Begun:
+    return doubt.id, doubt.started_at

@@ -5,7 +5,7 @@ connection is followed by a second call at once, and a worker that was killed by
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,6 +24,8 @@ from invite_service.services.accounts import AccountReader
 from invite_service.services.claim import Account, Claim
 from invite_service.services.conclusions import Tried
 from invite_service.services.judgement import Permitted, judge, read_facts
+from invite_service.services.notice_ends import ENDS, ended, record_end
+from invite_service.services.notice_writing import NoticeWriter, Unwanted
 from invite_service.services.outlets import Outlet
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.services.send_report import Fate
@@ -31,7 +33,7 @@ from invite_service.services.single_calls import SingleCalls
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.writing import Writer
 from invite_service.storage.database import Database
-from invite_service.storage.doubts import Doubt
+from invite_service.storage.doubts import AttemptDoubt, NoticeDoubt
 
 log = structlog.get_logger()
 
@@ -67,6 +69,14 @@ class Repeated:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """A call that may be made: with which message, and what is done with an answer that settles the doubt."""
+
+    message: Message
+    settle: Callable[[Receipt], Awaitable[None]]
+
+
 async def send_surely(sender: Sender, message: Message, *, pause: float = SAME_KEY_PAUSE) -> Receipt:
     """Hand a message over; while its outcome is unknown and the provider honours keys, again after `pause` seconds."""
     first = await sender.send(message)
@@ -88,6 +98,7 @@ class SameKeyService:
         database: Database,
         *,
         writer: Writer,
+        notice_writer: NoticeWriter,
         policies: PolicyVersions,
         texts: TextVersions,
         calls: SingleCalls,
@@ -98,29 +109,53 @@ class SameKeyService:
         self._database = database
         self._calls = calls
         self._writer = writer
+        self._notice_writer = notice_writer
         self._policies = policies
         self._accounts = AccountReader(policies=policies, texts=texts)
         self._clock = clock
         self._new_id = new_id
 
-    async def repeat(self, outlet: Outlet, merchant_id: MerchantId, doubt: Doubt) -> Repeated | Withheld | None:
-        """Call again about an attempt that went through this outlet, and record an answer that settles the doubt.
+    async def repeat(
+        self, outlet: Outlet, merchant_id: MerchantId, doubt: AttemptDoubt | NoticeDoubt
+    ) -> Repeated | Withheld | None:
+        """Call again about what went through this outlet, and record an answer that settles the doubt.
 
-        No call is made, and none is answered, where the key has ended, where may_send, which is asked as before any
-        message, since a call that never reached the provider is made now, ends it, or where it would not be written in
-        the same bytes today. None is made yet where may_send lets it go later, or while the circuit is open.
+        No call is made, and none is answered, where the key has ended, where what is asked before any message, since a
+        call that never reached the provider is made now, ends it (may_send, of a notice its writer), or where it would
+        not be written in the same bytes today. None is made yet where it may go later, or while the circuit is open.
         """
         lifetime = outlet.sender.key_lifetime
         if lifetime is None or self._clock() - doubt.started_at + KEY_MARGIN >= lifetime:
             return None
         async with self._database.autocommit() as stores:
             account = await self._accounts.read(stores, merchant_id)
-            facts = await read_facts(stores, merchant_id, [doubt.invitation_id], policies=self._policies)
         claim = Claim(account, self._new_id(), database=self._database, clock=self._clock, new_id=self._new_id)
+        if isinstance(doubt, NoticeDoubt):
+            repeat = await self._prepare_notice(claim, doubt)
+        else:
+            repeat = await self._prepare_attempt(claim, doubt)
+        if not isinstance(repeat, _Repeat):
+            return repeat
+        admission = await self._calls.admit(claim, outlet, doubt.channel)
+        if isinstance(admission, Shut):
+            return Withheld(admission)
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        receipt = await outlet.sender.send(repeat.message)
+        seconds = loop.time() - began_at
+        await admission.note(receipt)
+        if receipt.outcome in SETTLING:
+            await repeat.settle(receipt)
+        return Repeated(receipt, seconds)
+
+    async def _prepare_attempt(self, claim: Claim, doubt: AttemptDoubt) -> _Repeat | Withheld | None:
+        account, merchant = claim.account, claim.merchant
+        async with self._database.autocommit() as stores:
+            facts = await read_facts(stores, merchant.id, [doubt.invitation_id], policies=self._policies)
         judgement = await judge(
             facts,
             policy=account.policy,
-            paused=[channel for channel in Channel if account.merchant.paused_at or account.is_paused(channel)],
+            paused=[channel for channel in Channel if merchant.paused_at or account.is_paused(channel)],
             now_for=claim.merchant_now,
         )
         if not judgement.permitted:
@@ -130,26 +165,48 @@ class SameKeyService:
         message = self._write_again(account, permitted, doubt)
         if message is None:
             return None
-        admission = await self._calls.admit(claim, outlet, doubt.channel)
-        if isinstance(admission, Shut):
-            return Withheld(admission)
-        loop = asyncio.get_running_loop()
-        began_at = loop.time()
-        receipt = await outlet.sender.send(message)
-        seconds = loop.time() - began_at
-        await admission.note(receipt)
-        if receipt.outcome in SETTLING:
-            invitation = permitted.content.invitation
-            tried = _take_up(doubt, invitation, claim.merchant, plan=facts.plans[invitation.policy_version])
-            await claim.settle(tried, receipt, price=account.price_of(invitation.channel))
-        return Repeated(receipt, seconds)
+        invitation = permitted.content.invitation
+        tried = _take_up(doubt, invitation, merchant, plan=facts.plans[invitation.policy_version])
 
-    def _write_again(self, account: Account, permitted: Permitted, doubt: Doubt) -> Message | None:
-        """Write the attempt's message as it was, in one of the seconds before its start; None where that cannot be."""
+        async def settle(receipt: Receipt) -> None:
+            await claim.settle(tried, receipt, price=account.price_of(invitation.channel))
+
+        return _Repeat(message, settle)
+
+    async def _prepare_notice(self, claim: Claim, doubt: NoticeDoubt) -> _Repeat | Withheld | None:
+        account, notice = claim.account, doubt.notice
+        async with self._database.autocommit() as stores:
+            draft = await self._notice_writer.draft(stores, account, notice, real_now=doubt.started_at)
+        if isinstance(draft, Unwanted):
+            return None
+        if claim.merchant.paused_at is not None or account.is_paused(notice.channel):
+            return Withheld(None)
+        message = _find_same(draft, doubt)
+        if message is None:
+            return None
+
+        async def settle(receipt: Receipt) -> None:
+            end = ended(notice, ENDS[receipt.outcome], reason=receipt.reason)
+            price = account.price_of(notice.channel)
+            async with self._database.transaction() as stores:
+                await record_end(
+                    stores,
+                    claim.merchant,
+                    end,
+                    token=claim.token,
+                    real_now=self._clock(),
+                    receipt=receipt,
+                    price=price,
+                )
+
+        return _Repeat(message, settle)
+
+    def _write_again(self, account: Account, permitted: Permitted, doubt: AttemptDoubt) -> Message | None:
         if not set(doubt.product_ids) <= set(permitted.verdict.product_ids):
             return None
-        for seconds in range(WRITTEN_AHEAD + 1):
-            message = self._writer.write(
+
+        def write(at: datetime) -> Message:
+            return self._writer.write(
                 permitted.content,
                 merchant=account.merchant,
                 policy=account.policy,
@@ -157,15 +214,23 @@ class SameKeyService:
                 own_texts=account.own_texts,
                 product_ids=doubt.product_ids,
                 attempt_id=doubt.id,
-                real_now=doubt.started_at - timedelta(seconds=seconds),
+                real_now=at,
             )
-            if message.content_hash() == doubt.content_hash:
-                return message
-        log.info("Cannot write a message in doubt as it was", attempt_id=str(doubt.id))
-        return None
+
+        return _find_same(write, doubt)
 
 
-def _take_up(doubt: Doubt, invitation: Invitation, merchant: Merchant, *, plan: Policy) -> Tried:
+def _find_same(write: Callable[[datetime], Message], doubt: AttemptDoubt | NoticeDoubt) -> Message | None:
+    """Write a message as it was, in one of the seconds before its call began; None where that cannot be."""
+    for seconds in range(WRITTEN_AHEAD + 1):
+        message = write(doubt.started_at - timedelta(seconds=seconds))
+        if message.content_hash() == doubt.content_hash:
+            return message
+    log.info("Cannot write a message in doubt as it was", attempt_id=str(doubt.id))
+    return None
+
+
+def _take_up(doubt: AttemptDoubt, invitation: Invitation, merchant: Merchant, *, plan: Policy) -> Tried:
     """Take up the attempt; before it, the customer was last written to when a message was last accepted."""
     assert invitation.next_step is not None
     return Tried(

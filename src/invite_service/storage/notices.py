@@ -14,7 +14,21 @@ from invite_service.domain.notice import NewNotice, NoticeStatus, QueuedNotice
 from invite_service.domain.receipt import Receipt
 from invite_service.storage.driver import Driver, Row
 
-_COLUMNS: Final = "id, notice, channel, invitation_id, rating_id, created_at, status, tries, next_attempt_at, reason"
+NOTICE_COLUMNS: Final = (
+    "id",
+    "notice",
+    "channel",
+    "invitation_id",
+    "rating_id",
+    "created_at",
+    "status",
+    "tries",
+    "next_attempt_at",
+    "reason",
+)
+"""What a row needs for `notice_of`."""
+
+_COLUMNS: Final = ", ".join(NOTICE_COLUMNS)
 
 # One voucher for each invitation, however many reviews its customer writes.
 ADD_NOTICE: Final = """
@@ -171,7 +185,7 @@ class NoticeStore:
     ) -> list[QueuedNotice]:
         """Lease the first notices that are due by a channel, but for those others are at."""
         rows = await self._driver.fetch(CLAIM_DUE, merchant_id, channel, real_now, limit, token, until)
-        return sorted((_notice(row) for row in rows), key=lambda notice: notice.id)
+        return sorted((notice_of(row) for row in rows), key=lambda notice: notice.id)
 
     async def give_back(self, merchant_id: MerchantId, notice_ids: Sequence[UUID], *, token: UUID) -> None:
         """End the leases of notices of which no call has begun."""
@@ -180,7 +194,7 @@ class NoticeStore:
     async def end_doubt(self, merchant_id: MerchantId, notice_id: UUID, *, reason: str) -> QueuedNotice | None:
         """Note that a notice in doubt has left, and give it; None where it is in none."""
         row = await self._driver.fetchrow(END_DOUBT, merchant_id, notice_id, reason)
-        return None if row is None else _notice(row)
+        return None if row is None else notice_of(row)
 
     async def start(
         self,
@@ -239,11 +253,11 @@ class NoticeStore:
 
     async def expire(self, merchant_id: MerchantId, *, real_now: datetime) -> list[QueuedNotice]:
         """Settle what processes that are gone held, and give what is in doubt or waits again."""
-        return [_notice(row) for row in await self._driver.fetch(EXPIRE, merchant_id, real_now)]
+        return [notice_of(row) for row in await self._driver.fetch(EXPIRE, merchant_id, real_now)]
 
     async def list_of_invitation(self, merchant_id: MerchantId, invitation_id: UUID) -> Sequence[QueuedNotice]:
         """List an invitation's notices, the oldest first."""
-        return [_notice(row) for row in await self._driver.fetch(LIST_OF_INVITATION, merchant_id, invitation_id)]
+        return [notice_of(row) for row in await self._driver.fetch(LIST_OF_INVITATION, merchant_id, invitation_id)]
 
     async def has_voucher(self, merchant_id: MerchantId) -> bool:
         """Say whether a voucher ever followed a review."""
@@ -255,17 +269,17 @@ class NoticeStore:
         return None if row is None else Voucher(row["discount_code"], row["discount_description"])
 
 
-def _notice(row: Row) -> QueuedNotice:
-    notice_id, notice, channel, invitation_id, rating_id, created_at, status, tries, next_attempt_at, reason = row
+def notice_of(row: Row) -> QueuedNotice:
+    """Read a notice from a row that has its columns."""
     return QueuedNotice(
-        id=notice_id,
-        notice=Notice(notice),
-        channel=Channel(channel),
-        invitation_id=invitation_id,
-        rating_id=rating_id,
-        created_at=created_at,
-        status=NoticeStatus(status),
-        tries=tries,
-        next_attempt_at=next_attempt_at,
-        reason=reason,
+        id=row["id"],
+        notice=Notice(row["notice"]),
+        channel=Channel(row["channel"]),
+        invitation_id=row["invitation_id"],
+        rating_id=row["rating_id"],
+        created_at=row["created_at"],
+        status=NoticeStatus(row["status"]),
+        tries=row["tries"],
+        next_attempt_at=row["next_attempt_at"],
+        reason=row["reason"],
     )
