@@ -172,6 +172,11 @@ async def test_answer_is_read_whole() -> None:
         *(("Failed", code, EventKind.FAILED) for code in (402, 403, 405, 408, 410, 411, 412, 413)),
         ("Unknown", 0, EventKind.UNKNOWN),
         ("Novelty", 1, EventKind.UNKNOWN),
+        # So are they written in Sinch's library for Python (2.3), and as above in the one for Node.js.
+        ("DISPATCHED", 401, EventKind.SENT),
+        ("DELIVERED", 0, EventKind.DELIVERED),
+        ("FAILED", 1, EventKind.BOUNCED_HARD),
+        ("UNKNOWN", 0, EventKind.UNKNOWN),
     ],
 )
 async def test_status_gives_its_kind(status: str, code: int, kind: EventKind) -> None:

@@ -243,7 +243,8 @@ def _read_event(told: Mapping[str, Any], word: str) -> ProviderEvent:
 
 def _read_status(told: Mapping[str, Any]) -> ProviderEvent:
     status, code = text_at(told, "status") or "", text_at(told, "code") or ""
-    kind = _STATUSES.get(status, EventKind.UNKNOWN)
+    # Sinch's own libraries differ in the case of the word.
+    kind = _STATUSES.get(status.capitalize(), EventKind.UNKNOWN)
     if kind is EventKind.BOUNCED_SOFT:
         kind = _FAILURES.get(code, kind)
     batch = text_at(told, "batch_id")
