@@ -8,14 +8,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
+ELSEWHERE_INSTALLED := $(VENV)/.elsewhere-installed
 
 UV_VERSION := 0.13.9
 LOCKS := $(patsubst %.in,%.txt,$(wildcard requirements/*.in))
 
-.PHONY: help install dev demo test laws kills check bench openapi lock clean
+.PHONY: help install dev demo test laws kills elsewhere check bench openapi lock clean
 
 help:
-	@echo "make install | dev | demo | test | laws | kills | check | bench | openapi | lock | clean"
+	@echo "make install | dev | demo | test | laws | kills | elsewhere | check | bench | openapi | lock | clean"
 
 install: $(INSTALLED)
 
@@ -48,6 +49,15 @@ laws: install
 # `make test` kills once at each moment.
 kills: install
 	INVITE_TEST_KILLS=100 $(BIN)/pytest -q -n $(WORKERS) --timeout 3600 tests/services/test_kills.py
+
+# Adapters beside servers and libraries that others wrote. Those leave connections open, of which they are warned and no more.
+elsewhere: $(ELSEWHERE_INSTALLED)
+	$(BIN)/pytest -q -W default tests/elsewhere
+
+$(ELSEWHERE_INSTALLED): $(INSTALLED) requirements/elsewhere.txt
+	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/elsewhere.txt
+	$(PIP) check
+	touch $@
 
 check: install
 	$(BIN)/ruff check .

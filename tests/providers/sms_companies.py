@@ -211,7 +211,8 @@ class Sinch:
 
     def _take(self, sent: Any) -> Said:
         wanted = {"from", "to", "body", "delivery_report", "client_reference"}
-        assert sent.keys() - {"callback_url"} == wanted
+        assert sent.keys() - {"callback_url", "type"} == wanted
+        assert sent.get("type", "mt_text") == "mt_text"
         if sent["to"] == [NO_SUCH_NUMBER]:
             text = "Invalid parameter format: to"
             return Said.json({"code": "syntax_invalid_parameter_format", "text": text}, status=400)
