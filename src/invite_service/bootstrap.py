@@ -60,6 +60,7 @@ from invite_service.services.lines import Lines
 from invite_service.services.mailbox import DatabaseMailbox
 from invite_service.services.merchant_outlets import MerchantOutlets
 from invite_service.services.merchants import MerchantService
+from invite_service.services.notice_settling import NoticeSettlingService
 from invite_service.services.notice_writing import NoticeWriter
 from invite_service.services.notices import NoticeService
 from invite_service.services.orders import OrderService
@@ -574,6 +575,16 @@ class Factory:
             calls=self._create_single_calls(),
             clock=context.clock,
             new_id=new_id,
+        )
+
+    def create_notice_settling(self) -> NoticeSettlingService:
+        """Make the service for what operators do about notices."""
+        context = self._context
+        return NoticeSettlingService(
+            context.database,
+            writer=context.notice_writer,
+            accounts=AccountReader(policies=context.policy_versions, texts=context.text_versions),
+            clock=context.clock,
         )
 
     def create_support_cases(self) -> SupportCaseService:

@@ -22,6 +22,7 @@ from invite_service.api import (
     documentation,
     insights,
     invitations,
+    notices,
     operations,
     operators,
     orders,
@@ -97,6 +98,7 @@ CLEAN_SECONDS: Final = 3600.0
 _ROUTERS: Final[Sequence[APIRouter]] = (
     orders.router,
     invitations.router,
+    notices.router,
     public.router,
     public_reviews.router,
     public_products.router,

@@ -80,6 +80,10 @@ CALLS = [
     ("POST", f"/v1/webhook-endpoints/{uuid4()}/events/e/redeliver", Scope.WEBHOOKS_WRITE),
     ("POST", f"/v1/support-cases/{uuid4()}/follow-up", Scope.RATINGS_WRITE),
     ("POST", f"/v1/support-cases/{uuid4()}/close", Scope.RATINGS_WRITE),
+    ("GET", "/v1/notices", Scope.INVITATIONS_OPERATE),
+    ("GET", f"/v1/notices/{uuid4()}", Scope.INVITATIONS_OPERATE),
+    ("POST", f"/v1/notices/{uuid4()}/retry", Scope.INVITATIONS_OPERATE),
+    ("POST", f"/v1/notices/{uuid4()}/mark-sent", Scope.INVITATIONS_OPERATE),
     ("GET", "/v1/timeline", Scope.TIMELINE_READ),
     ("GET", "/v1/insights/reconciliation", Scope.INSIGHTS_READ),
     ("GET", "/v1/insights/health", Scope.INSIGHTS_READ),
@@ -108,6 +112,7 @@ NAMES_OF_IDS = {
     "ratings": "{rating_id}",
     "webhook-endpoints": "{endpoint_id}",
     "support-cases": "{case_id}",
+    "notices": "{notice_id}",
 }
 
 

@@ -221,6 +221,13 @@ SENDING_STATEMENTS = {
     "end doubt of a notice": notices.END_DOUBT,
     "settle expired notices": notices.EXPIRE,
     "list notices in doubt": LIST_NOTICE_DOUBTS,
+    "find notice": notices.FIND_NOTICE,
+    "lock notice": notices.LOCK_NOTICE,
+    "retry notice": notices.RETRY,
+    "list notices": notices.LIST_NOTICES.format(conditions=" AND (created_at, id) < ($3, $4)", direction="DESC"),
+    "list notices of a status": notices.LIST_NOTICES.format(
+        conditions=" AND status = $3 AND (created_at, id) > ($4, $5)", direction="ASC"
+    ),
 }
 
 

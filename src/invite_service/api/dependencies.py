@@ -14,6 +14,7 @@ from invite_service.bootstrap import Factory
 from invite_service.domain.errors import (
     ApiKeyInvalidError,
     InvitationNotFoundError,
+    NoticeNotFoundError,
     PictureNotFoundError,
     RatingNotFoundError,
     SupportCaseNotFoundError,
@@ -113,6 +114,14 @@ async def read_case_id(case_id: str) -> UUID:
         raise SupportCaseNotFoundError("No support case of that id exists.") from None
 
 
+async def read_notice_id(notice_id: str) -> UUID:
+    """Read a notice's id from the path; one that cannot be an id is that of no notice."""
+    try:
+        return UUID(notice_id)
+    except ValueError:
+        raise NoticeNotFoundError("No notice of that id exists.") from None
+
+
 async def read_endpoint_id(endpoint_id: str) -> UUID:
     """Read a webhook endpoint's id from the path; one that cannot be an id is that of no endpoint."""
     try:
@@ -138,6 +147,7 @@ async def read_channel(channel: str) -> Channel:
 
 Operator = Annotated[str, Depends(authorised_operator)]
 ChannelName = Annotated[Channel, Depends(read_channel)]
+NoticeId = Annotated[UUID, Depends(read_notice_id)]
 PictureId = Annotated[UUID, Depends(read_picture_id)]
 RatingId = Annotated[UUID, Depends(read_rating_id)]
 SupportCaseId = Annotated[UUID, Depends(read_case_id)]

@@ -61,6 +61,7 @@ STATUS_BY_CODE: Final = {
     "scope_missing": HTTPStatus.FORBIDDEN,
     "suppression_not_found": HTTPStatus.NOT_FOUND,
     "support_case_not_found": HTTPStatus.NOT_FOUND,
+    "notice_not_found": HTTPStatus.NOT_FOUND,
     "token_not_found": HTTPStatus.NOT_FOUND,
     "too_many_orders": HTTPStatus.CONFLICT,
     "too_old_to_change": HTTPStatus.CONFLICT,

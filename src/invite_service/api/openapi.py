@@ -62,6 +62,7 @@ _SECURITY_SCHEMES: Final = {
 _TAGS: Final = (
     {"name": "orders", "description": "Order events in, decisions out."},
     {"name": "invitations", "description": "What was planned and sent, and what may be done about it."},
+    {"name": "notices", "description": "Messages that follow a customer's answer, for those who operate the sending."},
     {"name": "policy", "description": "A merchant's invitation settings, every version kept."},
     {"name": "branding", "description": "How messages and pages look, and who they say they are from."},
     {"name": "texts", "description": "A merchant's own words in messages and on pages, every version kept."},

@@ -22,6 +22,7 @@ _PLACES: Final = {
     "providers": "providers:app",
     "credentials": "credentials:app",
     "invitations": "invitations:app",
+    "notices": "notices:app",
     "batch-updates": "batch_updates:app",
     "orders": "orders:app",
     "customers": "customers:app",

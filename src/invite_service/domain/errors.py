@@ -97,6 +97,12 @@ class SupportCaseNotFoundError(DomainError):
     code = "support_case_not_found"
 
 
+class NoticeNotFoundError(DomainError):
+    """The merchant has no notice of that id."""
+
+    code = "notice_not_found"
+
+
 class WebhookEndpointNotFoundError(DomainError):
     """The merchant has no webhook endpoint of that id."""
 

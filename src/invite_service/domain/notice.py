@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from invite_service.domain.channel import Price
 from invite_service.domain.invitation import Channel
 from invite_service.domain.message import Notice
 
@@ -19,7 +20,14 @@ class NoticeStatus(StrEnum):
     """It is not to be sent any more, or never was; the reason says why."""
     FAILED = "failed"
     IN_DOUBT = "in_doubt"
-    """It may have left; it is not sent again."""
+    """It may have left; it is not sent again before somebody says that it has not."""
+
+
+class NoticeAction(StrEnum):
+    """What an operator may do to a notice."""
+
+    RETRY = "retry"
+    MARK_SENT = "mark_sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +61,20 @@ class QueuedNotice:
     tries: int = 0
     next_attempt_at: datetime | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRecord:
+    """A notice, and how it went when it was last tried; instants are real time."""
+
+    notice: QueuedNotice
+    started_at: datetime | None
+    """None while no call has begun."""
+    ended_at: datetime | None
+    provider: str | None
+    message_id: str | None
+    provider_message_id: str | None
+    price: Price | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,8 @@ class TimelineEvent(StrEnum):
     NOTICE_SKIPPED = "notice_skipped"
     NOTICE_FAILED = "notice_failed"
     NOTICE_IN_DOUBT = "notice_in_doubt"
+    NOTICE_RETRIED = "notice_retried"
+    """An operator lets one be tried again; the reason is why it had ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

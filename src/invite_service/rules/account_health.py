@@ -271,7 +271,8 @@ def _in_doubt(figures: HealthFigures) -> HealthCheck:
         else "Of every message it is known whether it left."
     )
     counts = {"invitations": figures.in_doubt, "notices": figures.notices_in_doubt}
-    return HealthCheck("in_doubt", status, counts, detail, "/v1/invitations?status=in_doubt")
+    kind = "notices" if figures.notices_in_doubt and not figures.in_doubt else "invitations"
+    return HealthCheck("in_doubt", status, counts, detail, f"/v1/{kind}?status=in_doubt")
 
 
 def _appearance(figures: HealthFigures) -> HealthCheck:

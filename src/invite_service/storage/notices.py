@@ -7,12 +7,16 @@ from typing import Final
 from uuid import UUID
 
 from invite_service.domain.channel import Price
+from invite_service.domain.errors import NoticeNotFoundError
 from invite_service.domain.invitation import Channel
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.message import Message, Notice
-from invite_service.domain.notice import NewNotice, NoticeStatus, QueuedNotice
+from invite_service.domain.notice import NewNotice, NoticeRecord, NoticeStatus, QueuedNotice
 from invite_service.domain.receipt import Receipt
+from invite_service.storage.choosing import Conditions, Slice
 from invite_service.storage.driver import Driver, Row
+
+NO_NOTICE: Final = "No notice of that id exists."
 
 NOTICE_COLUMNS: Final = (
     "id",
@@ -85,6 +89,12 @@ UPDATE notices SET status = 'waiting', lease_token = NULL, lease_until = NULL
 WHERE merchant_id = $1 AND id = ANY($2::uuid[]) AND status = 'sending' AND lease_token = $3
 """
 
+RETRY: Final = """
+UPDATE notices
+SET status = $3, reason = $4, tries = $5, next_attempt_at = $6, started_at = NULL, ended_at = NULL
+WHERE merchant_id = $1 AND id = $2
+"""
+
 END_DOUBT: Final = f"""
 UPDATE notices SET status = 'sent', reason = $3
 WHERE merchant_id = $1 AND id = $2 AND status = 'in_doubt'
@@ -115,6 +125,23 @@ FROM notices AS n
 WHERE n.merchant_id IS NOT NULL AND n.status = 'sending' AND n.lease_until < $1
 GROUP BY n.merchant_id
 """
+
+_RECORD_COLUMNS: Final = f"{_COLUMNS}, started_at, ended_at, provider, message_id, provider_message_id, price, currency"
+
+FIND_NOTICE: Final = f"""
+SELECT {_RECORD_COLUMNS} FROM notices WHERE merchant_id = $1 AND id = $2
+"""  # noqa: S608 - built from the constants above
+
+LOCK_NOTICE: Final = f"""
+SELECT {_COLUMNS} FROM notices WHERE merchant_id = $1 AND id = $2 ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608 - built from the constant above
+
+LIST_NOTICES: Final = f"""
+SELECT {_RECORD_COLUMNS} FROM notices
+WHERE merchant_id = $1{{conditions}}
+ORDER BY created_at {{direction}}, id {{direction}}
+LIMIT $2
+"""  # noqa: S608 - built from the constants above
 
 LIST_OF_INVITATION: Final = f"""
 SELECT {_COLUMNS} FROM notices WHERE merchant_id = $1 AND invitation_id = $2 ORDER BY id
@@ -255,6 +282,44 @@ class NoticeStore:
         """Settle what processes that are gone held, and give what is in doubt or waits again."""
         return [notice_of(row) for row in await self._driver.fetch(EXPIRE, merchant_id, real_now)]
 
+    async def list_(self, merchant_id: MerchantId, *, status: NoticeStatus | None, part: Slice) -> list[NoticeRecord]:
+        """List notices by when they were queued; only those of a status where that is asked for."""
+        conditions = Conditions(merchant_id, [part.limit])
+        if status is not None:
+            conditions.add("status = {}", status)
+        conditions.add_part("(created_at, id)", [], part, least_id=UUID(int=0))
+        direction = "ASC" if part.ascending else "DESC"
+        statement = LIST_NOTICES.format(conditions=conditions, direction=direction)
+        return [_record(row) for row in await self._driver.fetch(statement, *conditions.parameters)]
+
+    async def get(self, merchant_id: MerchantId, notice_id: UUID) -> NoticeRecord:
+        """Get a notice.
+
+        Raises:
+            NoticeNotFoundError: the merchant has none of that id.
+        """
+        row = await self._driver.fetchrow(FIND_NOTICE, merchant_id, notice_id)
+        if row is None:
+            raise NoticeNotFoundError(NO_NOTICE)
+        return _record(row)
+
+    async def lock(self, merchant_id: MerchantId, notice_id: UUID) -> QueuedNotice:
+        """Lock a notice.
+
+        Raises:
+            NoticeNotFoundError: the merchant has none of that id.
+        """
+        row = await self._driver.fetchrow(LOCK_NOTICE, merchant_id, notice_id)
+        if row is None:
+            raise NoticeNotFoundError(NO_NOTICE)
+        return notice_of(row)
+
+    async def retry(self, merchant_id: MerchantId, notice: QueuedNotice) -> None:
+        """Write a locked notice as it waits again, as if no call had begun."""
+        await self._driver.execute(
+            RETRY, merchant_id, notice.id, notice.status, notice.reason, notice.tries, notice.next_attempt_at
+        )
+
     async def list_of_invitation(self, merchant_id: MerchantId, invitation_id: UUID) -> Sequence[QueuedNotice]:
         """List an invitation's notices, the oldest first."""
         return [notice_of(row) for row in await self._driver.fetch(LIST_OF_INVITATION, merchant_id, invitation_id)]
@@ -267,6 +332,19 @@ class NoticeStore:
         """Find the voucher that the first live order of an invitation brought; None where none did."""
         row = await self._driver.fetchrow(FIND_VOUCHER, merchant_id, invitation_id)
         return None if row is None else Voucher(row["discount_code"], row["discount_description"])
+
+
+def _record(row: Row) -> NoticeRecord:
+    price = row["price"]
+    return NoticeRecord(
+        notice=notice_of(row),
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        provider=row["provider"],
+        message_id=row["message_id"],
+        provider_message_id=row["provider_message_id"],
+        price=None if price is None else Price(price, row["currency"]),
+    )
 
 
 def notice_of(row: Row) -> QueuedNotice:
