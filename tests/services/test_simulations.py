@@ -1,10 +1,13 @@
 """Simulations: recorded orders replayed under two policies, by the rules that decide for real."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import orjson
@@ -16,7 +19,7 @@ from invite_service.domain.decision import Reason
 from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.invitation import Channel, Kind
 from invite_service.domain.order import OrderOutcome
-from invite_service.domain.policy import ConsentRequirement, Policy
+from invite_service.domain.policy import ConsentRequirement, Policy, ProductSteps
 from invite_service.rules.simulation import Fate
 from invite_service.services.ingest import IngestItem
 from invite_service.services.simulations import ChangedFate, Progress, SimulationResult, SimulationService
@@ -24,6 +27,9 @@ from tests.support.builders import NOON, make_merchant, make_policy
 from tests.support.ingesting import IngestHouse
 
 REAL_ORDERS = Path(__file__).parents[1] / "data" / "gift-shop-300.jsonl.gz"
+
+MANY_IN_AN_HOUR = 1_000
+"""Messages: in one go, those of a side would be nearly half of all the work that is left once the orders are in."""
 
 BEGINNING, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 
@@ -189,6 +195,40 @@ async def test_categories_and_returned_lines_are_replayed(house: IngestHouse) ->
     assert [(change.order_id, change.after.reason) for change in changes] == [("cup", Reason.PRODUCTS_EXCLUDED)]
     assert sum(result.before.messages.values()) == 2
     assert result.after.messages == {}
+
+
+async def test_others_have_their_turn_while_messages_of_one_hour_are_sent(house: IngestHouse) -> None:
+    for part in range(40):
+        house.now = NOON + timedelta(minutes=part)
+        bodies = [body(f"o{number}") for number in range(part, MANY_IN_AN_HOUR, 40)]
+        await house.service.ingest(house.merchant.id, [IngestItem(read_recorded(one), one) for one in bodies])
+    policy = make_policy(send_window_end=time(11), product_steps=ProductSteps.FIRST_ONLY)
+    turns: list[float] = []
+
+    async def take_turns() -> None:
+        while True:
+            turns.append(process_time())
+            await asyncio.sleep(0)
+
+    news = SimulationService(house.database).run(
+        house.merchant,
+        current=policy,
+        changed=policy,
+        start=BEGINNING,
+        end=END,
+        total=MANY_IN_AN_HOUR,
+        read_event=read_recorded,
+    )
+    async for one in news:
+        if one == Progress(MANY_IN_AN_HOUR, MANY_IN_AN_HOUR):
+            break
+    other = asyncio.create_task(take_turns())
+    [result] = [one async for one in news]
+    other.cancel()
+    assert isinstance(result, SimulationResult)
+    assert sum(result.after.messages.values()) == MANY_IN_AN_HOUR
+    work = [later - earlier for earlier, later in pairwise(turns)]
+    assert max(work) < sum(work) / 4
 
 
 async def test_period_chooses_orders_by_when_they_first_came(house: IngestHouse) -> None:

@@ -34,6 +34,9 @@ READ_AT_ONCE: Final = 500
 WORK_SECONDS: Final = 0.005
 """How long a simulation computes before it lets the process answer others."""
 
+SENT_AT_ONCE: Final = timedelta(seconds=1)
+"""How long a span of messages is sent in one go: of orders that came in on one day, all are due within two hours."""
+
 AFTERMATH: Final = timedelta(days=500)
 """How long after its last order a simulation still sends: longer than any delay with its second message."""
 
@@ -190,13 +193,11 @@ class SimulationService:
             for event in page.events:
                 heapq.heappush(waiting, event)
             while waiting and waiting[0].accepted_at < beyond[0]:
-                _post_next(sides, waiting, read_event)
-                await pace.keep()
+                await _post_next(sides, waiting, read_event, pace)
             done += page.order_count
             yield done
         while waiting:
-            _post_next(sides, waiting, read_event)
-            await pace.keep()
+            await _post_next(sides, waiting, read_event, pace)
 
     async def _read_sms_price(self, merchant: Merchant) -> Price:
         async with self._database.autocommit() as stores:
@@ -208,9 +209,11 @@ class SimulationService:
             return await stores.recorded_events.read(merchant.id, beyond=beyond, end=end, size=READ_AT_ONCE)
 
 
-def _post_next(sides: _Sides, waiting: list[RecordedEvent], read_event: ReadEvent) -> None:
+async def _post_next(sides: _Sides, waiting: list[RecordedEvent], read_event: ReadEvent, pace: _Pace) -> None:
     """Replay what was accepted next: one event, or a batch that was accepted at one instant."""
     accepted_at = waiting[0].accepted_at
+    for side in sides.both.sides:
+        await _send_until(side, accepted_at, pace)
     events = []
     while waiting and waiting[0].accepted_at == accepted_at:
         recorded = heapq.heappop(waiting)
@@ -220,6 +223,7 @@ def _post_next(sides: _Sides, waiting: list[RecordedEvent], read_event: ReadEven
             sides.unreadable += 1
     if events:
         sides.both.post(events, accepted_at=accepted_at)
+    await pace.keep()
 
 
 def _without_texts(event: OrderEvent) -> OrderEvent:
@@ -242,9 +246,13 @@ async def _send_the_rest(side: Simulation, pace: _Pace) -> None:
     next_due = side.next_due
     if next_due is None:
         return
-    last = next_due + AFTERMATH
-    while (next_due := side.next_due) is not None and next_due < last:
-        side.advance(next_due + timedelta(hours=1))
+    await _send_until(side, next_due + AFTERMATH, pace)
+
+
+async def _send_until(side: Simulation, until: datetime, pace: _Pace) -> None:
+    """Send everything that is due before an instant, a little at a time."""
+    while (next_due := side.next_due) is not None and next_due < until:
+        side.advance(min(next_due + SENT_AT_ONCE, until))
         await pace.keep()
 
 
