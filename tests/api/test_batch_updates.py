@@ -127,14 +127,31 @@ async def test_unexpected_count_is_refused(merchant: MerchantClient) -> None:
 @pytest.mark.parametrize(
     ("body", "errors"),
     [
-        ({"action": "cancel"}, [("", "exactly_one", "Give either filter or ids.")]),
+        ({"action": "cancel"}, [("/ids", "exactly_one", "Give either filter or ids.")]),
         (
             {"filter": {}, "action": "reschedule"},
-            [("", "exactly_one", "To reschedule, give either date or shift_days.")],
+            [("/shift_days", "exactly_one", "To reschedule, give either date or shift_days.")],
         ),
         (
             {"filter": {}, "action": "cancel", "date": "2026-04-20"},
-            [("", "exactly_one", "date and shift_days go with reschedule only.")],
+            [("/date", "unknown_field", "Goes with reschedule only.")],
+        ),
+        (
+            {"filter": {"kind": "both"}, "ids": [str(UUID(int=1))], "action": "send_now", "shift_days": 2, "size": 3},
+            [
+                ("/filter/kind", "not_a_choice", "Must be one of 'product' or 'service'."),
+                ("/ids", "exactly_one", "Give either filter or ids."),
+                ("/shift_days", "unknown_field", "Goes with reschedule only."),
+                ("/size", "unknown_field", "There is no field of this name here."),
+            ],
+        ),
+        (
+            {"filter": {"status": []}, "action": "reschedule", "date": "2026-02-30", "shift_days": 1},
+            [
+                ("/filter/status", "too_short", "Must not be empty."),
+                ("/date", "invalid_format", "There is no such day."),
+                ("/shift_days", "exactly_one", "To reschedule, give either date or shift_days."),
+            ],
         ),
         (
             {"filter": {"email": "nobody"}, "action": "cancel"},
@@ -152,7 +169,7 @@ async def test_unexpected_count_is_refused(merchant: MerchantClient) -> None:
             [("/ids/0", "invalid_format", "Must be the id of an invitation.")],
         ),
     ],
-    ids=["nothing chosen", "no day", "day to cancel", "no address", "backwards", "no id"],
+    ids=["nothing chosen", "no day", "day to cancel", "all at once", "two days", "no address", "backwards", "no id"],
 )
 async def test_faulty_body_is_refused(
     merchant: MerchantClient, body: dict[str, Any], errors: list[tuple[str, str, str]]

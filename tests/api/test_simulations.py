@@ -102,12 +102,18 @@ async def test_other_merchants_orders_are_not_replayed(api: Api, merchant: Merch
     [
         (
             {"from": PERIOD["to"], "to": PERIOD["from"]},
-            [("", "out_of_range", "`to` must be later than `from`.")],
+            [("/to", "out_of_range", "Must be later than from.")],
         ),
         (
-            {**PERIOD, "policy": {"service_percent": 101, "colour": "red"}},
+            {
+                "from": PERIOD["to"],
+                "to": PERIOD["from"],
+                "policy": {"service_percent": 101, "send_days": [], "colour": "red"},
+            },
             [
+                ("/to", "out_of_range", "Must be later than from."),
                 ("/policy/service_percent", "out_of_range", "Must be at most 100."),
+                ("/policy/send_days", "too_short", "Must not be empty."),
                 ("/policy/colour", "unknown_field", "There is no field of this name here."),
             ],
         ),

@@ -112,7 +112,7 @@ def test_settings_come_from_a_file_and_single_ones_go_before_it(shop: Shop, tmp_
             ["--set", "send_window_start=20:00"],
             "The policy has settings out of range.\n  send_window_end: Must be later than send_window_start.\n",
         ),
-        (["--to", "2026-03-01"], "The options have faults.\n  together: `to` must be later than `from`.\n"),
+        (["--to", "2026-03-01"], "The options have faults.\n  to: Must be later than from.\n"),
     ],
 )
 def test_faults_are_all_named(shop: Shop, arguments: list[str], says: str) -> None:

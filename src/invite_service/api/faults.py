@@ -16,7 +16,7 @@ _CODES: Final = {
     "missing": ("missing", "This field is required."),
     "extra_forbidden": ("unknown_field", "There is no field of this name here."),
     "string_too_long": ("too_long", "At most {max_length} characters."),
-    "string_too_short": ("too_short", "At least {min_length} character(s)."),
+    "string_too_short": ("too_short", "At least {min_length} characters."),
     "too_long": ("too_long", "At most {max_length} entries."),
     "too_short": ("too_short", "At least {min_length} entries."),
     "greater_than": ("out_of_range", "Must be greater than {gt}."),
@@ -96,4 +96,7 @@ def _fault(detail: Mapping[str, Any], *, pointer: str) -> Fault:
     if kind in OWN_CODES:
         return Fault(pointer, kind, detail["msg"])
     code, sentence = _CODES.get(kind, ("invalid_format", "Is not of the expected form."))
-    return Fault(pointer, code, sentence.format_map(detail.get("ctx", {})))
+    limits = detail.get("ctx", {})
+    if limits.get("min_length") == 1:
+        sentence = "Must not be empty."
+    return Fault(pointer, code, sentence.format_map(limits))

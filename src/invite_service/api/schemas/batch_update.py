@@ -3,10 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, TypeAdapter, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from invite_service.api.schemas.fields import STRICT, Answer, Day
@@ -16,6 +25,8 @@ from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.listing import InvitationFilter
 from invite_service.services.batch_updates import BatchForecast
 from invite_service.services.periods import Period
+
+T = TypeVar("T")
 
 MAX_IDS: Final = 10_000
 """Invitations that one batch update may name by their ids; a filter may choose any number."""
@@ -79,33 +90,53 @@ class InvitationFilterRequest(ChosenInvitations):
         return self.filter_of(self.status or ())
 
 
+def _is_given(name: str, info: ValidationInfo) -> bool:
+    """Say whether an earlier field was given; one that cannot be read is not among what was read."""
+    return info.data.get(name, info) is not None
+
+
 class BatchUpdateRequest(BaseModel):
     """One change to many invitations, which are chosen by exactly one of filter and ids."""
 
     model_config = STRICT
 
     filter: InvitationFilterRequest | None = None
-    ids: Annotated[list[InvitationIdText], Field(min_length=1, max_length=MAX_IDS)] | None = None
+    ids: Annotated[list[InvitationIdText], Field(min_length=1, max_length=MAX_IDS)] | None = Field(
+        default=None, validate_default=True
+    )
     action: Literal["cancel", "enable", "reschedule", "send_now"]
     date: Day | None = None
     """Reschedule: a day in each invitation's own zone; send_days do not apply to it."""
-    shift_days: Annotated[int, Field(ge=-MAX_SHIFT_DAYS, le=MAX_SHIFT_DAYS)] | None = None
+    shift_days: Annotated[int, Field(ge=-MAX_SHIFT_DAYS, le=MAX_SHIFT_DAYS)] | None = Field(
+        default=None, validate_default=True
+    )
     """Reschedule: days from each invitation's planned day, as for a shipment that is late."""
     dry_run: bool = False
     """Only say what would be done."""
     expected_count: Annotated[int, Field(ge=0)] | None = None
     """Refuse to do it when another number of invitations matches, as counted by a dry run."""
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if (self.filter is None) is (self.ids is None):
+    # Field by field, so that these faults are named beside those of other fields.
+    @field_validator("ids")
+    @classmethod
+    def _is_chosen_by_one(cls, ids: list[UUID] | None, info: ValidationInfo) -> list[UUID] | None:
+        if _is_given("filter", info) is (ids is not None):
             raise PydanticCustomError("exactly_one", "Give either filter or ids.")
-        days = (self.date is not None) + (self.shift_days is not None)
-        if self.action == "reschedule" and days != 1:
+        return ids
+
+    @field_validator("date", "shift_days")
+    @classmethod
+    def _goes_with_action(cls, days: T | None, info: ValidationInfo) -> T | None:
+        if days is not None and info.data.get("action", "reschedule") != "reschedule":
+            raise PydanticCustomError("unknown_field", "Goes with reschedule only.")
+        return days
+
+    @field_validator("shift_days")
+    @classmethod
+    def _is_moved_by_one(cls, shift_days: int | None, info: ValidationInfo) -> int | None:
+        if info.data.get("action") == "reschedule" and _is_given("date", info) is (shift_days is not None):
             raise PydanticCustomError("exactly_one", "To reschedule, give either date or shift_days.")
-        if self.action != "reschedule" and days:
-            raise PydanticCustomError("exactly_one", "date and shift_days go with reschedule only.")
-        return self
+        return shift_days
 
     def to_change(self) -> BatchChange:
         """Translate what is to be done."""

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from invite_service.api.schemas.fields import STRICT, Answer, Instant, Money
@@ -38,11 +39,13 @@ class SimulationRequest(BaseModel):
     policy: PolicyPatch = Field(default_factory=PolicyPatch)
     """The settings that differ from the current policy."""
 
-    @model_validator(mode="after")
-    def _has_a_span(self) -> Self:
-        if self.start >= self.end:
-            raise PydanticCustomError("out_of_range", "`to` must be later than `from`.")
-        return self
+    @field_validator("end")
+    @classmethod
+    def _ends_after_start(cls, end: datetime, info: ValidationInfo) -> datetime:
+        start = info.data.get("start")
+        if start is not None and start >= end:
+            raise PydanticCustomError("out_of_range", "Must be later than from.")
+        return end
 
 
 SIMULATION: Final = TypeAdapter(SimulationRequest)
