@@ -283,6 +283,8 @@ def test_send_now_is_due_at_once() -> None:
 def test_sending_now_twice_is_sending_now_once() -> None:
     once = send_now(make_invitation())
     assert actions.send_now(once, now=NOW + DAY) == once
+    sending = replace(once, status=InvitationStatus.SENDING)
+    assert actions.send_now(sending, now=NOW + DAY) == sending
 
 
 def test_send_now_of_one_on_hold_is_not_attempted() -> None:

@@ -158,7 +158,9 @@ async def enable_invitation(
     **documented(
         "send_invitation_now",
         "Send the next message at once",
-        description="Window and days do not apply; everything else is checked again right before it leaves.",
+        description="Window and days do not apply; everything else is checked again right before it leaves. Asked "
+        "again once it has left, this is about the message after it: send an Idempotency-Key with a call that may be "
+        "repeated.",
         **_CHANGES,
         scope="invitations:write",
     ),

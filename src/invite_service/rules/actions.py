@@ -134,11 +134,14 @@ def reschedule(invitation: Invitation, day: date, *, policy: Policy, merchant: M
 
 
 def send_now(invitation: Invitation, *, now: datetime) -> Invitation:
-    """Let the next message go at once: window and days do not apply, all else of RULES.md section 7 does."""
+    """Let the next message go at once: window and days do not apply, all else of RULES.md section 7 does.
+
+    One that is on its way because of this stays as it is.
+    """
+    if invitation.send_now and invitation.status in {InvitationStatus.SCHEDULED, InvitationStatus.SENDING}:
+        return invitation
     if invitation.status is not InvitationStatus.SCHEDULED:
         raise _refuse(invitation)
-    if invitation.send_now:
-        return invitation
     return replace(
         invitation,
         send_now=True,
