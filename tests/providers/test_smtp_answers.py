@@ -66,6 +66,16 @@ def test_other_refusal_of_a_recipient_leaves_the_address_alone(code: int, text: 
     )
 
 
+def test_sender_who_is_unknown_after_the_message_leaves_the_recipients_address_alone() -> None:
+    receipt = judge_reply(Stage.MESSAGE, 550, "Verification failed\nNo Such User Here\nSender verify failed")
+
+    assert (receipt.outcome, receipt.reason, receipt.suppress_address) == (
+        OutcomeWord.REJECTED,
+        "message_refused",
+        False,
+    )
+
+
 @pytest.mark.parametrize(
     ("stage", "code", "text", "reason"),
     [
@@ -78,6 +88,14 @@ def test_other_refusal_of_a_recipient_leaves_the_address_alone(code: int, text: 
         (Stage.MAIL, 550, "5.7.60 SMTP; Client does not have permissions to send as this sender", "sender_refused"),
         (Stage.MAIL, 501, "5.1.7 Bad sender address syntax", "sender_refused"),
         (Stage.RCPT, 550, "5.1.1 <s@example.com>: Sender address rejected: User unknown", "sender_refused"),
+        # Exim 4.96 with `require verify = sender`, as cPanel sets it up: "no such user" is said of the sender.
+        (
+            Stage.RCPT,
+            550,
+            "Verification failed for <ghost@example.net>\nNo Such User Here\nSender verify failed",
+            "sender_refused",
+        ),
+        (Stage.RCPT, 550, "Sender verify failed", "sender_refused"),
         (Stage.DATA, 530, "5.7.0 Authentication required", "auth_required"),
         (Stage.GREETING, 554, "5.7.1 No SMTP service here", "greeting_refused"),
         (Stage.EHLO, 504, "5.5.2 <vm>: Helo command rejected: need fully-qualified hostname", "ehlo_refused"),

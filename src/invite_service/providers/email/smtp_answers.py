@@ -93,7 +93,7 @@ _AUTHENTICATION = re.compile(
 _SENDER = re.compile(
     r"sender(?: address| domain)?(?: is)? (?:rejected|denied|refused)"
     r"|sender(?: address| domain)?(?: is)? not (?:allowed|authori[sz]ed|owned|permitted|verified)"
-    r"|not (?:allowed|authori[sz]ed|permitted) to send|not owned by user",
+    r"|sender verif(?:y|ication) failed|not (?:allowed|authori[sz]ed|permitted) to send|not owned by user",
     re.IGNORECASE,
 )
 _NO_SUCH_USER = re.compile(
@@ -234,7 +234,8 @@ def _is_dead_address(stage: Stage, reply: Reply, enhanced: str | None) -> bool:
         return False
     if enhanced is not None:
         return enhanced in _DEAD_ADDRESS
-    return reply.code in _NO_SUCH_USER_CODES and bool(_NO_SUCH_USER.search(reply.text))
+    says_so = reply.code in _NO_SUCH_USER_CODES and _NO_SUCH_USER.search(reply.text)
+    return bool(says_so) and not _SENDER.search(reply.text)
 
 
 def _is_about_pace(reply: Reply) -> bool:
