@@ -3,12 +3,9 @@
 import contextlib
 import dataclasses
 import gc
-import importlib
 import os
-import pkgutil
 import sys
 from collections.abc import Generator, Iterator
-from typing import Protocol
 
 import pytest
 import redis
@@ -16,45 +13,15 @@ import structlog
 from hypothesis import settings
 from xdist.workermanage import WorkerController
 
-import invite_service
 from tests.support.databases import DatabaseMaker
 from tests.support.servers import ServerAddresses, running_servers
 
 REDIS_DATABASES = 16
 """As many as a Redis has unless told otherwise; each pytest worker takes one, so there may be no more workers."""
 
-TRACED = ("providers/*", "rules/*")
-"""Here each case may be the only one that runs a line; elsewhere the first of a test's cases stands for the others."""
-
-UNTRACED = (
-    "api/test_openapi.py",
-    "api/test_real_orders.py",
-    "api/test_scanners.py",
-    "pages/test_in_browser.py",
-    "pages/test_own_page.py",
-    "providers/test_event_contract.py",
-    "providers/test_http_contract.py",
-    "rules/laws/*",
-    "services/*",
-    "storage/*",
-)
-"""Run again the lines that other tests run: the API's run those of services and storage, so that the figure for these
-two says a little less than there is."""
-
 # A busy machine is no fault, and each run is the same.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
-
-_measured = pytest.StashKey[bool]()
-
-
-class _Coverage(Protocol):
-    """What we use of pytest-cov."""
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
-
 
 _addresses = pytest.StashKey[ServerAddresses]()
 
@@ -68,15 +35,6 @@ def pytest_configure() -> None:
     sys.dont_write_bytecode = False
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Measure what imports run, and then nothing but the tests that say so: what is measured takes twice as long."""
-    if (coverage := _coverage_of(session.config)) is not None:
-        for module in pkgutil.walk_packages(invite_service.__path__, "invite_service."):
-            importlib.import_module(module.name)
-        coverage.pause()
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Look for no garbage in what is collected: it stays to the end."""
@@ -85,36 +43,6 @@ def pytest_collection() -> Generator[None, object, object]:
     gc.freeze()
     gc.enable()
     return result
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure coverage in each test's first case, or in all, and not where that would tell nothing new."""
-    untraced = {path for path in {item.path for item in items} if any(path.match(f"tests/{one}") for one in UNTRACED)}
-    tests: set[str] = set()
-    for item in items:
-        test, _, _ = item.nodeid.partition("[")
-        adds = test not in tests or any(item.path.match(f"tests/{one}") for one in TRACED)
-        is_short = "hypothesis" not in item.keywords and item.get_closest_marker("no_cover") is None
-        item.stash[_measured] = adds and is_short and item.path not in untraced
-        tests.add(test)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure coverage from the test's first fixture to its last."""
-    coverage = _coverage_of(item.config) if item.stash[_measured] else None
-    if coverage is None:
-        return (yield)
-    coverage.resume()
-    try:
-        return (yield)
-    finally:
-        coverage.pause()
-
-
-def _coverage_of(config: pytest.Config) -> _Coverage | None:
-    coverage: _Coverage | None = getattr(config.pluginmanager.get_plugin("_cov"), "cov_controller", None)
-    return coverage
 
 
 @pytest.hookimpl(optionalhook=True)

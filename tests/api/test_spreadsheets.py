@@ -177,7 +177,6 @@ async def large(api: Api, merchant: MerchantClient) -> MerchantClient:
     return merchant
 
 
-@pytest.mark.no_cover
 async def test_a_large_export_is_complete_ordered_and_never_whole_in_memory(api: Api, large: MerchantClient) -> None:
     await Stream(api, large, "/v1/invitations.csv", hang_up_after=5).run()
     before = resident_mib(os.getpid())

@@ -170,7 +170,6 @@ def test_every_command_and_every_option_says_what_it_is_for() -> None:
         assert (shown.exit_code, shown.stderr) == (0, "")
 
 
-@pytest.mark.no_cover
 def test_openapi_prints_the_same_document_each_time() -> None:
     first = CliRunner().invoke(app, ["openapi"])
     assert first.exit_code == 0

@@ -13,9 +13,7 @@ def our_files() -> Iterator[Path]:
     """Every file that is or could be committed."""
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in NOT_OURS and not name.endswith(("_cache", ".egg-info"))]
-        for name in names:
-            if not name.startswith(".coverage"):
-                yield Path(folder, name)
+        yield from (Path(folder, name) for name in names)
 
 
 def our_texts() -> Iterator[tuple[str, str]]:
