@@ -13,7 +13,7 @@ ELSEWHERE_INSTALLED := $(VENV)/.elsewhere-installed
 UV_VERSION := 0.13.9
 LOCKS := $(patsubst %.in,%.txt,$(wildcard requirements/*.in))
 
-.PHONY: help install dev demo test laws kills elsewhere check bench openapi lock clean
+.PHONY: help install dev demo test laws kills elsewhere check lint types house bench openapi lock clean
 
 help:
 	@echo "make install | dev | demo | test | laws | kills | elsewhere | check | bench | openapi | lock | clean"
@@ -58,11 +58,18 @@ $(ELSEWHERE_INSTALLED): $(INSTALLED) requirements/elsewhere.txt
 	touch $@
 
 check: install
+	$(MAKE) --jobs=2 types lint house
+
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/house
+
+types: install
+	$(BIN)/mypy
+
+house: install
+	$(BIN)/pytest -q tests/house/test_migrations.py tests/house/test_tree.py
 	$(BIN)/invite-service openapi | diff -u openapi/openapi.json -
 
 bench: $(BENCH_INSTALLED)
