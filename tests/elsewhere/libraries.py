@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import brevo
+import elkme.elks
 import mailgun.client
 import mailjet_rest
 import postmark.sync
@@ -22,7 +23,7 @@ from sendgrid.helpers import mail as sendgrid_mail
 from invite_service.domain.message import Message
 from tests.providers.companies import Brevo, Mailgun, Mailjet, Postmark, Resend, SendGrid
 from tests.providers.played import PlayedCompany
-from tests.providers.sms_companies import Sinch, Twilio
+from tests.providers.sms_companies import Elks, Sinch, Twilio
 
 Made = Callable[[], PlayedCompany]
 
@@ -45,6 +46,13 @@ def _post_with_brevo(url: str, message: Message) -> object:
             "idempotencyKey": str(message.attempt_id),
         },
     )
+
+
+def _post_with_elkme(url: str, message: Message) -> object:
+    client = elkme.elks.Elks(auth=Elks.login, api_url=f"{url}/a1")
+    # The library calls it SMS, and the company's pages sms.
+    payload = client.format_sms_payload(message.text, message.to_address, sender=message.from_address)
+    return client.query_api(payload, endpoint="sms")
 
 
 def _post_with_mailgun(url: str, message: Message) -> object:
@@ -152,6 +160,7 @@ def _post_with_twilio(url: str, message: Message) -> object:
 
 POSTS: Mapping[Made, Post] = {
     Brevo: _post_with_brevo,
+    Elks: _post_with_elkme,
     Mailgun: _post_with_mailgun,
     Mailjet: _post_with_mailjet,
     Postmark: _post_with_postmark,
