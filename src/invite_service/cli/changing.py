@@ -27,6 +27,7 @@ from invite_service.cli.running import FAILED, CommandFailedError, explained, ru
 from invite_service.domain.batch_update import BatchAction, BatchUpdate, Chosen
 from invite_service.domain.errors import UnexpectedCountError
 from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.rules.actions import is_as_enabled
 from invite_service.rules.batch_updates import UNCHANGED
 from invite_service.services.batch_updates import BatchForecast, BatchUpdateService
 from invite_service.services.merchants import OPERATOR
@@ -111,6 +112,8 @@ class _Asked:
 
     merchant: Merchant
     request: BatchUpdateRequest
+    is_done: bool
+    """It is one invitation, which was enabled and is to be enabled; a batch update cannot tell."""
 
     def chosen(self, batches: BatchUpdateService) -> Chosen:
         if self.request.filter is None:
@@ -129,12 +132,14 @@ def _change(
     async def ask(services: Factory) -> tuple[_Asked, BatchForecast | None]:
         merchant = await services.create_merchants().get(MerchantId(target.merchant))
         document = {"action": action.value, **(days or {})}
+        is_done = False
         if target.invitation_id is None:
             document["filter"] = choice.document(zone=merchant.time_zone)
         else:
-            await services.create_invitations().get(merchant, target.invitation_id)
+            found = await services.create_invitations().get(merchant, target.invitation_id)
+            is_done = action is BatchAction.ENABLE and is_as_enabled(found.invitation, found.timeline)
             document["ids"] = [str(target.invitation_id)]
-        asked = _Asked(merchant, validate_part(document, BATCH_UPDATE, check_text=True))
+        asked = _Asked(merchant, validate_part(document, BATCH_UPDATE, check_text=True), is_done=is_done)
         # One that is named is looked at in any case: its state may not allow it, and nobody reads a report of one.
         if manner.yes and not manner.dry_run and target.invitation_id is None:
             return asked, None
@@ -158,7 +163,8 @@ def _change(
         print_forecast(asked.merchant, forecast, as_json=manner.as_json)
     with explained():
         if forecast is not None:
-            _refuse_by(forecast, expected_count=manner.expected_count, is_one=target.invitation_id is not None)
+            needs_change = target.invitation_id is not None and not asked.is_done
+            _refuse_by(forecast, expected_count=manner.expected_count, needs_change=needs_change)
     if manner.dry_run:
         return
     if forecast is not None and not manner.yes:
@@ -177,12 +183,12 @@ def _refuse_what_is_unclear(target: Target, choice: Choice) -> None:
         raise typer.BadParameter("Give only one of these: an invitation's id, filters, or --all.")
 
 
-def _refuse_by(forecast: BatchForecast, *, expected_count: int | None, is_one: bool) -> None:
+def _refuse_by(forecast: BatchForecast, *, expected_count: int | None, needs_change: bool) -> None:
     if expected_count is not None and forecast.matched != expected_count:
         detail = f"It is about {forecast.matched} invitations, and {expected_count} were expected."
         raise UnexpectedCountError(detail, matched=forecast.matched)
     refused = [reason for reason in forecast.skipped if reason != UNCHANGED]
-    if is_one and refused:
+    if needs_change and refused:
         raise CommandFailedError(f"The invitation's state does not allow it: {refused[0]}.")
 
 
