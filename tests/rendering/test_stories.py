@@ -305,6 +305,15 @@ def test_a_summary_names_no_day_where_products_were_asked_about_on_several() -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "why"), [(0, "the order has no products"), (2, "everything that was bought was returned")]
+)
+def test_a_summary_tells_returned_products_from_none(lines: int, why: str) -> None:
+    entry = TraceEntry("products", TraceOutcome.DECIDED, Reason.NO_PRODUCTS, {"lines": lines, "products": 0})
+    order = make_order(outcome=OrderOutcome.BLOCKED, reason=Reason.NO_PRODUCTS, invitation_id=None, trace=(entry,))
+    assert story_of(order).summary == f"Not asked: {why}."
+
+
 ASKED = "the customer was asked about both products by e-mail on 16 March 2026 at 11:10"
 
 STATES = {

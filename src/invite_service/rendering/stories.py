@@ -300,6 +300,8 @@ def _why(order: Order, invitation: Invitation | None, words: Words) -> str:
             return _why_asked(data, words, about=_products(len(data["dropped"]), words), period="product_repeat_days")
         case Reason.ON_HOLD | Reason.STATUS_NOT_TRIGGERING:
             return words.texts(f"why_{order.reason}", status=words.quoted(data["status"]))
+        case Reason.NO_PRODUCTS:
+            return words.texts("why_no_products" if data["lines"] else "why_never_products")
         case None:
             raise KeyError(order.outcome)
     return words.texts(f"why_{order.reason}")
