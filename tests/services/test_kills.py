@@ -20,6 +20,8 @@ import pytest
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.policy import ProductSteps
 from invite_service.providers.base import Sender
+from invite_service.services.notices import LEASE_SECONDS
+from tests.services.test_notices import NoticeHouse, ask_many
 from tests.support.builders import make_policy
 from tests.support.killable import Errand, Moment, make_sender
 from tests.support.sending import SendingHouse, driver_of, make_database
@@ -31,6 +33,7 @@ from tests.support.workers import comes_to_be
 KILLS = int(os.environ.get("INVITE_TEST_KILLS", "1"))
 
 LEASE = timedelta(seconds=61)
+NOTICE_LEASE = timedelta(seconds=LEASE_SECONDS + 1)
 
 
 class Company(Protocol):
@@ -143,8 +146,9 @@ class Death:
         self._asked = self._said = b""
         self._holding: list[asyncio.Task[None]] = []
         self._is_halving = False
+        self._recorded = ""
 
-    async def come(self, database_url: str, moment: Moment) -> None:
+    async def come(self, database_url: str, moment: Moment, *, has_notices: bool = False) -> None:
         assert self._mortals.stdin is not None
         assert self._mortals.stdout is not None
         self._pid = asyncio.get_running_loop().create_future()
@@ -158,12 +162,14 @@ class Death:
             Moment.RECORDING: self._lock_and_answer,
         }.get(moment, pass_on)
         self._is_halving = moment is Moment.HALF_SENT
+        self._recorded = "notices" if has_notices else "invitations"
         errand = Errand(
             database_url=database_url,
             now=self._house.clock.now.isoformat(),
             moment=moment,
             provider=self._company.name,
             port=self._proxy.port,
+            has_notices=has_notices,
         )
         self._mortals.stdin.write(errand.write())
         self._pid.set_result(int(await asyncio.to_thread(self._mortals.stdout.readline)))
@@ -202,7 +208,7 @@ class Death:
         """Let the recording wait for a lock, and let go of it when nobody is there any more to hear of its commit."""
         async with self._house.database.transaction() as stores:
             driver = driver_of(stores)
-            await driver.fetch("SELECT FROM invitations FOR UPDATE")
+            await driver.fetch(f"SELECT FROM {self._recorded} FOR UPDATE")
             is_locked.set()
 
             async def is_waiting() -> bool | None:
@@ -223,7 +229,7 @@ async def bring_forward(house: SendingHouse) -> None:
     )
 
 
-async def settle(house: SendingHouse, sender: Sender) -> None:
+async def settle(house: SendingHouse, sender: Sender, *, has_notices: bool = False) -> None:
     """Do what other workers do in the minutes after: wait for the lease, send what is due, ask about doubts."""
 
     async def is_quiet() -> bool | None:
@@ -234,6 +240,9 @@ async def settle(house: SendingHouse, sender: Sender) -> None:
         return None if others else True
 
     await comes_to_be(is_quiet)
+    if has_notices:
+        house.clock.advance(NOTICE_LEASE)
+        await house.notices(sender).send_due(house.merchant.id)
     house.clock.advance(LEASE)
     await house.leases.sweep()
     while (await house.send(sender)).sent:
@@ -273,5 +282,45 @@ async def test_killed_worker_loses_and_repeats_nothing(
                 await death.come(database_url, moment)
                 await settle(house, sender)
                 await check(house, company, invitations, may_doubt=not has_keys and moment is not Moment.CLAIMED)
+        finally:
+            await sender.close()
+
+
+async def check_notices(house: SendingHouse, company: Company, prefix: str, *, may_doubt: bool) -> None:
+    """The same of what customers were told after they answered."""
+    inbox = company.inbox()
+    rows = await house.rows(
+        "SELECT i.contact, n.status FROM notices AS n JOIN invitations AS i ON i.id = n.invitation_id"
+        " WHERE i.contact LIKE $1",
+        f"{prefix}%",
+    )
+    assert len(rows) == 2
+    told = sorted((status, inbox[contact]) for contact, status in rows)
+    if ("in_doubt", 0) in told or ("in_doubt", 1) in told:
+        assert may_doubt
+        told = told[1:]
+    assert set(told) == {("sent", 1)}
+
+
+@pytest.mark.parametrize("moment", list(Moment))
+async def test_killed_worker_loses_and_repeats_no_notice(
+    house: SendingHouse,
+    company: Company,
+    mortals: subprocess.Popen[bytes],
+    database_url: str,
+    moment: Moment,
+) -> None:
+    shop = NoticeHouse(house)
+    async with TamperingProxy(company.port) as proxy:
+        death = Death(house, company, proxy, mortals)
+        sender = make_sender(company.name, company.port)
+        has_keys = sender.key_lifetime is not None
+        try:
+            for number in range(KILLS):
+                await ask_many(shop, 2, prefix=f"n{number}-")
+                await death.come(database_url, moment, has_notices=True)
+                await settle(house, sender, has_notices=True)
+                may_doubt = not has_keys and moment is not Moment.CLAIMED
+                await check_notices(house, company, f"n{number}-", may_doubt=may_doubt)
         finally:
             await sender.close()

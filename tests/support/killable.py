@@ -23,9 +23,10 @@ from invite_service.providers.email.resend import ResendSender, parse_resend
 from invite_service.providers.email.smtp import create_smtp_sender
 from invite_service.providers.email.smtp_settings import parse_smtp_url
 from invite_service.services.claim import WholeTurn
+from invite_service.services.notice_writing import Draft, NoticeWriter, Unwanted
 from invite_service.services.writing import MessageWriter
 from tests.support.builders import make_merchant
-from tests.support.sending import ManualClock, SendingHouse, make_database, make_writer
+from tests.support.sending import ManualClock, SendingHouse, make_database, make_notice_writer, make_writer
 
 
 class Moment(StrEnum):
@@ -56,6 +57,8 @@ class Errand:
     moment: Moment
     provider: str
     port: int
+    has_notices: bool
+    """Whether notices are due instead of invitations' messages."""
 
     @classmethod
     def read(cls, line: str) -> Self:
@@ -113,8 +116,16 @@ class DyingWriter:
         raise AssertionError
 
 
+class DyingNoticeWriter(NoticeWriter):
+    """Dies instead of writing."""
+
+    async def draft(self, *_: Any, **__: Any) -> Draft | Unwanted:
+        die()
+        raise AssertionError
+
+
 class Worker:
-    """What a child does: one batch of the merchant's due messages."""
+    """What a child does: one batch of the merchant's due messages, or of its notices."""
 
     def __init__(self, errand: Errand) -> None:
         self._errand = errand
@@ -123,8 +134,12 @@ class Worker:
         errand = self._errand
         database = make_database(errand.database_url, pool_size=2)
         house = SendingHouse(database, make_merchant(), ManualClock(datetime.fromisoformat(errand.now)))
-        writer: MessageWriter | DyingWriter = DyingWriter() if errand.moment is Moment.CLAIMED else make_writer()
         sender = DyingSender(make_sender(errand.provider, errand.port), errand.moment)
+        if errand.has_notices:
+            writing = DyingNoticeWriter if errand.moment is Moment.CLAIMED else NoticeWriter
+            await house.notices(sender, writer=make_notice_writer(writing)).send_due(house.merchant.id)
+            return
+        writer: MessageWriter | DyingWriter = DyingWriter() if errand.moment is Moment.CLAIMED else make_writer()
         await house.sending(sender, writer=writer).send_due(house.merchant.id, turn=WholeTurn())
 
 

@@ -132,8 +132,8 @@ def make_writer() -> MessageWriter:
     return MessageWriter(TokenSigner({0: SECRET.encode()}, current=0), public_base_url=BASE_URL, sender=SENDERS)
 
 
-def make_notice_writer() -> NoticeWriter:
-    return NoticeWriter(TokenSigner({0: SECRET.encode()}, current=0), public_base_url=BASE_URL, sender=SENDERS)
+def make_notice_writer(kind: type[NoticeWriter] = NoticeWriter) -> NoticeWriter:
+    return kind(TokenSigner({0: SECRET.encode()}, current=0), public_base_url=BASE_URL, sender=SENDERS)
 
 
 class SendingHouse:
@@ -206,12 +206,13 @@ class SendingHouse:
         sms: Sender | None = None,
         paces: Mapping[Channel, Pace] | None = None,
         turn_seconds: float = TURN_SECONDS,
+        writer: NoticeWriter | None = None,
     ) -> NoticeService:
         """Make the service that sends what follows an answer through these."""
         return NoticeService(
             self.database,
             outlets=make_outlets(email, sms),
-            writer=make_notice_writer(),
+            writer=writer or make_notice_writer(),
             accounts=AccountReader(policies=self.policies, texts=self.texts),
             calls=self.single_calls(paces),
             clock=self.clock,

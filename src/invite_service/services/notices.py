@@ -230,14 +230,13 @@ class NoticeService:
         if isinstance(receipt, QueuedNotice):
             await self._finish(claim, receipt)
             return False
-        if receipt is None:
-            return False
-        price = claim.account.price_of(batch.channel)
-        await self._finish(claim, self._conclude(notice, receipt), receipt=receipt, price=price)
-        return receipt.outcome is OutcomeWord.ACCEPTED
+        return receipt is not None and receipt.outcome is OutcomeWord.ACCEPTED
 
     async def _hand_over(self, batch: _Batch, notice: QueuedNotice, message: Message) -> Receipt | QueuedNotice | None:
-        """Hand a notice to its provider; else give it as it waits, or nothing where it stays as it was claimed."""
+        """Hand a notice to its provider, and record the answer before another call may begin in its place.
+
+        Else give it as it waits, or nothing where it stays as it was claimed.
+        """
         claim, channel = batch.claim, batch.channel
         if claim.merchant.paused_at is not None or claim.account.is_paused(channel):
             return self._wait(notice, reason="paused")
@@ -261,9 +260,11 @@ class NoticeService:
                 await admission.give_back()
                 return None
             receipt = await send_surely(outlet.sender, message)
+            batch.is_refused |= receipt.outcome is OutcomeWord.MISCONFIGURED
+            price = claim.account.price_of(channel)
+            await self._finish(claim, self._conclude(notice, receipt), receipt=receipt, price=price)
             await admission.note(receipt)
             if receipt.outcome is OutcomeWord.MISCONFIGURED:
-                batch.is_refused = True
                 await claim.pause_channel(channel, reason=receipt.reason)
         return receipt
 
