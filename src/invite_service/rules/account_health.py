@@ -266,8 +266,8 @@ def _in_doubt(figures: HealthFigures) -> HealthCheck:
     count = figures.in_doubt + figures.notices_in_doubt
     status = HealthStatus.WARN if count else HealthStatus.OK
     detail = (
-        f"Messages of which nobody knows whether they left: {count}. None is sent again unless that sends nothing twice, "
-        "or somebody says so."
+        f"Messages of which nobody knows whether they left: {count}. None is sent again unless that sends nothing "
+        "twice, or somebody says so."
         if count
         else "Of every message it is known whether it left."
     )
