@@ -3,9 +3,10 @@
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -19,7 +20,7 @@ from invite_service.domain.decision import Reason
 from invite_service.domain.errors import InvalidInputError
 from invite_service.domain.invitation import Channel, Kind
 from invite_service.domain.order import OrderOutcome
-from invite_service.domain.policy import ConsentRequirement, Policy, ProductSteps
+from invite_service.domain.policy import ConsentRequirement, DelayOrigin, Policy, ProductSteps, SendZone
 from invite_service.rules.simulation import Fate
 from invite_service.services.ingest import IngestItem
 from invite_service.services.simulations import ChangedFate, Progress, SimulationResult, SimulationService
@@ -27,6 +28,15 @@ from tests.support.builders import NOON, make_merchant, make_policy
 from tests.support.ingesting import IngestHouse
 
 REAL_ORDERS = Path(__file__).parents[1] / "data" / "gift-shop-300.jsonl.gz"
+
+CURRENT = make_policy()
+
+POLICIES = (
+    CURRENT,
+    make_policy(service_percent=40, block_days=20, send_zone=SendZone.RECIPIENT),
+    make_policy(delay_origin=DelayOrigin.PURCHASED, product_repeat_days=7, send_days=("mon", "wed")),
+    make_policy(product_steps=ProductSteps.SECOND_ONLY, send_window_start=time(8), trigger_statuses=()),
+)
 
 MANY_IN_AN_HOUR = 1_000
 """Messages: in one go, those of a side would be nearly half of all the work that is left once the orders are in."""
@@ -47,7 +57,12 @@ async def record(house: IngestHouse, body: Mapping[str, Any], *, at: datetime) -
 
 
 async def simulate(
-    house: IngestHouse, changed: Policy, *, start: datetime = BEGINNING, end: datetime = END
+    house: IngestHouse,
+    changed: Policy,
+    *,
+    current: Policy = CURRENT,
+    start: datetime = BEGINNING,
+    end: datetime = END,
 ) -> tuple[SimulationResult, list[ChangedFate]]:
     service = SimulationService(house.database)
     total = await service.count(house.merchant, start=start, end=end)
@@ -55,7 +70,7 @@ async def simulate(
         one
         async for one in service.run(
             house.merchant,
-            current=make_policy(),
+            current=current,
             changed=changed,
             start=start,
             end=end,
@@ -93,12 +108,16 @@ async def test_same_policy_gives_no_difference_on_real_orders(database_url: str)
     merchant = make_merchant(time_zone="Europe/London")
     async with IngestHouse.open(database_url, merchant=merchant) as house:
         count = await record_real_orders(house)
-        result, changes = await simulate(house, make_policy())
-        assert (result.orders, result.unreadable, changes, result.changes) == (count, 0, [], {})
-        assert result.before == result.after
-        assert sum(result.before.outcomes.values()) == count
-        assert sum(result.before.load_by_day.values()) == sum(result.before.messages.values())
-        assert sum(result.before.load_by_hour.values()) == sum(result.before.messages.values())
+        results = []
+        for policy in POLICIES:
+            result, changes = await simulate(house, replace(policy, version=2), current=policy)
+            assert (result.orders, result.unreadable, changes, result.changes) == (count, 0, [], {})
+            assert result.before == result.after
+            assert sum(result.before.outcomes.values()) == count
+            assert sum(result.before.load_by_day.values()) == sum(result.before.messages.values())
+            assert sum(result.before.load_by_hour.values()) == sum(result.before.messages.values())
+            results.append(result.before)
+    assert all(one != other for one, other in combinations(results, 2))
 
 
 async def test_outcomes_are_those_that_were_decided(database_url: str) -> None:
@@ -235,8 +254,9 @@ async def test_period_chooses_orders_by_when_they_first_came(house: IngestHouse)
     await record(house, body("before"), at=NOON)
     await record(house, body("inside"), at=NOON + timedelta(days=1))
     await record(house, body("after"), at=NOON + timedelta(days=2))
-    span = {"start": NOON + timedelta(days=1), "end": NOON + timedelta(days=2)}
-    result, changes = await simulate(house, make_policy(consent=ConsentRequirement.REQUIRED), **span)
+    start, end = NOON + timedelta(days=1), NOON + timedelta(days=2)
+    changed = make_policy(consent=ConsentRequirement.REQUIRED)
+    result, changes = await simulate(house, changed, start=start, end=end)
     assert result.orders == 1
     assert [change.order_id for change in changes] == ["inside"]
 
