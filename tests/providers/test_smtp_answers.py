@@ -54,6 +54,8 @@ def test_dead_address_is_rejected_and_to_be_suppressed(code: int, text: str) -> 
         (550, "5.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages"),
         (554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org"),
         (550, "Mailbox unavailable"),
+        # OpenSMTPD 6.8, of any recipient at all where nobody has logged in.
+        (550, "Invalid recipient: <kari@example.net>"),
     ],
 )
 def test_other_refusal_of_a_recipient_leaves_the_address_alone(code: int, text: str) -> None:

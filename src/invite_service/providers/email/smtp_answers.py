@@ -99,7 +99,7 @@ _SENDER = re.compile(
 _NO_SUCH_USER = re.compile(
     r"user unknown|unknown (?:user|recipient|mailbox)|no such (?:user|mailbox|recipient|address)"
     r"|(?:mailbox|user|recipient|address|account) (?:does not exist|doesn't exist|not found|unknown)"
-    r"|invalid (?:recipient|mailbox)",
+    r"|invalid mailbox",
     re.IGNORECASE,
 )
 
