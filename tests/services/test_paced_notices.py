@@ -115,3 +115,20 @@ async def test_open_circuit_ends_the_turn_and_what_waits_is_not_written(shop: No
     assert len(sender.messages) == 5
     rows = await shop.house.rows("SELECT reason, count(*) FROM notices GROUP BY 1 ORDER BY 1")
     assert [tuple(row) for row in rows] == [("connection_refused", 5), (None, 7)]
+
+
+@pytest.mark.parametrize("count", [5, 40])
+async def test_pause_costs_as_many_statements_for_many_notices_as_for_few(shop: NoticeHouse, count: int) -> None:
+    await ask_many(shop, count)
+    await shop.house.change_merchant(paused_at=shop.house.clock.now, paused_reason="too_many_bounces")
+    sender = RecordingSender()
+    notices = shop.house.notices(sender)
+    async with counted(shop) as statements:
+        assert await notices.send_due(shop.house.merchant.id) == 0
+    assert [statement for statement in statements if "UPDATE" in statement] == ["UPDATE notices"]
+    assert len(statements) < 25
+    assert await notices.find_due() == []
+    await shop.house.change_merchant(paused_at=None, paused_reason=None)
+    shop.house.clock.now += LONGEST_SHUT
+    assert await notices.find_due() == [shop.house.merchant.id]
+    assert await notices.send_due(shop.house.merchant.id) == count

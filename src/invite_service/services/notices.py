@@ -54,7 +54,7 @@ BUSY_WAIT: Final = timedelta(seconds=5)
 
 LONGEST_SHUT: Final = timedelta(seconds=30)
 """How long a channel is left alone, at most, through which nothing may leave for longer: a limit can be raised
-meanwhile, and a circuit closed by hand."""
+meanwhile, a circuit closed by hand, and a pause ended."""
 
 USUAL_WAIT: Final = timedelta(minutes=5)
 """Before a notice is tried again that nobody says more of."""
@@ -91,10 +91,13 @@ class _Batch:
     channel: Channel
     waiting: deque[QueuedNotice]
     """Of which no call has begun."""
-    is_refused: bool = False
-    """Whether the channel was paused since the claim, which does not know it."""
-    shut: Shut | None = None
-    """Why no call may be made now; nothing further is tried."""
+    shut_until: datetime | None = None
+    """Until when no call may be made, as is known by now; nothing further is tried."""
+
+    def put_back(self, notice: QueuedNotice, *, until: datetime) -> None:
+        """Let a notice, and all that are left, stay as they were claimed."""
+        self.shut_until = until
+        self.waiting.append(notice)
 
 
 class NoticeService:
@@ -167,8 +170,8 @@ class NoticeService:
                 async with self._database.autocommit() as stores:
                     left = [notice.id for notice in batch.waiting]
                     await stores.notices.give_back(merchant_id, left, token=batch.claim.token)
-            if batch.shut is not None:
-                self._shut[merchant_id, channel] = min(batch.shut.until, self._clock() + LONGEST_SHUT)
+            if batch.shut_until is not None:
+                self._shut[merchant_id, channel] = min(batch.shut_until, self._clock() + LONGEST_SHUT)
                 return sent
             if loop.time() >= until:
                 return sent
@@ -190,11 +193,12 @@ class NoticeService:
                 return None
             account = await self._accounts.read(stores, merchant_id)
         claim = Claim(account, token, database=self._database, clock=self._clock, new_id=self._new_id)
-        return _Batch(claim, channel, deque(claimed))
+        is_paused = account.merchant.paused_at is not None or account.is_paused(channel)
+        return _Batch(claim, channel, deque(claimed), shut_until=real_now + LONGEST_SHUT if is_paused else None)
 
     async def _send_on(self, batch: _Batch, *, until: float) -> int:
         claim, sent = batch.claim, 0
-        while batch.waiting and batch.shut is None and asyncio.get_running_loop().time() < until:
+        while batch.waiting and batch.shut_until is None and asyncio.get_running_loop().time() < until:
             notice = batch.waiting.popleft()
             try:
                 sent += await self._send(batch, notice)
@@ -238,8 +242,6 @@ class NoticeService:
         Else give it as it waits, or nothing where it stays as it was claimed.
         """
         claim, channel = batch.claim, batch.channel
-        if claim.merchant.paused_at is not None or claim.account.is_paused(channel):
-            return self._wait(notice, reason="paused")
         async with contextlib.AsyncExitStack() as held:
             state = claim.account.state_of(channel)
             try:
@@ -249,18 +251,19 @@ class NoticeService:
                 return self._wait(notice, reason=error.reason)
             except NoPlaceError:
                 return self._wait(notice, reason="busy", wait=BUSY_WAIT)
-            if batch.is_refused:
-                return self._wait(notice, reason="paused")
+            if batch.shut_until is not None:
+                batch.put_back(notice, until=batch.shut_until)
+                return None
             admission = await self._calls.admit(claim, outlet, channel)
             if isinstance(admission, Shut):
-                batch.shut = admission
-                batch.waiting.append(notice)
+                batch.put_back(notice, until=admission.until)
                 return None
             if not await self._start(claim, notice, message, provider=outlet.sender.name):
                 await admission.give_back()
                 return None
             receipt = await send_surely(outlet.sender, message)
-            batch.is_refused |= receipt.outcome is OutcomeWord.MISCONFIGURED
+            if receipt.outcome is OutcomeWord.MISCONFIGURED:
+                batch.shut_until = self._clock() + LONGEST_SHUT
             price = claim.account.price_of(channel)
             await self._finish(claim, self._conclude(notice, receipt), receipt=receipt, price=price)
             await admission.note(receipt)

@@ -39,7 +39,7 @@ class NoticeResponse(Answer):
     rating_id: UUID
     status: NoticeStatus
     reason: str | None
-    """Why it is so: the provider's word, or ours."""
+    """Why it is so: the provider's word, or ours. A pause or a limit that keeps it back leaves none."""
     tries: int
     """Those after which it provably had not left."""
     created_at: datetime
