@@ -9,7 +9,12 @@ from uuid import UUID
 import pytest
 
 from invite_service.domain.batch_update import BatchAction, BatchChange, BatchStatus, BatchUpdate, Chosen
-from invite_service.domain.errors import BatchUpdateNotFoundError, UndoRefusedError, UnexpectedCountError
+from invite_service.domain.errors import (
+    ActionRefusedError,
+    BatchUpdateNotFoundError,
+    UndoRefusedError,
+    UnexpectedCountError,
+)
 from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.listing import InvitationFilter
 from invite_service.services.batch_updates import BatchUpdateService
@@ -225,6 +230,20 @@ async def test_undo_puts_everything_back(house: IngestHouse, change: BatchChange
     assert await plans(house) != before
     undone = await undo(house, batch)
     assert (undone.changed, undone.skipped, undone.undo_of) == (5, {}, batch.id)
+    assert await plans(house) == before
+
+
+async def test_enabling_one_that_a_batch_enabled_changes_nothing(house: IngestHouse) -> None:
+    [enabled, restored] = await invite(house, 2)
+    cancelled = await do(house, CANCEL)
+    await do(house, ENABLE, [enabled])
+    await undo(house, cancelled)
+    before = await plans(house)
+    service = InvitationService(house.database, bell=house.bell, clock=lambda: house.now)
+    assert (await service.enable(house.merchant, enabled, actor="key:shop")).status is InvitationStatus.SCHEDULED
+    with pytest.raises(ActionRefusedError) as refused:
+        await service.enable(house.merchant, restored, actor="key:shop")
+    assert refused.value.reason == "not_cancelled"
     assert await plans(house) == before
 
 
