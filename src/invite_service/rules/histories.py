@@ -325,11 +325,11 @@ class Histories:
 
     def _move(self, filed: _Filed, contacts: AbstractSet[str], changes: dict[_Place, _Entry | None]) -> None:
         """Move an invitation to where it belongs now."""
-        for contact in filed.contacts - contacts:
+        for contact in filed.contacts.difference(contacts):
             shelf = self._shelves[contact]
             for place, entry in filed.places.items():
                 _take(shelf[place], entry)
-        for contact in filed.contacts & contacts:
+        for contact in filed.contacts.intersection(contacts):
             shelf = self._shelves[contact]
             for place, after in changes.items():
                 before = filed.places.get(place)
