@@ -143,10 +143,6 @@ ORDER BY created_at {{direction}}, id {{direction}}
 LIMIT $2
 """  # noqa: S608 - built from the constants above
 
-LIST_OF_INVITATION: Final = f"""
-SELECT {_COLUMNS} FROM notices WHERE merchant_id = $1 AND invitation_id = $2 ORDER BY id
-"""  # noqa: S608 - built from the constant above
-
 FIND_VOUCHER: Final = """
 SELECT o.discount_code, o.discount_description
 FROM invitation_orders AS j
@@ -319,10 +315,6 @@ class NoticeStore:
         await self._driver.execute(
             RETRY, merchant_id, notice.id, notice.status, notice.reason, notice.tries, notice.next_attempt_at
         )
-
-    async def list_of_invitation(self, merchant_id: MerchantId, invitation_id: UUID) -> Sequence[QueuedNotice]:
-        """List an invitation's notices, the oldest first."""
-        return [notice_of(row) for row in await self._driver.fetch(LIST_OF_INVITATION, merchant_id, invitation_id)]
 
     async def has_voucher(self, merchant_id: MerchantId) -> bool:
         """Say whether a voucher ever followed a review."""
