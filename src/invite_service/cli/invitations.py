@@ -20,7 +20,7 @@ from invite_service.api.schemas.invitation_detail import (
 from invite_service.api.schemas.listing import InvitationListParameters, InvitationListResponse
 from invite_service.api.schemas.timeline import TimelineEntryResponse
 from invite_service.bootstrap import Factory
-from invite_service.cli import changing
+from invite_service.cli import changing, settling
 from invite_service.cli.choosing import Choice
 from invite_service.cli.options import JsonOption, MerchantOption, PersonalOption, spread
 from invite_service.cli.presenting import open_console, print_facts, print_json, print_rows, shown_instant
@@ -111,6 +111,8 @@ app.command("cancel")(changing.cancel)
 app.command("enable")(changing.enable)
 app.command("reschedule")(changing.reschedule)
 app.command("send-now")(changing.send_now)
+app.command("retry")(settling.retry_invitation)
+app.command("mark-sent")(settling.mark_invitation_sent)
 
 
 def _print_list(console: Console, merchant: Merchant, answer: InvitationListResponse) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from invite_service.api.bodies import validate_part
 from invite_service.api.schemas.notice import NoticeListParameters, NoticeListResponse, NoticeResponse
 from invite_service.bootstrap import Factory
+from invite_service.cli import settling
 from invite_service.cli.options import JsonOption, MerchantOption
 from invite_service.cli.presenting import open_console, print_facts, print_json, print_rows, shown_instant
 from invite_service.cli.running import run_with_services
@@ -78,6 +79,10 @@ def show(
         print_json(answer)
     else:
         _print_notice(open_console(), found.time_zone, answer)
+
+
+app.command("retry")(settling.retry_notice)
+app.command("mark-sent")(settling.mark_notice_sent)
 
 
 def _print_list(console: Console, zone: str, answer: NoticeListResponse) -> None:
