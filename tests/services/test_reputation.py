@@ -71,6 +71,45 @@ async def told(telling: TellingHouse) -> list[tuple[str, str, str | None, object
     return [(row["actor"], row["event"], row["reason"], row["data"]) for row in rows]
 
 
+async def send_notice(telling: TellingHouse, attempt_id: UUID, notice: str = "reply_notice") -> UUID:
+    """Have a customer who was asked hear of a reply, a second ago, and give the notice's id."""
+    house, notice_id, rating_id = telling.house, new_id(), new_id()
+    await house.rows(
+        "INSERT INTO ratings (merchant_id, id, invitation_id, product_id, stars, state, created_at, updated_at)"
+        " SELECT merchant_id, $2, invitation_id, $3, 5, 'published', $4, $4 FROM attempts WHERE id = $1",
+        attempt_id,
+        rating_id,
+        str(rating_id),
+        house.clock.now,
+    )
+    await house.rows(
+        "INSERT INTO notices (merchant_id, id, notice, invitation_id, rating_id, channel, created_at, status, tries,"
+        " started_at, ended_at, provider)"
+        " SELECT merchant_id, $2, $3, invitation_id, $4, 'email', $5, 'sent', 0, $6, $6, provider"
+        " FROM attempts WHERE id = $1",
+        attempt_id,
+        notice_id,
+        notice,
+        rating_id,
+        house.clock.now - timedelta(days=3),
+        house.clock.now - timedelta(seconds=1),
+    )
+    return notice_id
+
+
+async def test_bounces_of_notices_count_and_those_of_the_merchants_own_support_do_not(telling: TellingHouse) -> None:
+    attempt_ids = await send_many(telling, 199)
+    alert = await send_notice(telling, attempt_ids[0], "support_alert")
+    reply = await send_notice(telling, attempt_ids[1])
+    await tell_of(telling, EventKind.BOUNCED_SOFT, [alert, *attempt_ids[:10]])
+    assert await pause_of(telling) == (None, None)
+    await tell_of(telling, EventKind.BOUNCED_SOFT, [reply])
+    assert await pause_of(telling) == (telling.house.clock.now, "too_many_bounces")
+    assert await told(telling) == [
+        ("worker", "merchant_paused", "too_many_bounces", {"messages": 200, "bounced": 11, "complained": 0})
+    ]
+
+
 async def test_more_than_5_percent_bounces_pause_the_merchant_when_they_are_told(telling: TellingHouse) -> None:
     await telling.house.rows(
         "INSERT INTO webhook_endpoints (merchant_id, id, url, kinds, key_id, sealed_secret, created_at)"

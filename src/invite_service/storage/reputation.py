@@ -26,7 +26,8 @@ HAVING count(*) FILTER (WHERE e.kind = 'complained') > 0 OR count(*) FILTER (WHE
 ORDER BY e.merchant_id
 """
 
-# Ids of attempts grow with time, so that no index has to follow each message only to find those of a day.
+# Ids of attempts grow with time, so that no index has to follow each message only to find those of a day; notices are
+# found by when they were queued. Support's alert goes to the merchant itself.
 READ_REPUTATION: Final = """
 WITH news AS MATERIALIZED (
     SELECT e.kind, e.attempt_id
@@ -43,6 +44,13 @@ told AS MATERIALIZED (
     WHERE a.merchant_id = $1 AND a.id = ANY(ARRAY(SELECT attempt_id FROM news))
       AND a.channel = 'email'
       AND ($4::timestamptz IS NULL OR a.started_at >= $4::timestamptz)
+    UNION ALL
+    SELECT news.kind, n.id
+    FROM notices AS n
+    JOIN news ON news.attempt_id = n.id
+    WHERE n.merchant_id = $1 AND n.id = ANY(ARRAY(SELECT attempt_id FROM news))
+      AND n.channel = 'email' AND n.notice <> 'support_alert'
+      AND ($4::timestamptz IS NULL OR n.started_at >= $4::timestamptz)
 )
 SELECT
     (
@@ -50,6 +58,11 @@ SELECT
         FROM attempts AS a
         WHERE a.merchant_id = $1 AND a.id >= $3 AND a.channel = 'email' AND a.outcome = 'accepted'
           AND a.started_at >= $2
+    ) + (
+        SELECT count(*)
+        FROM notices AS n
+        WHERE n.merchant_id = $1 AND n.status = 'sent' AND n.created_at >= $5 AND n.channel = 'email'
+          AND n.notice <> 'support_alert' AND n.started_at >= $2
     ) AS messages,
     (SELECT count(DISTINCT told.attempt_id) FROM told WHERE told.kind <> 'complained') AS bounced,
     (SELECT count(DISTINCT told.attempt_id) FROM told WHERE told.kind = 'complained') AS complained
@@ -70,6 +83,10 @@ RETURNING id
 
 _MADE_BEFORE: Final = timedelta(hours=1)
 """How long before its try began an attempt's id may have been made, clocks of workers that differ included."""
+
+_QUEUED_BEFORE: Final = timedelta(days=7)
+"""How long before it left a notice that counts was queued at the most: a pause may have kept it back. On the merchant's
+clock, which is never behind."""
 
 
 class ReputationStore:
@@ -98,7 +115,12 @@ class ReputationStore:
 
     async def _read(self, merchant_id: MerchantId, *, since: datetime, sent_since: datetime | None) -> Reputation:
         row = await self._driver.fetchrow(
-            READ_REPUTATION, merchant_id, since, first_id_at(since - _MADE_BEFORE), sent_since
+            READ_REPUTATION,
+            merchant_id,
+            since,
+            first_id_at(since - _MADE_BEFORE),
+            sent_since,
+            since - _QUEUED_BEFORE,
         )
         assert row is not None
         return Reputation(messages=row["messages"], bounced=row["bounced"], complained=row["complained"])
