@@ -1,6 +1,7 @@
 """Notices in doubt: asking their providers about them, as about messages of invitations."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from invite_service.services.same_key import WRITTEN_AHEAD
 from tests.services.test_approvals import MONDAY
 from tests.services.test_doubts import AskableSender
 from tests.services.test_feedback import stars
-from tests.services.test_notices import DyingSender, NoticeHouse
+from tests.services.test_notices import DyingSender, NoticeHouse, suppressions
 from tests.services.test_same_key import LIFETIME, NOT_SENT, REJECTED, UNKNOWN, make_sender
 from tests.support.builders import make_branding
 from tests.support.sending import SendingHouse
@@ -137,8 +138,9 @@ async def test_notice_that_a_killed_worker_left_behind_is_sent_by_another(shop: 
 
 async def test_refusal_ends_the_doubt_about_a_notice_as_failed(shop: NoticeHouse) -> None:
     await write_reply(shop, make_sender([UNKNOWN] * 3))
-    await settle(shop, REJECTED)
+    await settle(shop, replace(REJECTED, suppress_address=True))
     assert await shop.statuses() == [("reply_notice", "failed", "message_refused")]
+    assert await suppressions(shop) == [("hard_bounce", "email", "provider_answer")]
 
 
 @pytest.mark.parametrize("answer", [NOT_SENT, UNKNOWN])

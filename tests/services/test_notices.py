@@ -197,6 +197,27 @@ async def test_providers_answer_decides_what_follows(
         assert await shop.send(sender) == 0
 
 
+async def suppressions(shop: NoticeHouse) -> list[tuple[str, str | None, str]]:
+    return [tuple(row) for row in await shop.house.rows("SELECT reason, channel, source FROM suppressions")]
+
+
+async def test_address_that_a_provider_says_is_dead_is_suppressed(shop: NoticeHouse) -> None:
+    [rating] = await shop.leave(await shop.ask(), stars("mug", 4, "Nice."))
+    await shop.reply(rating, "Thank you!")
+    assert await shop.send(FakeSender([answer(OutcomeWord.REJECTED, suppress_address=True)])) == 0
+    assert await suppressions(shop) == [("hard_bounce", "email", "provider_answer")]
+    assert await shop.statuses() == [("reply_notice", "failed", "said_so")]
+
+
+async def test_dead_address_of_support_suppresses_nobody(shop: NoticeHouse) -> None:
+    await shop.brand(make_branding(support_email="help@gifts.example"))
+    await shop.trigger_support()
+    await shop.leave(await shop.ask(), stars("mug", 1))
+    await shop.send(FakeSender([answer(OutcomeWord.REJECTED, suppress_address=True)]))
+    assert await suppressions(shop) == []
+    assert await shop.statuses() == [("support_alert", "failed", "said_so")]
+
+
 async def test_refused_settings_pause_the_channel_and_count_no_try(shop: NoticeHouse) -> None:
     [rating] = await shop.leave(await shop.ask(), stars("mug", 4, "Nice."))
     await shop.reply(rating, "Thank you!")

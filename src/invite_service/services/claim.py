@@ -187,14 +187,15 @@ class Claim:
         if receipt.outcome is OutcomeWord.MISCONFIGURED:
             await self.pause_channel(tried.invitation.channel, reason=receipt.reason)
         if receipt.suppress_address:
-            async with self._database.transaction() as stores:
-                await stores.suppressions.add(
-                    self.merchant.id,
-                    [tried.invitation.contact],
-                    _DEAD_ADDRESS[tried.invitation.channel],
-                    source=SuppressionSource.PROVIDER_ANSWER,
-                    at=self.merchant_now(tried.invitation),
-                )
+            invitation = tried.invitation
+            await self.suppress(invitation.contact, invitation.channel, at=self.merchant_now(invitation))
+
+    async def suppress(self, contact: str, channel: Channel, *, at: datetime) -> None:
+        """Suppress an address at which a provider says that nothing arrives, `at` being the merchant's time."""
+        async with self._database.transaction() as stores:
+            await stores.suppressions.add(
+                self.merchant.id, [contact], _DEAD_ADDRESS[channel], source=SuppressionSource.PROVIDER_ANSWER, at=at
+            )
 
     async def open_circuit(self, channel: Channel, *, provider: str, reason: str) -> datetime | None:
         """Leave a provider alone for a while, and say until when; None where others found the same before."""

@@ -269,6 +269,8 @@ class NoticeService:
             await admission.note(receipt)
             if receipt.outcome is OutcomeWord.MISCONFIGURED:
                 await claim.pause_channel(channel, reason=receipt.reason)
+            if receipt.suppress_address and notice.notice is not Notice.SUPPORT_ALERT:
+                await claim.suppress(message.to_address, channel, at=claim.merchant.now(self._clock()))
         return receipt
 
     async def _start(self, claim: Claim, notice: QueuedNotice, message: Message, *, provider: str) -> bool:

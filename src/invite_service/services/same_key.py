@@ -15,7 +15,7 @@ import structlog
 
 from invite_service.domain.invitation import Channel, Invitation
 from invite_service.domain.merchant import Merchant, MerchantId
-from invite_service.domain.message import Message
+from invite_service.domain.message import Message, Notice
 from invite_service.domain.policy import Policy
 from invite_service.domain.receipt import OutcomeWord, Receipt
 from invite_service.providers.base import Sender
@@ -146,6 +146,9 @@ class SameKeyService:
         await admission.note(receipt)
         if receipt.outcome in SETTLING:
             await repeat.settle(receipt)
+        if receipt.suppress_address and repeat.message.step is not Notice.SUPPORT_ALERT:
+            at = claim.merchant.now(self._clock())
+            await claim.suppress(repeat.message.to_address, doubt.channel, at=at)
         return Repeated(receipt, seconds)
 
     async def _prepare_attempt(self, claim: Claim, doubt: AttemptDoubt) -> _Repeat | Withheld | None:
