@@ -575,6 +575,7 @@ class Factory:
             calls=self._create_single_calls(),
             clock=context.clock,
             new_id=new_id,
+            observe=self._observe_receipt,
         )
 
     def create_notice_settling(self) -> NoticeSettlingService:

@@ -114,6 +114,7 @@ async def test_voucher_follows_the_first_review_whatever_its_stars(shop: NoticeH
     [message] = sender.messages
     assert (message.step, "THANKS10" in message.text, "10 % off" in message.text) == (Notice.VOUCHER, True, True)
     assert await shop.statuses() == [("voucher", "sent", "recorded")]
+    assert shop.house.answers.outcomes == ["email:accepted"]
 
 
 async def test_voucher_is_written_in_the_merchants_words(shop: NoticeHouse) -> None:

@@ -217,6 +217,7 @@ class SendingHouse:
             calls=self.single_calls(paces),
             clock=self.clock,
             new_id=new_id,
+            observe=self.answers,
             turn_seconds=turn_seconds,
         )
 

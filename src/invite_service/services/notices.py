@@ -26,7 +26,7 @@ from invite_service.rules.circuits import Shut
 from invite_service.rules.notices import decide_notice_retry
 from invite_service.services.accounts import AccountReader
 from invite_service.services.channel_providers import ProviderUnusableError
-from invite_service.services.claim import Account, Claim
+from invite_service.services.claim import Account, Claim, Observer
 from invite_service.services.notice_ends import ENDS, ended, record_end, tell
 from invite_service.services.notice_writing import NoticeWriter, Unwanted
 from invite_service.services.outlets import NoPlaceError, Outlets
@@ -113,6 +113,7 @@ class NoticeService:
         calls: SingleCalls,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
+        observe: Observer,
         turn_seconds: float = TURN_SECONDS,
     ) -> None:
         """Make a service; `clock` tells real time."""
@@ -123,6 +124,7 @@ class NoticeService:
         self._calls = calls
         self._clock = clock
         self._new_id = new_id
+        self._observe = observe
         self._turn_seconds = turn_seconds
         self._shut: dict[tuple[MerchantId, Channel], datetime] = {}
 
@@ -261,7 +263,10 @@ class NoticeService:
             if not await self._start(claim, notice, message, provider=outlet.sender.name):
                 await admission.give_back()
                 return None
+            loop = asyncio.get_running_loop()
+            began_at = loop.time()
             receipt = await send_surely(outlet.sender, message)
+            self._observe(receipt, channel, seconds=loop.time() - began_at)
             if receipt.outcome is OutcomeWord.MISCONFIGURED:
                 batch.shut_until = self._clock() + LONGEST_SHUT
             price = claim.account.price_of(channel)
