@@ -1,33 +1,31 @@
-"""What the suite says of itself: how much of the package it ran."""
+"""What the suite says of itself: how much of the package it ran, and whether that is enough."""
 
-import subprocess
-import sys
-from pathlib import Path
+from typing import Any
 
-from tests.house.tree import ROOT
+from tests.support.measuring import Coverage, compare_with_bars
 
 
-def run_measured(test: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "tests.support.measuring", str(test)],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+def ran(*, lines: int, branches: int) -> dict[str, Any]:
+    """Of 60 lines and 40 branches."""
+    return {
+        "executed_lines": list(range(lines)),
+        "missing_lines": list(range(lines, 60)),
+        "executed_branches": [(branch, branch + 1) for branch in range(branches)],
+        "missing_branches": [(branch, branch + 1) for branch in range(branches, 40)],
+    }
 
 
-def test_run_that_leaves_most_of_the_package_out_fails_and_names_the_lines(tmp_path: Path) -> None:
-    test = tmp_path / "test_one.py"
-    test.write_text(
-        "from invite_service.rules.draw import draw_bucket\n\n\n"
-        "def test_bucket() -> None:\n"
-        "    assert draw_bucket('shop', '1') == draw_bucket('shop', '1')\n",
-        encoding="utf-8",
-    )
-    run = run_measured(test)
-    assert (run.returncode, "1 passed" in run.stdout) == (1, True), run.stdout + run.stderr
-    rows = [" ".join(row.split()) for row in run.stdout.splitlines()]
-    # Of 19 lines six, and of two branches both.
-    expected = "src/invite_service/rules/draw.py 19 6 2 2 0 62 22, 27, 32-34, 39"
-    assert [row for row in rows if row.startswith("src/invite_service/rules/draw.py")] == [expected]
+def test_lines_and_branches_count_alike_for_the_folders_of_each_bar() -> None:
+    coverage: Coverage = {
+        "files": {
+            "src/invite_service/rules/decide.py": ran(lines=60, branches=38),
+            "src/invite_service/domain/order.py": ran(lines=59, branches=35),
+            "src/invite_service/rulesets.py": ran(lines=50, branches=20),
+        }
+    }
+    assert list(compare_with_bars(coverage)) == [(("rules", "domain"), 96.0, 95), ((".",), (98 + 94 + 70) / 3, 85)]
+
+
+def test_what_was_never_imported_counts_as_left_out() -> None:
+    coverage: Coverage = {"files": {"src/invite_service/rules/decide.py": ran(lines=0, branches=0)}}
+    assert [(share, share < bar) for _, share, bar in compare_with_bars(coverage)] == [(0.0, True), (0.0, True)]
