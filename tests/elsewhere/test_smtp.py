@@ -34,8 +34,6 @@ MAIN = """
 compatibility_level = 3.6
 queue_directory = {root}/queue
 data_directory = {root}/data
-maillog_file = {root}/data/postfix.log
-maillog_file_prefixes = {root}
 mail_owner = postfix
 inet_interfaces = loopback-only
 inet_protocols = ipv4
@@ -75,7 +73,6 @@ error unix - - n - - error
 discard unix - - n - - discard
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
 """
 
 
