@@ -1,6 +1,6 @@
 """Builds the package. With COMPILE_RULES=1 the rules on hot paths are compiled, from the same source.
 
-What pyproject.toml says counts; this adds the extensions, which it cannot choose (docs/adr/0031).
+What pyproject.toml says counts; this adds the extensions, which it cannot choose (docs/adr/0029).
 """
 
 import os

@@ -40,7 +40,7 @@ COPIES = 20
 """The real orders are few: each is replayed for so many different customers."""
 
 RULES = "compiled" if isinstance(decide, BuiltinFunctionType) else "interpreted"
-"""Those of the image are compiled (docs/adr/0031), and so are those that `make bench` measures."""
+"""Those of the image are compiled (docs/adr/0029), and so are those that `make bench` measures."""
 
 Accepted = tuple[OrderEvent, datetime]
 """An event and the instant it is accepted at."""
