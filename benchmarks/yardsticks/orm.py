@@ -219,6 +219,7 @@ def _store_invitations(session: AsyncSession, ledger: Ledger, rows: dict[UUID, m
                 position=position,
                 brought_by=list(product.brought_by),
                 asked=product.asked,
+                created_at=invitation.created_at,
             )
             for position, product in enumerate(invitation.products)
             if position >= len(row.products)
