@@ -106,7 +106,7 @@ async def test_a_returned_line_takes_out_its_product_unless_another_order_brough
     assert await timeline(merchant, path) == [*JOINED, removed]
     assert await timeline(merchant, "/v1/orders/A-1001") == [
         JOINED[0],
-        ("order_changed", "A-1001", None, {}),
+        ("order_changed", "A-1001", None, {"changed": ["products"]}),
         removed,
     ]
 
@@ -142,10 +142,10 @@ async def test_a_held_order_pauses_the_invitation_until_it_goes_on(api: Api, mer
     assert await timeline(merchant, path) == [*JOINED, *on_invitation]
     assert await timeline(merchant, "/v1/orders/A-1002") == [
         JOINED[1],
-        ("order_changed", "A-1002", None, {}),
+        ("order_changed", "A-1002", None, {"changed": ["status"]}),
         ("order_held", "A-1002", None, {}),
         on_invitation[0],
-        ("order_changed", "A-1002", None, {}),
+        ("order_changed", "A-1002", None, {"changed": ["status"]}),
         ("order_resumed", "A-1002", None, {}),
         on_invitation[1],
     ]
@@ -199,16 +199,18 @@ async def test_dates_that_arrive_late_plan_again_and_later_only(api: Api, mercha
         for reason, before, after in (("shipped_at", 15, 16), ("delivered_at", 16, 19))
     ]
     scheduled = ("invitation_scheduled", "A-1001", None, SCHEDULED | {"send_at": "2026-03-15T10:40:29+00:00"})
-    changed: Told = ("order_changed", "A-1001", None, {})
+    shipped, delivered = (
+        ("order_changed", "A-1001", None, {"changed": [fact]}) for fact in ("shipped_at", "delivered_at")
+    )
     assert await timeline(merchant, path) == [scheduled, *again]
     assert await timeline(merchant, "/v1/orders/A-1001") == [
         scheduled,
-        changed,
+        shipped,
         again[0],
-        changed,
+        delivered,
         again[1],
-        changed,
-        changed,
+        shipped,
+        delivered,
     ]
 
 

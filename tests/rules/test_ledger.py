@@ -129,9 +129,9 @@ def test_event_that_changes_something_is_recorded_with_the_decision_standing() -
 
     assert (after.outcome, after.language) == (OrderOutcome.INVITED, "nb")
     assert [ledger.is_recorded(index) for index in (0, 1)] == [True, True]
-    assert [entry.event for entry in ledger.timeline] == [
-        TimelineEvent.INVITATION_SCHEDULED,
-        TimelineEvent.ORDER_CHANGED,
+    assert [(entry.event, entry.data.get("changed")) for entry in ledger.timeline] == [
+        (TimelineEvent.INVITATION_SCHEDULED, None),
+        (TimelineEvent.ORDER_CHANGED, ["language"]),
     ]
 
 

@@ -9,7 +9,14 @@ import pytest
 
 from invite_service.domain.errors import Fault
 from invite_service.domain.order import Order, OrderEvent, OrderLine, OrderOutcome
-from invite_service.rules.orders import check_event, contacts_of, fold_event, is_outdated, live_product_ids
+from invite_service.rules.orders import (
+    check_event,
+    contacts_of,
+    fold_event,
+    is_outdated,
+    live_product_ids,
+    name_changes,
+)
 from tests.rules.builders import ACCEPTED_AT, EMAIL, PHONE, PURCHASED_AT, at, make_event, make_lines, make_order
 
 LATER = ACCEPTED_AT + timedelta(days=1)
@@ -241,3 +248,35 @@ def test_state_more_than_a_day_ahead_is_a_fault_beside_the_purchase() -> None:
         ("/purchased_at", "in_the_future"),
         ("/updated_at", "in_the_future"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"status": "delivered"}, ["status"]),
+        ({"updated_at": at("2026-03-03 10:00")}, ["updated_at"]),
+        ({"purchased_at": at("2026-03-01 10:00")}, ["purchased_at"]),
+        ({"shipped_at": at("2026-03-03 10:00")}, ["shipped_at"]),
+        ({"delivered_at": at("2026-03-03 10:00")}, ["delivered_at"]),
+        ({"customer_id": "C-8"}, ["customer.id"]),
+        ({"email": "ola@example.no"}, ["customer.email"]),
+        ({"email": "nobody"}, ["customer.email"]),
+        ({"name": "Ola"}, ["customer.name"]),
+        ({"phone": "+4791234568"}, ["customer.phone"]),
+        ({"phone": "1"}, ["customer.phone"]),
+        ({"language": "sv"}, ["language"]),
+        ({"country": "SE"}, ["country"]),
+        ({"time_zone": "Europe/Stockholm"}, ["time_zone"]),
+        ({"consent": False}, ["consent"]),
+        ({"lines": ()}, ["products"]),
+        ({"attributes": ("new",)}, ["attributes"]),
+        ({"discount_code": "SUMMER"}, ["discount.code"]),
+        ({"discount_description": "A tenth"}, ["discount.description"]),
+        ({"discount_code": "SUMMER", "status": "delivered"}, ["status", "discount.code"]),
+        ({"status": " shipped "}, []),
+    ],
+)
+def test_what_a_later_event_changes_is_named_as_it_is_posted(changes: dict[str, Any], named: list[str]) -> None:
+    stored = fold_event(None, make_event(status="shipped", lines=make_lines("t1")), accepted_at=ACCEPTED_AT)
+    event = OrderEvent(order_id=stored.order_id, **changes)
+    assert name_changes(stored, fold_event(stored, event, accepted_at=LATER)) == named

@@ -28,7 +28,7 @@ from invite_service.rules.decide import (
     waiting_reason,
 )
 from invite_service.rules.histories import Histories
-from invite_service.rules.orders import fold_event, is_outdated, live_product_ids
+from invite_service.rules.orders import fold_event, is_outdated, live_product_ids, name_changes
 from invite_service.rules.sending import SendFacts
 from invite_service.rules.suppressions import SuppressedContacts
 
@@ -202,7 +202,7 @@ class Ledger:
         if brings_status and folded in self._policy.cancels:
             if stored.is_live:
                 return self._cancel_order(stored, order, now=now)
-            return self._store_only(order, now=now)
+            return self._store_only(stored, order, now=now)
         triggers = brings_status and waiting_reason(folded, self._policy) is None
         if (
             (stored.outcome is OrderOutcome.WAITING and triggers)
@@ -210,7 +210,7 @@ class Ledger:
             or (stored.reason is not None and _has_arrived(stored.reason, order))
         ):
             return self._decide(replace(order, triggered_at=None), now=now)
-        order = self._store_only(order, now=now)
+        order = self._store_only(stored, order, now=now)
         if order.invitation_id is None or order.outcome not in membership.JOINED:
             return order
         invitation_id = order.invitation_id
@@ -222,9 +222,11 @@ class Ledger:
         self._plan_again_by_dates(invitation_id, stored, order, now=now)
         return order
 
-    def _store_only(self, order: Order, *, now: datetime) -> Order:
+    def _store_only(self, stored: Order, order: Order, *, now: datetime) -> Order:
         self._histories.set_order(order)
-        self._note(now, TimelineEvent.ORDER_CHANGED, order=order)
+        if self._keeps_record:
+            data: dict[str, JsonFigure] = {"changed": [*name_changes(stored, order)]}
+            self._note(now, TimelineEvent.ORDER_CHANGED, order=order, data=data)
         return order
 
     def _decide(self, order: Order, *, now: datetime) -> Order:

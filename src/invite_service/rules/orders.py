@@ -1,7 +1,8 @@
 """From events to the order they tell of: folding, and what an event may not say (RULES.md sections 1, 3 and 5)."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from invite_service.domain.errors import Fault
 from invite_service.domain.order import UNSET, Order, OrderEvent, UnsetType
@@ -16,6 +17,28 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _UNKNOWN = Order(order_id="", purchased_at=_LONG_AGO, received_at=_LONG_AGO)
 """What is known before the first event: nothing. Its id and instants are never read."""
+
+
+_POSTED_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "status": ("status",),
+    "updated_at": ("updated_at",),
+    "purchased_at": ("purchased_at",),
+    "shipped_at": ("shipped_at",),
+    "delivered_at": ("delivered_at",),
+    "customer.id": ("customer_id",),
+    "customer.email": ("email", "email_fault"),
+    "customer.name": ("customer_name",),
+    "customer.phone": ("phone", "phone_fault"),
+    "language": ("language",),
+    "country": ("country",),
+    "time_zone": ("time_zone",),
+    "consent": ("consent",),
+    "products": ("lines",),
+    "attributes": ("attributes",),
+    "discount.code": ("discount_code",),
+    "discount.description": ("discount_description",),
+}
+"""What of an order comes from each field that a shop posts."""
 
 
 def check_event(event: OrderEvent, *, now: datetime) -> list[Fault]:
@@ -82,6 +105,15 @@ def fold_event(stored: Order | None, event: OrderEvent, *, accepted_at: datetime
         trace=known.trace,
         version=known.version,
     )
+
+
+def name_changes(before: Order, after: Order) -> list[str]:
+    """Name the posted fields in which two states of an order differ, in the order in which they are documented."""
+    return [
+        posted
+        for posted, kept in _POSTED_NAMES.items()
+        if any(getattr(before, name) != getattr(after, name) for name in kept)
+    ]
 
 
 def _kept(given: _T | UnsetType, stored: _T) -> _T:
