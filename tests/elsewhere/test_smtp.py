@@ -26,7 +26,7 @@ from invite_service.providers.email.smtp_settings import Encryption
 from tests.providers.messages import RAW, make_message, make_settings
 from tests.support.certificates import make_certificate
 
-pytestmark = pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(  # `make elsewhere` is for any machine: its other peers are libraries and need neither
     shutil.which("postfix") is None or os.geteuid() != 0, reason="needs Postfix, and to be root, who alone may start it"
 )
 
