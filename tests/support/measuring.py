@@ -6,7 +6,7 @@ be loaded before the package is: a plugin of pytest's command line is, a conftes
 
 import json
 import sys
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -98,22 +98,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _add(config: pytest.Config, coverage: Coverage) -> None:
-    config.stash[_measured] = merge_coverage(config.stash[_measured] or _nothing_of(coverage), coverage)
-
-
-def _nothing_of(coverage: Coverage) -> Coverage:
-    return {"meta": coverage["meta"], "files": {}}
+    before = config.stash[_measured]
+    config.stash[_measured] = merge_coverage(before, coverage) if before else coverage
 
 
 def compare_with_bars(coverage: Coverage) -> Iterator[tuple[tuple[str, ...], float, int]]:
     """Give for each bar its folders, the percent that was run of them, and the bar itself."""
     for folders, bar in BARS.items():
         below = [SOURCE / folder for folder in folders]
-        files: Mapping[str, Any] = {
-            name: file
-            for name, file in coverage["files"].items()
-            if any(Path(name).is_relative_to(folder) for folder in below)
+        chosen: Coverage = {
+            "files": {
+                name: file
+                for name, file in coverage["files"].items()
+                if any(Path(name).is_relative_to(folder) for folder in below)
+            }
         }
-        chosen: Coverage = {"files": dict(files)}
         add_summaries(chosen)
         yield folders, chosen["summary"]["percent_covered"], bar
