@@ -7,7 +7,7 @@ from datetime import datetime
 from invite_service.domain.errors import InvitationNotFoundError
 from invite_service.domain.feedback import Rating
 from invite_service.domain.invitation import Channel, Invitation, InvitationStatus, Step
-from invite_service.domain.merchant import Merchant, MerchantId
+from invite_service.domain.merchant import Merchant
 from invite_service.domain.message import Message, Notice
 from invite_service.domain.notice import QueuedNotice
 from invite_service.rendering.alerts import SupportAlert, render_alert
@@ -25,8 +25,8 @@ from invite_service.rendering.sms import render_sms_notice
 from invite_service.rendering.texts import FALLBACK_LANGUAGE, STORY_LANGUAGES
 from invite_service.rules.feedback import editable_until, is_editable
 from invite_service.rules.slots import local_day
-from invite_service.rules.suppressions import SuppressedContacts
 from invite_service.services.claim import Account
+from invite_service.services.suppressing import is_suppressed
 from invite_service.services.tokens import TokenPurpose, TokenSigner
 from invite_service.storage.sending import ProductCard
 from invite_service.storage.stores import Stores
@@ -84,7 +84,7 @@ class NoticeWriter:
         rating = await stores.ratings.get(merchant_id, notice.rating_id)
         if notice.notice is Notice.SUPPORT_ALERT:
             return await self._draft_alert(stores, about, rating)
-        if await _is_suppressed(stores, merchant_id, invitation):
+        if await is_suppressed(stores, merchant_id, invitation.contact):
             return Unwanted("suppressed")
         content = await self._content(stores, about, rating)
         if isinstance(content, Unwanted):
@@ -203,13 +203,6 @@ async def language_of_alerts(stores: Stores, merchant: Merchant) -> str:
     policies = await stores.policies.find_versions(merchant.id, [merchant.policy_version])
     spoken = policies[merchant.policy_version].fallback_language
     return spoken if spoken in STORY_LANGUAGES else FALLBACK_LANGUAGE
-
-
-async def _is_suppressed(stores: Stores, merchant_id: MerchantId, invitation: Invitation) -> bool:
-    contacts = [invitation.contact]
-    of_contact = await stores.suppressions.list_suppressions(merchant_id, contacts)
-    covering = await stores.suppressions.list_covering(merchant_id, contacts)
-    return SuppressedContacts([*of_contact, *covering]).closes_address(invitation.contact)
 
 
 async def _find_card(stores: Stores, about: _About, rating: Rating) -> ProductCard | None:

@@ -4,7 +4,7 @@ from invite_service.domain.branding import Branding
 from invite_service.domain.errors import Fault, InvalidInputError
 from invite_service.domain.merchant import MerchantId
 from invite_service.rules.contacts import read_email, read_phone
-from invite_service.rules.suppressions import SuppressedContacts
+from invite_service.services.suppressing import is_suppressed
 from invite_service.storage.stores import Stores
 
 
@@ -23,9 +23,7 @@ async def read_own_contact(
     if contact is None or contact not in own:
         detail = "Must be an address of the branding: of SMS the support's phone, else reply-to, support or sender."
         raise InvalidInputError("The address cannot be used.", faults=[Fault("/to", "not_own_address", detail)])
-    entries = await stores.suppressions.list_suppressions(merchant_id, [contact])
-    covering = await stores.suppressions.list_covering(merchant_id, [contact])
-    if SuppressedContacts([*entries, *covering]).closes_address(contact):
+    if await is_suppressed(stores, merchant_id, contact):
         detail = "Nothing is sent to this address; its suppression would have to be lifted first."
         raise InvalidInputError("The address cannot be used.", faults=[Fault("/to", "suppressed", detail)])
     return contact

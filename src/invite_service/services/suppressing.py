@@ -1,4 +1,4 @@
-"""Closing every channel to a customer who has had enough, and ending at once what is scheduled for them."""
+"""Whether an address is suppressed; closing every channel to a customer who has had enough."""
 
 from datetime import datetime
 
@@ -8,9 +8,17 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.rules.membership import cancel
+from invite_service.rules.suppressions import SuppressedContacts
 from invite_service.storage.errors import TransactionConflictError
 from invite_service.storage.invitations import InvitationChange
 from invite_service.storage.stores import Stores
+
+
+async def is_suppressed(stores: Stores, merchant_id: MerchantId, contact: str) -> bool:
+    """Say whether nothing may go to an address, on its own account or because a wildcard covers it."""
+    own = await stores.suppressions.list_suppressions(merchant_id, [contact])
+    covering = await stores.suppressions.list_covering(merchant_id, [contact])
+    return SuppressedContacts([*own, *covering]).closes_address(contact)
 
 
 async def close_customer(
