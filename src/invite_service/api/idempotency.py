@@ -4,12 +4,12 @@ import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from fastapi import Request
 from starlette.responses import Response
 
-from invite_service.api.answers import JSON_TYPE
+from invite_service.api.answers import JSON_TYPE, JsonAnswer
 from invite_service.api.bodies import read_document
 from invite_service.api.errors import (
     FAULTY_REQUEST,
@@ -23,6 +23,7 @@ from invite_service.api.errors import (
 from invite_service.bootstrap import Factory
 from invite_service.domain.errors import DomainError, Fault, InvalidInputError
 from invite_service.domain.merchant import MerchantId
+from invite_service.services.access import Caller
 from invite_service.services.idempotency import KeptAnswer, KeyedCall
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -34,6 +35,9 @@ _QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])+)"')
 """A string of RFC 9651, as the draft wants it."""
 _BARE: Final = re.compile(r"[!#-~]+")
 """As most clients send it."""
+
+Service = TypeVar("Service")
+Changed = TypeVar("Changed")
 
 Effect = Callable[[Factory], Awaitable[Response]]
 """Does a call, with services that may be parts of a transaction that is open already."""
@@ -59,6 +63,22 @@ async def answer_once(
     if is_apart:
         return _respond(await idempotency.run_apart(call, lambda: _do(request, effect, services)))
     return _respond(await idempotency.run(call, lambda joined: _do(request, effect, services.joined(joined))))
+
+
+def changing(
+    create: Callable[[Factory], Service], shape: Callable[[Changed], object]
+) -> Callable[[Request, Caller, Factory, Callable[[Service], Awaitable[Changed]]], Awaitable[Response]]:
+    """Make what the actions of one kind of thing share: each is done once for a key and answers with the new state."""
+
+    async def change(
+        request: Request, caller: Caller, services: Factory, action: Callable[[Service], Awaitable[Changed]]
+    ) -> Response:
+        async def act(services: Factory) -> Response:
+            return JsonAnswer(shape(await action(create(services))))
+
+        return await answer_once(request, services, act, merchant_id=caller.merchant.id)
+
+    return change
 
 
 def read_idempotency_key(request: Request) -> str | None:

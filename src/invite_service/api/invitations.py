@@ -1,6 +1,5 @@
 """What was planned and sent, and what may be done about it."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -18,7 +17,7 @@ from invite_service.api.dependencies import (
     factory_of,
 )
 from invite_service.api.errors import OK
-from invite_service.api.idempotency import answer_once
+from invite_service.api.idempotency import changing
 from invite_service.api.openapi import documented
 from invite_service.api.queries import query_parameters, read_query
 from invite_service.api.routing import StrictRoute
@@ -27,9 +26,7 @@ from invite_service.api.schemas.invitation_detail import InvitationDetailRespons
 from invite_service.api.schemas.listing import InvitationChoice, InvitationListParameters, InvitationListResponse
 from invite_service.api.spreadsheets import CSV_ANSWER, CSV_PROSE, answer_csv
 from invite_service.bootstrap import Factory
-from invite_service.domain.invitation import Invitation
-from invite_service.services.access import Caller, Scope
-from invite_service.services.invitations import InvitationService
+from invite_service.services.access import Scope
 
 router = APIRouter(tags=["invitations"], route_class=StrictRoute)
 
@@ -40,6 +37,7 @@ _CHANGES: dict[str, Any] = {
 }
 """What every action answers: the invitation's new state, or why its state does not allow it."""
 
+_change = changing(Factory.create_invitations, InvitationResponse.of)
 
 _LIST = documented(
     "list_invitations",
@@ -241,15 +239,3 @@ async def mark_invitation_sent(
         services,
         lambda invitations: invitations.mark_sent(caller.merchant, invitation_id, actor=caller.actor),
     )
-
-
-async def _change(
-    request: Request,
-    caller: Caller,
-    services: Factory,
-    action: Callable[[InvitationService], Awaitable[Invitation]],
-) -> Response:
-    async def change(services: Factory) -> Response:
-        return JsonAnswer(InvitationResponse.of(await action(services.create_invitations())))
-
-    return await answer_once(request, services, change, merchant_id=caller.merchant.id)

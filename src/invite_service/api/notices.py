@@ -1,6 +1,5 @@
 """Notices: messages that follow a customer's answer, and what an operator may do about them."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,14 +9,11 @@ from invite_service.api.answers import JsonAnswer
 from invite_service.api.bodies import read_nothing
 from invite_service.api.dependencies import NoticeId, OperatesInvitations, Services
 from invite_service.api.errors import OK
-from invite_service.api.idempotency import answer_once
+from invite_service.api.idempotency import changing
 from invite_service.api.openapi import documented
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.notice import NoticeListParameters, NoticeListResponse, NoticeResponse
 from invite_service.bootstrap import Factory
-from invite_service.domain.notice import NoticeRecord
-from invite_service.services.access import Caller
-from invite_service.services.notice_settling import NoticeSettlingService
 
 router = APIRouter(tags=["notices"], route_class=StrictRoute)
 
@@ -28,6 +24,8 @@ _CHANGES: dict[str, Any] = {
     "scope": "invitations:operate",
 }
 """What every action answers: the notice's new state, or why its state does not allow it."""
+
+_change = changing(Factory.create_notice_settling, NoticeResponse.of)
 
 
 @router.get(
@@ -94,15 +92,3 @@ async def mark_notice_sent(
     return await _change(
         request, caller, services, lambda notices: notices.mark_sent(caller.merchant, notice_id, actor=caller.actor)
     )
-
-
-async def _change(
-    request: Request,
-    caller: Caller,
-    services: Factory,
-    action: Callable[[NoticeSettlingService], Awaitable[NoticeRecord]],
-) -> Response:
-    async def change(services: Factory) -> Response:
-        return JsonAnswer(NoticeResponse.of(await action(services.create_notice_settling())))
-
-    return await answer_once(request, services, change, merchant_id=caller.merchant.id)

@@ -1,6 +1,5 @@
 """What customers said: one by one with what may be done about it, and averages."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -11,7 +10,7 @@ from invite_service.api.answers import JsonAnswer
 from invite_service.api.bodies import read_body
 from invite_service.api.dependencies import RatingId, ReadsRatings, Services, WritesRatings
 from invite_service.api.errors import OK
-from invite_service.api.idempotency import answer_once
+from invite_service.api.idempotency import changing
 from invite_service.api.openapi import documented
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.rating import (
@@ -28,10 +27,7 @@ from invite_service.api.schemas.rating import (
     StandingResponse,
 )
 from invite_service.bootstrap import Factory
-from invite_service.domain.feedback import ShownRating
 from invite_service.domain.publishing import RejectReason
-from invite_service.services.access import Caller
-from invite_service.services.approvals import ApprovalService
 
 router = APIRouter(tags=["ratings"], route_class=StrictRoute)
 
@@ -47,6 +43,9 @@ _CHANGES: dict[str, Any] = {
     "scope": "ratings:write",
 }
 """What every action answers: the rating as it stands now, or why that cannot be."""
+
+_change = changing(Factory.create_approvals, ListedRatingResponse.of)
+_change_reply = changing(Factory.create_replies, ListedRatingResponse.of)
 
 
 @router.get(
@@ -211,12 +210,12 @@ async def move_rating(request: Request, rating_id: RatingId, caller: WritesRatin
 )
 async def reply_to_rating(request: Request, rating_id: RatingId, caller: WritesRatings, services: Services) -> Response:
     posted = await read_body(request, _REPLY)
-
-    async def change(services: Factory) -> Response:
-        shown = await services.create_replies().write(caller.merchant, rating_id, posted.text, actor=caller.actor)
-        return JsonAnswer(ListedRatingResponse.of(shown))
-
-    return await answer_once(request, services, change, merchant_id=caller.merchant.id)
+    return await _change_reply(
+        request,
+        caller,
+        services,
+        lambda replies: replies.write(caller.merchant, rating_id, posted.text, actor=caller.actor),
+    )
 
 
 @router.delete(
@@ -237,15 +236,3 @@ async def withdraw_reply(rating_id: RatingId, caller: WritesRatings, services: S
 async def _read_parts(request: Request) -> RatingPartsRequest:
     """Read which parts are meant; no body means all of them."""
     return await read_body(request, _PARTS) if (await request.body()).strip() else RatingPartsRequest()
-
-
-async def _change(
-    request: Request,
-    caller: Caller,
-    services: Factory,
-    action: Callable[[ApprovalService], Awaitable[ShownRating]],
-) -> Response:
-    async def change(services: Factory) -> Response:
-        return JsonAnswer(ListedRatingResponse.of(await action(services.create_approvals())))
-
-    return await answer_once(request, services, change, merchant_id=caller.merchant.id)

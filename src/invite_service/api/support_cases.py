@@ -1,6 +1,5 @@
 """Support cases: customers who were not content."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +9,7 @@ from invite_service.api.answers import JsonAnswer
 from invite_service.api.bodies import read_nothing
 from invite_service.api.dependencies import ReadsRatings, Services, SupportCaseId, WritesRatings
 from invite_service.api.errors import OK
-from invite_service.api.idempotency import answer_once
+from invite_service.api.idempotency import changing
 from invite_service.api.openapi import documented
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.support import (
@@ -19,9 +18,6 @@ from invite_service.api.schemas.support import (
     SupportCaseResponse,
 )
 from invite_service.bootstrap import Factory
-from invite_service.domain.support import SupportCase
-from invite_service.services.access import Caller
-from invite_service.services.support_cases import SupportCaseService
 
 router = APIRouter(tags=["ratings"], route_class=StrictRoute)
 
@@ -31,6 +27,8 @@ _CHANGES: dict[str, Any] = {
     "is_keyed": True,
     "scope": "ratings:write",
 }
+
+_change = changing(Factory.create_support_cases, SupportCaseResponse.of)
 
 
 @router.get(
@@ -74,15 +72,3 @@ async def close_support_case(
     return await _change(
         request, caller, services, lambda cases: cases.close(caller.merchant, case_id, actor=caller.actor)
     )
-
-
-async def _change(
-    request: Request,
-    caller: Caller,
-    services: Factory,
-    action: Callable[[SupportCaseService], Awaitable[SupportCase]],
-) -> Response:
-    async def change(services: Factory) -> Response:
-        return JsonAnswer(SupportCaseResponse.of(await action(services.create_support_cases())))
-
-    return await answer_once(request, services, change, merchant_id=caller.merchant.id)
