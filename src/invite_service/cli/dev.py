@@ -62,9 +62,9 @@ async def _run(data_dir: Path, *, port: int, console: Console) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     console.print(f"Starting PostgreSQL, Redis, API and worker in {data_dir}", markup=False)
-    children = Children(data_dir)
-    async with await EmbeddedServers.start(data_dir) as servers, ending(children):
-        await _serve(servers, children, data_dir, port=port, stop=stop, console=console)
+    with Children(data_dir) as children:
+        async with await EmbeddedServers.start(data_dir) as servers, ending(children):
+            await _serve(servers, children, data_dir, port=port, stop=stop, console=console)
 
 
 async def _serve(

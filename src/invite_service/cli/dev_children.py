@@ -15,7 +15,8 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import typer
 
@@ -38,7 +39,7 @@ class PreparationFailedError(Exception):
 
 
 class Children:
-    """API and worker, each with a log of its own in a folder."""
+    """API and worker, each with a log of its own in a folder; nothing that was started for them outlives the block."""
 
     def __init__(self, logs: Path) -> None:
         """Have the service imported, beside whatever happens here."""
@@ -50,6 +51,21 @@ class Children:
         with _unmoved_by_ctrl_c():
             forkserver.ensure_running()
         self._running: dict[str, ForkServerProcess] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # By themselves both end once we have ended, and to take down the whole service takes one of them seconds.
+        # Only multiprocessing's own tests have had to wait for them: there is no public call.
+        server: Any = forkserver._forkserver  # noqa: SLF001
+        tracker: Any = resource_tracker._resource_tracker  # noqa: SLF001
+        for process, pid in ((server, server._forkserver_pid), (tracker, tracker._pid)):  # noqa: SLF001
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+                process._stop()  # noqa: SLF001
 
     @property
     def pids(self) -> Mapping[str, int]:
