@@ -231,7 +231,7 @@ def test_a_worker_cancels_many_and_enables_one(shop: Shop) -> None:
         )
         assert statuses_of(shop) == {"A-1": "cancelled", "A-2": "scheduled"}
         again = shop.run("invitations", "enable", second, "--yes", "--wait", "--json")
-        assert (again.exit_code, json.loads(again.stdout)["skipped"]) == (0, {"not_cancelled": 1})
+        assert (again.exit_code, json.loads(again.stdout)["skipped"]) == (0, {"unchanged": 1})
         moved = shop.run("invitations", "reschedule", second, "--date", "2026-04-01", "--yes", "--wait")
         assert_told(
             moved.stdout,

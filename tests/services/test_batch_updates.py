@@ -17,6 +17,7 @@ from invite_service.domain.errors import (
 )
 from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.listing import InvitationFilter
+from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.batch_work import BatchWorkService
 from invite_service.services.invitations import InvitationService
@@ -244,6 +245,25 @@ async def test_enabling_one_that_a_batch_enabled_changes_nothing(house: IngestHo
     with pytest.raises(ActionRefusedError) as refused:
         await service.enable(house.merchant, restored, actor="key:shop")
     assert refused.value.reason == "not_cancelled"
+    assert await plans(house) == before
+
+
+async def test_enabling_again_what_was_enabled_counts_as_unchanged(house: IngestHouse) -> None:
+    [by_hand, by_batch, viewed, moved, _] = await invite(house, 5)
+    service = InvitationService(house.database, bell=house.bell, clock=lambda: house.now)
+    await do(house, CANCEL, [by_hand, by_batch, viewed, moved])
+    await service.enable(house.merchant, by_hand, actor="key:shop")
+    await do(house, ENABLE, [by_batch, viewed, moved])
+    await service.reschedule(house.merchant, moved, DAY, actor="key:shop")
+    entry = TimelineEntry(at=house.now, actor="customer", event=TimelineEvent.PAGE_VIEWED, invitation_id=viewed)
+    async with house.database.transaction() as stores:
+        await stores.timeline.add(house.merchant.id, [entry])
+    before = await plans(house)
+    expected = {"unchanged": 3, "not_cancelled": 2}
+    forecast = await make_service(house).forecast(house.merchant, EVERYTHING, ENABLE)
+    assert (forecast.matched, forecast.would_change, forecast.skipped) == (5, 0, expected)
+    done = await do(house, ENABLE)
+    assert (done.matched, done.changed, done.skipped) == (5, 0, expected)
     assert await plans(house) == before
 
 

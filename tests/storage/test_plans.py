@@ -50,7 +50,7 @@ from invite_service.storage.sending import (
 )
 from invite_service.storage.suppressions import LIST_SUPPRESSIONS
 from invite_service.storage.tables import REFERENCE_TABLES, metadata
-from invite_service.storage.timeline import LIST_OF_INVITATION, LIST_OF_MERCHANT, LIST_OF_ORDER
+from invite_service.storage.timeline import FIND_LAST_EVENTS, LIST_OF_INVITATION, LIST_OF_MERCHANT, LIST_OF_ORDER
 from tests.support.builders import (
     MERCHANT_ID,
     NOON,
@@ -187,6 +187,7 @@ STATEMENTS = {
     "list savings of policies": LIST_SAVINGS,
     "list timeline of order": LIST_OF_ORDER,
     "list timeline of invitation": LIST_OF_INVITATION,
+    "find last events of invitations": FIND_LAST_EVENTS,
     "read reputation": READ_REPUTATION,
     "read product feed": READ_FEED,
 }

@@ -27,7 +27,6 @@ from invite_service.cli.running import FAILED, CommandFailedError, explained, ru
 from invite_service.domain.batch_update import BatchAction, BatchUpdate, Chosen
 from invite_service.domain.errors import UnexpectedCountError
 from invite_service.domain.merchant import Merchant, MerchantId
-from invite_service.rules.actions import is_as_enabled
 from invite_service.rules.batch_updates import UNCHANGED
 from invite_service.services.batch_updates import BatchForecast, BatchUpdateService
 from invite_service.services.merchants import OPERATOR
@@ -112,8 +111,6 @@ class _Asked:
 
     merchant: Merchant
     request: BatchUpdateRequest
-    is_done: bool
-    """It is one invitation, which was enabled and is to be enabled; a batch update cannot tell."""
 
     def chosen(self, batches: BatchUpdateService) -> Chosen:
         if self.request.filter is None:
@@ -132,14 +129,12 @@ def _change(
     async def ask(services: Factory) -> tuple[_Asked, BatchForecast | None]:
         merchant = await services.create_merchants().get(MerchantId(target.merchant))
         document = {"action": action.value, **(days or {})}
-        is_done = False
         if target.invitation_id is None:
             document["filter"] = choice.document(zone=merchant.time_zone)
         else:
-            found = await services.create_invitations().get(merchant, target.invitation_id)
-            is_done = action is BatchAction.ENABLE and is_as_enabled(found.invitation, found.timeline)
+            await services.create_invitations().get(merchant, target.invitation_id)
             document["ids"] = [str(target.invitation_id)]
-        asked = _Asked(merchant, validate_part(document, BATCH_UPDATE, check_text=True), is_done=is_done)
+        asked = _Asked(merchant, validate_part(document, BATCH_UPDATE, check_text=True))
         # One that is named is looked at in any case: its state may not allow it, and nobody reads a report of one.
         if manner.yes and not manner.dry_run and target.invitation_id is None:
             return asked, None
@@ -163,8 +158,7 @@ def _change(
         print_forecast(asked.merchant, forecast, as_json=manner.as_json)
     with explained():
         if forecast is not None:
-            needs_change = target.invitation_id is not None and not asked.is_done
-            _refuse_by(forecast, expected_count=manner.expected_count, needs_change=needs_change)
+            _refuse_by(forecast, expected_count=manner.expected_count, needs_change=target.invitation_id is not None)
     if manner.dry_run:
         return
     if forecast is not None and not manner.yes:

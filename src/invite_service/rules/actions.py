@@ -1,6 +1,5 @@
 """What a merchant or an operator may do to an invitation (RULES.md section 8); refusals carry their reason."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -8,7 +7,7 @@ from invite_service.domain.errors import ActionRefusedError
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
-from invite_service.domain.timeline import TimelineEntry, TimelineEvent
+from invite_service.domain.timeline import TimelineEvent
 from invite_service.domain.values import replace
 from invite_service.rules.decide import plan_steps
 from invite_service.rules.membership import (
@@ -41,7 +40,7 @@ _REFUSALS = {
 }
 """Why an action that needs another state is refused, by the state it is in."""
 
-_CHANGING_NOTHING: Final = frozenset(
+CHANGING_NOTHING: Final = frozenset(
     {TimelineEvent.PAGE_VIEWED, TimelineEvent.DELIVERY_CONFIRMED, TimelineEvent.DELIVERY_REPORTED}
 )
 """What the timeline tells of an invitation that is scheduled, and that left it as it was."""
@@ -61,14 +60,26 @@ def cancel(invitation: Invitation) -> Invitation:
 
 
 def enable(
-    invitation: Invitation, *, facts: SendFacts, policy: Policy, plan: Policy, merchant: Merchant, now: datetime
+    invitation: Invitation,
+    *,
+    facts: SendFacts,
+    policy: Policy,
+    plan: Policy,
+    merchant: Merchant,
+    now: datetime,
+    last_event: TimelineEvent | None = None,
 ) -> Invitation:
     """Bring back what the merchant cancelled, or ended before the second step; a past send_at is the next slot.
+
+    `last_event` is the last of the timeline that is not CHANGING_NOTHING, as far as it was read: one that is scheduled
+    because it was enabled stays as it is, where one that nobody cancelled is refused.
 
     Raises:
         ActionRefusedError: `not_cancelled` and its like by state, `cancelled_otherwise` when somebody else ended it,
             `asked_elsewhere` when another invitation asks or asked meanwhile.
     """
+    if invitation.status is InvitationStatus.SCHEDULED and last_event is TimelineEvent.INVITATION_ENABLED:
+        return invitation
     if not was_ended_by_merchant(invitation):
         if invitation.status is InvitationStatus.CANCELLED:
             detail = f"It was not the merchant who cancelled it: {invitation.ended_reason}."
@@ -91,16 +102,6 @@ def enable(
         ),
     )
     return _held_where_an_order_is(plan_again(enabled, plan=plan, merchant=merchant, now=now), facts, now=now)
-
-
-def is_as_enabled(invitation: Invitation, timeline: Sequence[TimelineEntry]) -> bool:
-    """Say whether it is scheduled because the merchant enabled it, and nothing has happened to it since.
-
-    `timeline` is the invitation's, the oldest entry first. Enabling such a one again changes nothing, where one that
-    nobody cancelled is refused.
-    """
-    events = (entry.event for entry in reversed(timeline) if entry.event not in _CHANGING_NOTHING)
-    return invitation.status is InvitationStatus.SCHEDULED and next(events, None) is TimelineEvent.INVITATION_ENABLED
 
 
 def _held_where_an_order_is(invitation: Invitation, facts: SendFacts, *, now: datetime) -> Invitation:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from invite_service.domain.batch_update import Alike, AlikeChange, BatchChange
 from invite_service.domain.errors import ActionRefusedError
-from invite_service.domain.invitation import Invitation
+from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.policy import Policy
 from invite_service.rules import actions
@@ -89,6 +89,8 @@ async def enable_each(
     policy = await current_policy(stores, merchant, policies)
     plans = await policies.get(stores, merchant.id, {invitation.policy_version for invitation in found})
     facts = await _read_facts(stores, merchant, found)
+    scheduled = [invitation.id for invitation in found if invitation.status is InvitationStatus.SCHEDULED]
+    last_events = await stores.timeline.find_last_events(merchant.id, scheduled, except_for=actions.CHANGING_NOTHING)
     for invitation in found:
         worked.take(
             invitation,
@@ -99,6 +101,7 @@ async def enable_each(
                 plan=plans[invitation.policy_version],
                 merchant=merchant,
                 now=now,
+                last_event=last_events.get(invitation.id),
             ),
         )
         facts.become(worked.changes[-1:])

@@ -207,11 +207,17 @@ class InvitationService:
         """Bring back what the merchant cancelled."""
 
         async def decide(at: _Situation) -> Invitation:
-            if await _is_as_enabled(at):
-                return at.invitation
-            facts = await at.read_facts()
+            last_events = await at.stores.timeline.find_last_events(
+                merchant.id, [invitation_id], except_for=actions.CHANGING_NOTHING
+            )
             return actions.enable(
-                at.invitation, facts=facts, policy=at.policy, plan=at.plan, merchant=at.merchant, now=at.now
+                at.invitation,
+                facts=await at.read_facts(),
+                policy=at.policy,
+                plan=at.plan,
+                merchant=at.merchant,
+                now=at.now,
+                last_event=last_events.get(invitation_id),
             )
 
         return await self._change(merchant, invitation_id, decide, event=TimelineEvent.INVITATION_ENABLED, actor=actor)
@@ -302,13 +308,6 @@ class InvitationService:
             plan=policies[invitation.policy_version],
             now=merchant.now(self._clock()),
         )
-
-
-async def _is_as_enabled(at: _Situation) -> bool:
-    if at.invitation.status is not InvitationStatus.SCHEDULED:
-        return False
-    timeline = await at.stores.timeline.list_of_invitation(at.merchant.id, at.invitation.id)
-    return actions.is_as_enabled(at.invitation, timeline)
 
 
 _LOOKING: Final = ((Action.ENABLE, actions.enable), (Action.RETRY, actions.retry))

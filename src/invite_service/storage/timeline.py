@@ -1,6 +1,6 @@
 """The timeline: append-only rows that tell who did what to an order, an invitation or the settings, and why."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -83,6 +83,19 @@ FROM (
 ORDER BY at, id
 """  # noqa: S608 - built from the constant above
 
+# As the list has them, the last first.
+FIND_LAST_EVENTS: Final = f"""
+SELECT DISTINCT ON (invitation_id) invitation_id, event
+FROM (
+    SELECT invitation_id, event, at, id
+    FROM timeline_entries
+    WHERE merchant_id = $1 AND invitation_id = ANY($2::uuid[]) AND event <> ALL($3::text[])
+    UNION ALL
+    SELECT told.invitation_id, told.event, told.at, told.id
+    FROM ({_TOLD_BY_BATCH_UPDATES} AND c.invitation_id = ANY($2::uuid[])) AS told
+) AS told
+ORDER BY invitation_id, at DESC, id DESC
+"""  # noqa: S608 - built from the constant above
 
 # Of no order and no invitation, as the index of these has it.
 LIST_OF_MERCHANT: Final = """
@@ -117,6 +130,13 @@ class TimelineStore:
     async def list_of_invitation(self, merchant_id: MerchantId, invitation_id: UUID) -> list[TimelineEntry]:
         """List what happened to an invitation, oldest first."""
         return [entry_from_row(row) for row in await self._driver.fetch(LIST_OF_INVITATION, merchant_id, invitation_id)]
+
+    async def find_last_events(
+        self, merchant_id: MerchantId, invitation_ids: Collection[UUID], *, except_for: Collection[TimelineEvent]
+    ) -> dict[UUID, TimelineEvent]:
+        """Find what happened last to invitations, but for some events; those to which nothing else has are left out."""
+        rows = await self._driver.fetch(FIND_LAST_EVENTS, merchant_id, list(invitation_ids), list(except_for))
+        return {invitation_id: TimelineEvent(event) for invitation_id, event in rows}
 
     async def list_of_merchant(
         self, merchant_id: MerchantId, chosen: TimelineFilter, *, part: Slice
