@@ -28,6 +28,7 @@ CALLS = [
     ("POST", f"/v1/invitations/{uuid4()}/retry", Scope.INVITATIONS_OPERATE),
     ("POST", f"/v1/invitations/{uuid4()}/mark-sent", Scope.INVITATIONS_OPERATE),
     ("POST", "/v1/batch-updates", Scope.INVITATIONS_WRITE),
+    ("GET", "/v1/batch-updates", Scope.INVITATIONS_READ),
     ("GET", f"/v1/batch-updates/{uuid4()}", Scope.INVITATIONS_READ),
     ("POST", f"/v1/batch-updates/{uuid4()}/undo", Scope.INVITATIONS_WRITE),
     ("POST", "/v1/simulations", Scope.POLICY_READ),

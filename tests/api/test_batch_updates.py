@@ -6,6 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from invite_service.domain.merchant import MerchantId
+from invite_service.services.batch_updates import CHUNK_WITH_FACTS
 from tests.api.conftest import Api, MerchantClient, make_problem
 
 
@@ -124,6 +126,60 @@ async def test_unexpected_count_is_refused(merchant: MerchantClient) -> None:
     assert answer.json() == make_problem("unexpected_count", 409, detail, request_id=ANY)
 
 
+async def test_batch_updates_are_listed_by_status_the_newest_first(api: Api, merchant: MerchantClient) -> None:
+    empty: dict[str, Any] = {"items": [], "next_cursor": None, "prev_cursor": None}
+    assert (await merchant.get("/v1/batch-updates")).json() == empty
+    await invite(merchant, 2)
+    cancelled = (await merchant.post("/v1/batch-updates", {"filter": {}, "action": "cancel"})).json()
+    finished = await work(api, merchant, cancelled["id"])
+    undoing = (await merchant.post(f"/v1/batch-updates/{cancelled['id']}/undo")).json()
+    assert (await merchant.get("/v1/batch-updates")).json() == empty | {"items": [undoing, finished]}
+    for status, items in (("finished", [finished]), ("accepted", [undoing]), ("running", [])):
+        assert (await merchant.get("/v1/batch-updates", status=status)).json() == empty | {"items": items}
+    other = await api.make_merchant("other")
+    assert (await other.get("/v1/batch-updates")).json() == empty
+
+
+async def test_one_that_is_under_way_is_listed_as_running(api: Api, merchant: MerchantClient) -> None:
+    orders = [
+        {"order_id": f"A{number}", "customer": {"email": f"c{number}@example.no"}, "products": [{"id": "mug"}]}
+        for number in range(CHUNK_WITH_FACTS + 1)
+    ]
+    posted = (await merchant.post("/v1/orders/batch", {"orders": orders})).json()["results"]
+    ids = [result["invitation_id"] for result in posted]
+    batch_id = (await merchant.post("/v1/batch-updates", {"ids": ids, "action": "enable"})).json()["id"]
+    service = api.factory.create_batch_work()
+    assert await service.work(MerchantId("gift-shop"), UUID(batch_id))
+    under_way = (await merchant.get(f"/v1/batch-updates/{batch_id}")).json()
+    assert (under_way["status"], under_way["skipped"]) == ("running", {"not_cancelled": CHUNK_WITH_FACTS})
+    assert (await merchant.get("/v1/batch-updates", status="running")).json()["items"] == [under_way]
+    assert (await merchant.get("/v1/batch-updates", status="accepted")).json()["items"] == []
+
+
+async def test_list_is_read_in_pages_in_either_direction(api: Api, merchant: MerchantClient) -> None:
+    [invitation_id] = await invite(merchant, 1)
+    body = {"ids": [invitation_id], "action": "send_now"}
+    ids = [(await merchant.post("/v1/batch-updates", body)).json()["id"] for _ in range(3)]
+    first = (await merchant.get("/v1/batch-updates", limit="2")).json()
+    assert ([item["id"] for item in first["items"]], first["prev_cursor"]) == (ids[:0:-1], None)
+    newer = (await merchant.post("/v1/batch-updates", body)).json()["id"]
+    second = (await merchant.get("/v1/batch-updates", limit="2", cursor=first["next_cursor"])).json()
+    assert ([item["id"] for item in second["items"]], second["next_cursor"]) == (ids[:1], None)
+    back = (await merchant.get("/v1/batch-updates", limit="2", cursor=second["prev_cursor"])).json()
+    assert back["items"] == first["items"]
+    oldest_first = (await merchant.get("/v1/batch-updates", sort="created_at")).json()["items"]
+    assert [item["id"] for item in oldest_first] == [*ids, newer]
+    other = await merchant.get("/v1/batch-updates", status="accepted", cursor=first["next_cursor"])
+    assert [error["pointer"] for error in other.json()["errors"]] == ["?cursor"]
+
+
+async def test_faulty_filters_of_the_list_are_all_named(merchant: MerchantClient) -> None:
+    refused = await merchant.get("/v1/batch-updates", status="lost", limit="201", cursor="x", sort="id", kind="product")
+    assert refused.status_code == 422
+    pointers = {error["pointer"] for error in refused.json()["errors"]}
+    assert pointers == {"?status", "?limit", "?cursor", "?sort", "?kind"}
+
+
 @pytest.mark.parametrize(
     ("body", "errors"),
     [
@@ -204,6 +260,9 @@ async def test_scopes_are_those_of_invitations(merchant: MerchantClient) -> None
     reader = await merchant.with_scopes("invitations:read")
     assert (await reader.post("/v1/batch-updates", {"filter": {}, "action": "cancel"})).status_code == 403
     assert (await reader.get(f"/v1/batch-updates/{uuid4()}")).status_code == 404
+    assert (await reader.get("/v1/batch-updates")).status_code == 200
+    of_orders = await merchant.with_scopes("orders:read")
+    assert (await of_orders.get("/v1/batch-updates")).status_code == 403
 
 
 async def test_period_outside_of_the_chosen_span_is_refused(merchant: MerchantClient) -> None:

@@ -1,4 +1,4 @@
-"""`invite-service batch-updates`: how far one is, undoing it, and what Ctrl-C does to one that is waited for."""
+"""`invite-service batch-updates`: which there are, how far one is, undoing it, and Ctrl-C while one is waited for."""
 
 import contextlib
 import json
@@ -80,6 +80,44 @@ def test_what_was_left_as_it_was_is_told_by_reason(shop: Shop) -> None:
         already_cancelled  1
         """,
     )
+
+
+def test_list_begins_with_the_newest_and_goes_on_where_a_page_ends(shop: Shop) -> None:
+    assert_told(shop.run("batch-updates", "list").stdout, "There are none.")
+    shop.post(make_order(1), make_order(2))
+    with working():
+        first = batch_id_of(shop.run("invitations", "cancel", "--order-id", "A-1", "--yes", "--wait", "--json").stdout)
+        shop.run("batch-updates", "undo", first, "--wait")
+        shop.run("invitations", "reschedule", "--all", "--shift-days", "4", "--yes", "--wait")
+    shop.run("invitations", "cancel", "--all", "--yes")
+    newest = shop.run("batch-updates", "list", "--limit", 3)
+    table, _, cursor = newest.stdout.partition("Next page: --cursor ")
+    assert_told(
+        table,
+        """
+        Batch update  Status  Action  Chosen by  Accepted  By  Matched  Changed  Skipped
+        <id 1>  accepted  cancel  everything  <now>  operator  2  0  0
+        <id 2>  finished  reschedule by +4 days  everything  <now>  operator  2  2  0
+        <id 3>  finished  undo of <id 4>  -  <now>  operator  1  1  0
+        Times are in Europe/Oslo.
+        """,
+    )
+    oldest = shop.run("batch-updates", "list", "--limit", 3, "--cursor", cursor.strip())
+    assert_told(
+        oldest.stdout.partition("Previous page: --cursor ")[0],
+        """
+        Batch update  Status  Action  Chosen by  Accepted  By  Matched  Changed  Skipped
+        <id 1>  finished  cancel  order_id=A-1  <now>  operator  1  1  0
+        Times are in Europe/Oslo.
+        """,
+    )
+    listed = json.loads(shop.run("batch-updates", "list", "--status", "accepted", "--json").stdout)
+    assert set(listed) == fields_of("BatchUpdateListResponse")
+    shown = [json.loads(shop.run("batch-updates", "show", item["id"], "--json").stdout) for item in listed["items"]]
+    assert (len(shown), shown) == (1, listed["items"])
+    refused = shop.run("batch-updates", "list", "--cursor", "x")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == "The options have faults.\n  cursor: Is not a cursor of this service.\n"
 
 
 def test_what_still_runs_is_not_undone(shop: Shop) -> None:

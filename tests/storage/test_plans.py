@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from invite_service.domain.batch_update import BatchStatus
 from invite_service.storage import erasures, notices, paces
 from invite_service.storage.attempts import FIND_LAST, RECORD
+from invite_service.storage.batch_updates import CONDITIONS_OF_STATUS, LIST_BATCH_UPDATES
 from invite_service.storage.contacts import LOCK_CONTACTS
 from invite_service.storage.customer_records import READ_RECORD
 from invite_service.storage.customers import FIND_CUSTOMER, LOCK_ORDERS, LOCK_RATINGS
@@ -130,6 +132,15 @@ SELECT $1, 'channel ' || n, 1, $2 FROM generate_series(1, 5000) n;
 INSERT INTO ratings (merchant_id, id, invitation_id, product_id, stars, state, created_at, updated_at)
 SELECT $1, md5(n::text)::uuid, md5(n::text)::uuid, 'p' || n % 5000 + 1, 5, 'published', $2, $2
 FROM generate_series(1, {ORDERS}) n;
+
+INSERT INTO batch_updates (merchant_id, id, action, chosen_by, matched, created_at, created_by, finished_at)
+SELECT $1, md5(n::text)::uuid, 'cancel', '{{}}', 1, $2, '', CASE WHEN n > 3 THEN $2::timestamptz END
+FROM generate_series(1, {ORDERS}) n;
+
+INSERT INTO batch_update_chunks (
+    merchant_id, batch_update_id, number, invitation_ids, order_ids, done_at, changed, skipped
+)
+SELECT $1, md5(n::text)::uuid, 0, '{{}}', '{{}}', $2, 0, '{{}}' FROM generate_series(1, {ORDERS}) n;
 
 INSERT INTO notices (
     merchant_id, id, notice, invitation_id, rating_id, channel, created_at, status, tries, next_attempt_at,
@@ -279,6 +290,30 @@ async def test_statement_of_sending_finds_its_rows_by_their_keys(database: Datab
         await driver_of(stores).execute("SET LOCAL plan_cache_mode = force_generic_plan")
         plan = await explain(driver_of(stores), statement)
     assert READ_TOO_MUCH.search(plan) is None, plan
+
+
+BATCH_UPDATES_OF_STATUS = {
+    BatchStatus.ACCEPTED: "batch_updates_unfinished_idx",
+    BatchStatus.RUNNING: "batch_updates_unfinished_idx",
+    BatchStatus.FINISHED: "batch_updates_merchant_id_created_at_id_idx",
+    None: "batch_updates_merchant_id_created_at_id_idx",
+}
+"""The index that carries the list: a page in its order, or the few that have not finished."""
+
+
+@pytest.mark.parametrize("beyond", ["", " AND (b.created_at, b.id) < ($3, $4)"], ids=["first page", "further page"])
+@pytest.mark.parametrize("status", BATCH_UPDATES_OF_STATUS)
+async def test_page_of_batch_updates_is_found_by_an_index(
+    database: Database, status: BatchStatus | None, beyond: str
+) -> None:
+    conditions = (f" AND {CONDITIONS_OF_STATUS[status]}" if status is not None else "") + beyond
+    async with database.transaction() as stores:
+        await driver_of(stores).execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        plan = await explain(driver_of(stores), LIST_BATCH_UPDATES.format(conditions=conditions, direction="DESC"))
+    assert re.findall(r"using (\w+) on batch_updates b", plan) == [BATCH_UPDATES_OF_STATUS[status]], plan
+    assert "Seq Scan" not in plan, plan
+    assert ("Sort" in plan) is (status in {BatchStatus.ACCEPTED, BatchStatus.RUNNING}), plan
+    assert len(re.findall(r"Index (?:Only )?Scan", plan)) == plan.count("batch_update_id = b.id") + 1, plan
 
 
 async def test_attempts_are_closed_by_their_keys_where_the_planner_takes_the_table_for_empty(database_url: str) -> None:

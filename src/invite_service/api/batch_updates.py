@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from invite_service.api.answers import JsonAnswer
@@ -16,6 +16,8 @@ from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.batch_update import (
     BATCH_UPDATE,
     BatchForecastResponse,
+    BatchUpdateListParameters,
+    BatchUpdateListResponse,
     BatchUpdateRequest,
     BatchUpdateResponse,
 )
@@ -75,6 +77,25 @@ async def create_batch_update(request: Request, caller: WritesInvitations, servi
         return _accepted(accepted)
 
     return await answer_once(request, services, accept, merchant_id=merchant.id)
+
+
+@router.get(
+    "/v1/batch-updates",
+    **documented(
+        "list_batch_updates",
+        "List batch updates",
+        description="Those that a policy's `replan=apply` made, and undoings, are among them.",
+        answers={OK: BatchUpdateListResponse},
+        problems=["invalid_input"],
+        scope="invitations:read",
+    ),
+)
+async def list_batch_updates(
+    caller: ReadsInvitations, services: Services, asked: Annotated[BatchUpdateListParameters, Query()]
+) -> Response:
+    batches = services.create_batch_updates()
+    page = await batches.list_(caller.merchant, status=asked.status, page=asked.to_page())
+    return JsonAnswer(BatchUpdateListResponse.of(page, asked))
 
 
 @router.get(

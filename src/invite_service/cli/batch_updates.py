@@ -1,15 +1,30 @@
-"""`batch-updates`: how far one is, and putting back what it changed."""
+"""`batch-updates`: which there are, how far one is, and putting back what it changed."""
 
 import asyncio
 from typing import Annotated, Final
 from uuid import UUID
 
 import typer
+from pydantic import TypeAdapter
+from rich.console import Console
 
-from invite_service.api.schemas.batch_update import BatchUpdateResponse
+from invite_service.api.bodies import validate_part
+from invite_service.api.schemas.batch_update import (
+    BatchUpdateListParameters,
+    BatchUpdateListResponse,
+    BatchUpdateResponse,
+)
 from invite_service.bootstrap import Factory
-from invite_service.cli.options import JsonOption, MerchantOption, WaitOption
-from invite_service.cli.presenting import open_console, print_facts, print_json, print_rows, progress, shown_instant
+from invite_service.cli.options import JsonOption, MerchantOption, Paging, WaitOption, spread
+from invite_service.cli.presenting import (
+    open_console,
+    print_cursors,
+    print_facts,
+    print_json,
+    print_rows,
+    progress,
+    shown_instant,
+)
 from invite_service.cli.running import INTERRUPTED, run_with_services
 from invite_service.domain.batch_update import BatchAction, BatchStatus, BatchUpdate
 from invite_service.domain.merchant import Merchant, MerchantId
@@ -21,9 +36,39 @@ LOOK_SECONDS: Final = 0.5
 PATIENT_SECONDS: Final = 10.0
 """How long a batch update may wait for a worker before it is said that it does."""
 
+EVERYTHING: Final = "everything"
+"""What was chosen where no filter was given."""
+
+_LIST: Final = TypeAdapter(BatchUpdateListParameters)
+
 app = typer.Typer(no_args_is_help=True, help="Changes of many invitations at once: how far they are, and undoing them.")
 
 BatchArgument = Annotated[UUID, typer.Argument(metavar="ID", help="The batch update's id.")]
+
+
+@app.command("list")
+@spread
+def list_(
+    *,
+    merchant: MerchantOption,
+    status: Annotated[BatchStatus | None, typer.Option("--status", help="How far it is.")] = None,
+    paging: Paging,
+    as_json: JsonOption = False,
+) -> None:
+    """List batch updates by when they were accepted, undoings and those of a new policy among them."""
+
+    async def use(services: Factory) -> tuple[Merchant, BatchUpdateListResponse]:
+        found = await services.create_merchants().get(MerchantId(merchant))
+        document = paging.document() | ({"status": status.value} if status is not None else {})
+        asked = validate_part(document, _LIST, check_text=True)
+        page = await services.create_batch_updates().list_(found, status=asked.status, page=asked.to_page())
+        return found, BatchUpdateListResponse.of(page, asked)
+
+    found, answer = run_with_services(use)
+    if as_json:
+        print_json(answer)
+    else:
+        _print_list(open_console(), found.time_zone, answer)
 
 
 @app.command("show")
@@ -106,15 +151,16 @@ def _how_to_look(merchant: Merchant, batch: BatchUpdate) -> str:
 
 def print_batch(merchant: Merchant, batch: BatchUpdate, *, as_json: bool) -> None:
     """Print a batch update."""
+    answer = BatchUpdateResponse.of(batch)
     if as_json:
-        print_json(BatchUpdateResponse.of(batch))
+        print_json(answer)
         return
     console = open_console()
     facts = {
         "Batch update": batch.id,
         "Status": batch.status,
-        "Action": _action(batch),
-        "Chosen by": batch.chosen_by or (None if batch.undo_of else "everything"),
+        "Action": _action(answer),
+        "Chosen by": batch.chosen_by or (None if batch.undo_of else EVERYTHING),
         "Accepted": f"{shown_instant(batch.created_at, merchant.time_zone)} by {batch.created_by}",
         "Finished": shown_instant(batch.finished_at, merchant.time_zone),
         "Matched": batch.matched,
@@ -126,12 +172,35 @@ def print_batch(merchant: Merchant, batch: BatchUpdate, *, as_json: bool) -> Non
         print_rows(console, ["Reason", "Count"], sorted(batch.skipped.items()), title="Left as they were")
 
 
-def _action(batch: BatchUpdate) -> str:
-    change = batch.change
-    if change.day is not None:
-        return f"{change.action} to {change.day}"
-    if change.shift_days is not None:
-        return f"{change.action} by {change.shift_days:+d} days"
-    if change.action is BatchAction.UNDO:
+def _print_list(console: Console, zone: str, answer: BatchUpdateListResponse) -> None:
+    rows = [
+        (
+            item.id,
+            item.status,
+            _action(item),
+            item.filter or (None if item.undo_of else EVERYTHING),
+            shown_instant(item.created_at, zone),
+            item.created_by,
+            item.matched,
+            item.changed,
+            sum(item.skipped.values()),
+        )
+        for item in answer.items
+    ]
+    if rows:
+        columns = ["Batch update", "Status", "Action", "Chosen by", "Accepted", "By", "Matched", "Changed", "Skipped"]
+        print_rows(console, columns, rows)
+        console.print(f"Times are in {zone}.")
+    else:
+        console.print("There are none.")
+    print_cursors(console, following=answer.next_cursor, preceding=answer.prev_cursor)
+
+
+def _action(batch: BatchUpdateResponse) -> str:
+    if batch.date is not None:
+        return f"{batch.action} to {batch.date}"
+    if batch.shift_days is not None:
+        return f"{batch.action} by {batch.shift_days:+d} days"
+    if batch.action is BatchAction.UNDO:
         return f"undo of {batch.undo_of}"
-    return change.action
+    return batch.action

@@ -22,14 +22,21 @@ from invite_service.api.schemas.timeline import TimelineEntryResponse
 from invite_service.bootstrap import Factory
 from invite_service.cli import changing, settling
 from invite_service.cli.choosing import Choice
-from invite_service.cli.options import JsonOption, MerchantOption, PersonalOption, spread
-from invite_service.cli.presenting import open_console, print_facts, print_json, print_rows, shown_instant
+from invite_service.cli.options import CursorOption, JsonOption, LimitOption, MerchantOption, PersonalOption, spread
+from invite_service.cli.presenting import (
+    open_console,
+    print_cursors,
+    print_facts,
+    print_json,
+    print_rows,
+    shown_instant,
+)
 from invite_service.cli.running import run_with_services
 from invite_service.domain.decision import JsonFigure
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.timeline import TimelineEntry
 from invite_service.services.invitations import InvitationDetail
-from invite_service.services.paging import DEFAULT_PAGE, MAX_PAGE
+from invite_service.services.paging import DEFAULT_PAGE
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
 
@@ -55,10 +62,8 @@ def list_(
     merchant: MerchantOption,
     choice: Choice,
     sort: Annotated[Sorting, typer.Option("--sort", help="A minus: latest first.")] = Sorting.LATEST_CREATED_AT,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=MAX_PAGE, help="How many at most.")] = DEFAULT_PAGE,
-    cursor: Annotated[
-        str | None, typer.Option("--cursor", help="The next or the previous page, as an earlier one named it.")
-    ] = None,
+    limit: LimitOption = DEFAULT_PAGE,
+    cursor: CursorOption = None,
     counts: Annotated[
         bool, typer.Option("--counts", help="Add how many there are in each status, on whatever page.")
     ] = False,
@@ -136,9 +141,7 @@ def _print_list(console: Console, merchant: Merchant, answer: InvitationListResp
         console.print("There are none.")
     if answer.counts is not None:
         print_rows(console, ["Status", "Count"], list(answer.counts.items()), title="In each status")
-    for name, cursor in (("Next", answer.next_cursor), ("Previous", answer.prev_cursor)):
-        if cursor is not None:
-            console.print(f"{name} page: --cursor {cursor}", soft_wrap=True)
+    print_cursors(console, following=answer.next_cursor, preceding=answer.prev_cursor)
 
 
 def _print_detail(console: Console, zone: str, answer: InvitationDetailResponse, *, personal: bool) -> None:

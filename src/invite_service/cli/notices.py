@@ -1,7 +1,6 @@
 """`notices`: messages that follow a customer's answer, for people and for machines."""
 
-from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
@@ -12,20 +11,18 @@ from invite_service.api.bodies import validate_part
 from invite_service.api.schemas.notice import NoticeListParameters, NoticeListResponse, NoticeResponse
 from invite_service.bootstrap import Factory
 from invite_service.cli import settling
-from invite_service.cli.options import JsonOption, MerchantOption
-from invite_service.cli.presenting import open_console, print_facts, print_json, print_rows, shown_instant
+from invite_service.cli.options import JsonOption, MerchantOption, Paging, spread
+from invite_service.cli.presenting import (
+    open_console,
+    print_cursors,
+    print_facts,
+    print_json,
+    print_rows,
+    shown_instant,
+)
 from invite_service.cli.running import run_with_services
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.domain.notice import NoticeStatus
-from invite_service.services.paging import DEFAULT_PAGE, MAX_PAGE
-
-
-class Sorting(StrEnum):
-    """How a list is sorted."""
-
-    CREATED_AT = "created_at"
-    LATEST_CREATED_AT = "-created_at"
-
 
 app = typer.Typer(no_args_is_help=True, help="Replies, vouchers and what support is told or offers, and their ends.")
 
@@ -33,23 +30,19 @@ _LIST: Final = TypeAdapter(NoticeListParameters)
 
 
 @app.command("list")
+@spread
 def list_(
     *,
     merchant: MerchantOption,
     status: Annotated[NoticeStatus | None, typer.Option("--status", help="Such as in_doubt.")] = None,
-    sort: Annotated[Sorting, typer.Option("--sort", help="A minus: latest first.")] = Sorting.LATEST_CREATED_AT,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=MAX_PAGE, help="How many at most.")] = DEFAULT_PAGE,
-    cursor: Annotated[
-        str | None, typer.Option("--cursor", help="The next or the previous page, as an earlier one named it.")
-    ] = None,
+    paging: Paging,
     as_json: JsonOption = False,
 ) -> None:
     """List notices by when they were queued."""
 
     async def use(services: Factory) -> tuple[Merchant, NoticeListResponse]:
         found = await services.create_merchants().get(MerchantId(merchant))
-        document: dict[str, Any] = {"sort": sort.value, "limit": limit, "cursor": cursor}
-        document |= {"status": status.value} if status is not None else {}
+        document = paging.document() | ({"status": status.value} if status is not None else {})
         asked = validate_part(document, _LIST, check_text=True)
         page = await services.create_notice_settling().list_(found, status=asked.status, page=asked.to_page())
         return found, NoticeListResponse.of(page, asked)
@@ -104,9 +97,7 @@ def _print_list(console: Console, zone: str, answer: NoticeListResponse) -> None
         console.print(f"Times are in {zone}.")
     else:
         console.print("There are none.")
-    for name, cursor in (("Next", answer.next_cursor), ("Previous", answer.prev_cursor)):
-        if cursor is not None:
-            console.print(f"{name} page: --cursor {cursor}", soft_wrap=True)
+    print_cursors(console, following=answer.next_cursor, preceding=answer.prev_cursor)
 
 
 def _print_notice(console: Console, zone: str, answer: NoticeResponse) -> None:

@@ -2,11 +2,14 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
+from enum import StrEnum
 from functools import wraps
 from typing import Annotated, Any
 
 import typer
+
+from invite_service.services.paging import DEFAULT_PAGE, MAX_PAGE
 
 
 def check_text(text: str) -> str:
@@ -22,6 +25,32 @@ MerchantOption = Annotated[str, typer.Option("--merchant", callback=check_text, 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON as the HTTP API answers it.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Show how far it is until it has finished.")]
 PersonalOption = Annotated[bool, typer.Option("--personal", help="Show the customer's name and address too.")]
+
+
+class Sorting(StrEnum):
+    """How a list is sorted that begins with the latest."""
+
+    CREATED_AT = "created_at"
+    LATEST_CREATED_AT = "-created_at"
+
+
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=MAX_PAGE, help="How many at most.")]
+CursorOption = Annotated[
+    str | None, typer.Option("--cursor", help="The next or the previous page, as an earlier one named it.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    """Which page of a list that is sorted by when its items were made."""
+
+    sort: Annotated[Sorting, typer.Option("--sort", help="A minus: latest first.")] = Sorting.LATEST_CREATED_AT
+    limit: LimitOption = DEFAULT_PAGE
+    cursor: CursorOption = None
+
+    def document(self) -> dict[str, Any]:
+        """Write what is given as the HTTP API takes it."""
+        return {"sort": self.sort.value, "limit": self.limit, "cursor": self.cursor}
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

@@ -81,6 +81,13 @@ def print_rows(console: Console, columns: Sequence[str], rows: Iterable[Sequence
     console.print(table)
 
 
+def print_cursors(console: Console, *, following: str | None, preceding: str | None) -> None:
+    """Print how to ask for the next and for the previous page of a list, where there is one."""
+    for name, cursor in (("Next", following), ("Previous", preceding)):
+        if cursor is not None:
+            console.print(f"{name} page: --cursor {cursor}", soft_wrap=True)
+
+
 @contextlib.contextmanager
 def progress(says: str, *, total: int) -> Iterator[Callable[[int], None]]:
     """Show on a terminal how far something is; what is given takes how many are done."""

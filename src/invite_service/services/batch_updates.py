@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from invite_service.domain.batch_update import AlikeChange, BatchAction, BatchChange, BatchUpdate, Chosen
+from invite_service.domain.batch_update import AlikeChange, BatchAction, BatchChange, BatchStatus, BatchUpdate, Chosen
 from invite_service.domain.errors import UndoRefusedError, UnexpectedCountError
 from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.listing import InvitationFilter
@@ -21,6 +21,7 @@ from invite_service.rules.batch_updates import needs_facts
 from invite_service.rules.slots import local_day
 from invite_service.services.batch_changes import Worked, WorkedAlike, current_policy, enable_each
 from invite_service.services.conflicts import try_again
+from invite_service.services.paging import Page, PageRequest, page_of
 from invite_service.services.periods import Period, within
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.storage.database import Database
@@ -193,6 +194,12 @@ class BatchUpdateService:
             matched=0,
         )
         return await self._add(merchant.id, batch, None, expected_count=None)
+
+    async def list_(self, merchant: Merchant, *, status: BatchStatus | None, page: PageRequest) -> Page[BatchUpdate]:
+        """List batch updates by when they were accepted; only those of a status where that is asked for."""
+        async with self._database.autocommit() as stores:
+            found = await stores.batch_updates.list_(merchant.id, status=status, part=page.to_slice())
+        return page_of(found, page)
 
     async def get(self, merchant_id: MerchantId, batch_id: UUID) -> BatchUpdate:
         """Get a batch update and how far it is.

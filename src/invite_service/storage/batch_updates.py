@@ -16,13 +16,14 @@ import asyncpg
 from invite_service.domain.batch_update import (
     BatchAction,
     BatchChange,
+    BatchStatus,
     BatchUpdate,
     Chosen,
 )
 from invite_service.domain.errors import BatchUpdateNotFoundError
 from invite_service.domain.listing import InvitationFilter
 from invite_service.domain.merchant import MerchantId
-from invite_service.storage.choosing import invitations_chosen
+from invite_service.storage.choosing import Conditions, Slice, invitations_chosen
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver, Row
 from invite_service.storage.errors import TransactionConflictError
@@ -63,9 +64,8 @@ FROM batch_updates AS b
 WHERE b.merchant_id = $1 AND b.id = $2
 """
 
-FIND_BATCH_UPDATE: Final = """
-SELECT b.id, b.action, b.day, b.shift_days, b.policy_version, b.chosen_by, b.undo_of, b.matched, b.created_at,
-    b.created_by, b.finished_at,
+_PROGRESS_COLUMNS: Final = """b.id, b.action, b.day, b.shift_days, b.policy_version, b.chosen_by, b.undo_of,
+    b.matched, b.created_at, b.created_by, b.finished_at,
     (SELECT count(c.done_at) > 0 FROM batch_update_chunks AS c
      WHERE c.merchant_id = $1 AND c.batch_update_id = b.id) AS is_started,
     (SELECT COALESCE(sum(c.changed), 0)::int8 FROM batch_update_chunks AS c
@@ -76,10 +76,32 @@ SELECT b.id, b.action, b.day, b.shift_days, b.policy_version, b.chosen_by, b.und
          FROM batch_update_chunks AS c, json_each_text(c.skipped) AS reasons
          WHERE c.merchant_id = $1 AND c.batch_update_id = b.id
          GROUP BY reasons.key
-     ) AS by_reason) AS skipped
+     ) AS by_reason) AS skipped"""
+
+FIND_BATCH_UPDATE: Final = f"""
+SELECT {_PROGRESS_COLUMNS}
 FROM batch_updates AS b
-WHERE b.merchant_id = $1 AND {condition}
-"""
+WHERE b.merchant_id = $1 AND {{condition}}
+"""  # noqa: S608 - built from the constant above
+
+LIST_BATCH_UPDATES: Final = f"""
+SELECT {_PROGRESS_COLUMNS}
+FROM batch_updates AS b
+WHERE b.merchant_id = $1{{conditions}}
+ORDER BY b.created_at {{direction}}, b.id {{direction}}
+LIMIT $2
+"""  # noqa: S608 - built from the constant above
+
+_IS_STARTED: Final = """EXISTS (
+    SELECT FROM batch_update_chunks AS c
+    WHERE c.merchant_id = $1 AND c.batch_update_id = b.id AND c.done_at IS NOT NULL
+)"""
+
+CONDITIONS_OF_STATUS: Final = {
+    BatchStatus.ACCEPTED: f"b.finished_at IS NULL AND NOT {_IS_STARTED}",
+    BatchStatus.RUNNING: f"b.finished_at IS NULL AND {_IS_STARTED}",
+    BatchStatus.FINISHED: "b.finished_at IS NOT NULL",
+}
 
 LIST_MERCHANTS_WITH_UNFINISHED: Final = """
 SELECT b.merchant_id
@@ -182,6 +204,16 @@ class BatchUpdateStore:
         if row is None:
             raise BatchUpdateNotFoundError("No batch update of that id exists.")
         return _batch_from_row(row)
+
+    async def list_(self, merchant_id: MerchantId, *, status: BatchStatus | None, part: Slice) -> list[BatchUpdate]:
+        """List batch updates by when they were accepted; only those of a status where that is asked for."""
+        conditions = Conditions(merchant_id, [part.limit])
+        if status is not None:
+            conditions.add(CONDITIONS_OF_STATUS[status])
+        conditions.add_part("(b.created_at, b.id)", [], part, least_id=UUID(int=0))
+        direction = "ASC" if part.ascending else "DESC"
+        statement = LIST_BATCH_UPDATES.format(conditions=conditions, direction=direction)
+        return [_batch_from_row(row) for row in await self._driver.fetch(statement, *conditions.parameters)]
 
     async def get_asked(self, merchant_id: MerchantId, batch_id: UUID) -> BatchUpdate:
         """Get what a batch update was asked to do, without how far it is; it exists, as one of its chunks is held."""

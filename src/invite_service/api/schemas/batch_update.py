@@ -1,6 +1,6 @@
 """Batch updates on the wire: which invitations, what is to be done to them, and what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
@@ -20,10 +20,12 @@ from pydantic_core import PydanticCustomError
 
 from invite_service.api.schemas.fields import STRICT, Answer, Day
 from invite_service.api.schemas.listing import ChosenInvitations, StatusName
+from invite_service.api.schemas.paging import PageParameters, write_cursors
 from invite_service.domain.batch_update import BatchAction, BatchChange, BatchStatus, BatchUpdate
 from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.listing import InvitationFilter
 from invite_service.services.batch_updates import BatchForecast
+from invite_service.services.paging import Page, PageRequest
 from invite_service.services.periods import Period
 
 T = TypeVar("T")
@@ -160,6 +162,18 @@ BATCH_UPDATE: Final = TypeAdapter(BatchUpdateRequest)
 """Validates a batch update."""
 
 
+class BatchUpdateListParameters(PageParameters):
+    """Which page of which batch updates is wanted."""
+
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    """A minus: latest first."""
+    status: BatchStatus | None = None
+
+    def to_page(self) -> PageRequest:
+        """Translate to the page wanted; raises InvalidInputError for a cursor that is none of this list."""
+        return self.page(ascending=not self.sort.startswith("-"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchForecastResponse(Answer):
     """What a batch update would do now. What matches is what would change and what would be skipped."""
@@ -227,4 +241,27 @@ class BatchUpdateResponse(Answer):
             created_at=batch.created_at,
             created_by=batch.created_by,
             finished_at=batch.finished_at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchUpdateListResponse(Answer):
+    """A page of batch updates."""
+
+    items: Sequence[BatchUpdateResponse]
+    next_cursor: str | None
+    """Null on the last page."""
+    prev_cursor: str | None
+    """Null on the first page."""
+
+    @classmethod
+    def of(cls, page: Page[BatchUpdate], asked: BatchUpdateListParameters) -> Self:
+        """Shape a page, with cursors beside its last and its first item."""
+        next_cursor, prev_cursor = write_cursors(
+            page, lambda item: (item.created_at, str(item.id)), listing=asked.listing()
+        )
+        return cls(
+            items=[BatchUpdateResponse.of(item) for item in page.items],
+            next_cursor=next_cursor,
+            prev_cursor=prev_cursor,
         )
