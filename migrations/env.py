@@ -8,13 +8,11 @@ import asyncio
 import os
 from typing import Final
 
-import asyncpg
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from invite_service.storage.connections import address_for_driver
 from invite_service.storage.tables import metadata
 
 SESSION_SETTINGS: Final = {"lock_timeout": "5s", "statement_timeout": "0"}
@@ -26,7 +24,7 @@ def _database_url() -> str:
     url = context.config.attributes.get("database_url") or os.environ.get("INVITE_DATABASE_URL")
     if not url:
         raise CommandError("set INVITE_DATABASE_URL to the database to migrate")
-    return address_for_driver(url)
+    return f"postgresql+asyncpg://{url.partition('://')[2]}"
 
 
 def _migrate(connection: Connection) -> None:
@@ -38,11 +36,8 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _connect_and_migrate() -> None:
-    address = _database_url()
     engine = create_async_engine(
-        "postgresql+asyncpg://",
-        poolclass=pool.NullPool,
-        async_creator=lambda: asyncpg.connect(address, server_settings=SESSION_SETTINGS),
+        _database_url(), poolclass=pool.NullPool, connect_args={"server_settings": SESSION_SETTINGS}
     )
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)

@@ -1,15 +1,15 @@
 import asyncio
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import func, make_url, select, text
 
 from invite_service.domain.errors import SchemaOutdatedError
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.database import Database
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
+from invite_service.storage.metadata.accounts import merchants
 from tests.support.builders import NOON, make_merchant, new_id
 from tests.support.ingesting import driver_of, make_database
 
@@ -18,7 +18,8 @@ FAIL_WITH = "DO $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '{}'; END $$"
 
 async def count_merchants(database: Database) -> int:
     async with database.transaction() as stores:
-        return int(await driver_of(stores).fetchval("SELECT count(*) FROM merchants"))
+        count = (await stores.core.execute(select(func.count()).select_from(merchants))).scalar_one()
+    return int(count)
 
 
 async def test_block_that_ends_is_committed(database: Database) -> None:
@@ -36,6 +37,29 @@ async def test_block_that_raises_is_rolled_back(database: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         await add_and_fail()
     assert await count_merchants(database) == 0
+
+
+async def test_driver_and_core_are_in_one_transaction(database: Database) -> None:
+    async def write_both_ways_and_fail() -> None:
+        async with database.transaction() as stores:
+            await stores.merchants.add(make_merchant())
+            seen = (await stores.core.execute(select(merchants.c.name))).scalar_one()
+            assert seen == make_merchant().name
+            await stores.core.execute(merchants.update().values(name="Renamed"))
+            assert (await stores.merchants.get(make_merchant().id)).name == "Renamed"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await write_both_ways_and_fail()
+    assert await count_merchants(database) == 0
+
+
+async def test_core_writes_are_committed_as_well(database: Database) -> None:
+    async with database.transaction() as stores:
+        await stores.merchants.add(make_merchant())
+        await stores.core.execute(merchants.update().values(name="Renamed"))
+    async with database.transaction() as stores:
+        assert (await stores.merchants.get(make_merchant().id)).name == "Renamed"
 
 
 async def test_autocommit_keeps_each_statement(database: Database) -> None:
@@ -62,10 +86,16 @@ async def test_swallowed_error_cannot_be_committed(database: Database) -> None:
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])
-async def test_conflict_can_be_tried_again(database: Database, state: str) -> None:
+async def test_conflict_of_a_driver_statement_can_be_tried_again(database: Database, state: str) -> None:
     with pytest.raises(TransactionConflictError):
         async with database.transaction() as stores:
             await driver_of(stores).execute(FAIL_WITH.format(state))
+
+
+async def test_conflict_of_a_core_statement_can_be_tried_again(database: Database) -> None:
+    with pytest.raises(TransactionConflictError):
+        async with database.transaction() as stores:
+            await stores.core.execute(text(FAIL_WITH.format("40001")))
 
 
 async def test_other_errors_pass_as_they_are(database: Database) -> None:
@@ -166,40 +196,6 @@ async def test_values_come_back_as_the_types_the_rest_of_the_code_knows(database
     assert dict(row) == {"id": identifier, "data": {"a": [1, "x"]}, "at": NOON, "ids": [identifier]}
     assert type(row["id"]) is type(identifier)
     assert row["at"].utcoffset() == timedelta(0)
-
-
-@pytest.mark.parametrize("kind", ["json", "jsonb"])
-async def test_json_goes_in_as_text_and_comes_out_parsed(database: Database, kind: str) -> None:
-    async with database.transaction() as stores:
-        read = await driver_of(stores).fetchval(f"SELECT $1::{kind}", '{"a": [1, "\u00e6"], "b": null}')
-    assert read == {"a": [1, "\u00e6"], "b": None}
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        "postgresql+asyncpg://{user}@{host}:{port}/{name}",
-        "postgresql://{user}@{host}:{port}/{name}",
-        "postgresql://{user}@/{name}?host={host}&port={port}",
-        "postgresql://{user}@{host}:{port}/{name}?ssl=disable",
-        "postgresql://{user}@{host}:{port}/{name}?sslmode=disable",
-    ],
-)
-async def test_url_may_be_written_in_several_ways(database_url: str, write: str) -> None:
-    parts = urlsplit(database_url)
-    user = parts.netloc.rpartition("@")[0]
-    url = write.format(user=user, host=parts.hostname, port=parts.port, name=parts.path.lstrip("/"))
-    database = make_database(url, pool_size=1)
-    await database.check_schema()
-    await database.close()
-
-
-@pytest.mark.parametrize("option", ["ssl", "sslmode"])
-async def test_server_without_the_tls_that_the_url_wants_is_not_used(database_url: str, option: str) -> None:
-    database = make_database(f"{database_url}?{option}=require", pool_size=1)
-    with pytest.raises(DatabaseUnavailableError, match="cannot be reached"):
-        await database.ping()
-    await database.close()
 
 
 async def test_without_a_statement_cache_everything_works(database_url: str) -> None:

@@ -10,8 +10,12 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+from sqlalchemy import Connection, event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from invite_service.storage.connections import Connections, Held, address_for_driver
+from invite_service.storage.connections import Connections, Held
 from invite_service.storage.contacts import ContactKeys
 from invite_service.storage.driver import Driver
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
@@ -34,14 +38,23 @@ ROLLBACK_SECONDS: Final = 5.0
 _CONFLICT_STATES: Final = frozenset({"40001", "40P01"})
 """SQLSTATEs serialization_failure and deadlock_detected (PostgreSQL manual, appendix A)."""
 
-_FAILED: Final = (
+_CANNOT_CONNECT: Final = (
     OSError,
+    DBAPIError,
+    # A raw connection's errors come as the dialect's own, not yet as SQLAlchemy's.
+    AsyncAdapt_asyncpg_dbapi.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+_FAILED_STATEMENT: Final = (
+    OSError,
+    DBAPIError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     # What asyncpg raises in place of the server's goodbye when that arrives while a statement is being sent.
     asyncpg.InternalClientError,
 )
-"""What connecting and statements raise."""
 
 _STATEMENT_CACHE: Final = {
     "statement_cache_size": 250,
@@ -51,9 +64,6 @@ _STATEMENT_CACHE: Final = {
     "max_cacheable_statement_size": 0,
 }
 """asyncpg's cache of prepared statements."""
-
-_JSONB_VERSION: Final = b"\x01"
-"""What stands before the text of a jsonb in PostgreSQL's binary format."""
 
 _SERVER_SETTINGS: Final = {
     "timezone": "UTC",
@@ -65,7 +75,12 @@ _SERVER_SETTINGS: Final = {
 
 
 class Database:
-    """A pool of asyncpg's connections and the transactions on them."""
+    """A pool of connections and the transactions on them.
+
+    SQLAlchemy's pool makes the connections. They are in its AUTOCOMMIT mode, which means here that it sends no
+    BEGIN of its own: `transaction` does, on the driver's connection, so that SQLAlchemy's statements and the driver's
+    run in the same one.
+    """
 
     def __init__(
         self,
@@ -79,19 +94,29 @@ class Database:
     ) -> None:
         """Make a database that connects when it is first used.
 
-        Without `statement_cache` nothing outlives a transaction on the server, as PgBouncer in transaction mode needs
-        it. `name` is what the server calls these connections.
+        `url` begins with `postgresql+asyncpg://`. Without `statement_cache` nothing outlives a transaction on the
+        server, as PgBouncer in transaction mode needs it. `name` is what the server calls these connections.
         """
-        self._address = address_for_driver(url)
-        self._options: dict[str, Any] = (
+        connect_args: dict[str, Any] = (
             {"server_settings": {**_SERVER_SETTINGS, "application_name": name}, **_STATEMENT_CACHE}
             if statement_cache
-            else {"statement_cache_size": 0}
+            else {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
         )
         self._contact_keys = contact_keys
         self._new_id = new_id
         self._keeps_sessions = statement_cache
-        self._connections = Connections(self._connect, size=pool_size)
+        self._engine = create_async_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=pool_size,
+            max_overflow=0,
+            json_serializer=_dump_json,
+            json_deserializer=orjson.loads,
+            connect_args=connect_args,
+        )
+        event.listen(self._engine.sync_engine, "connect", _set_codecs)
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+        self._connections = Connections(self._engine, size=pool_size)
 
     @property
     def connections_in_use(self) -> int:
@@ -163,26 +188,24 @@ class Database:
     async def close(self) -> None:
         """Close the connections."""
         await self._connections.close()
-
-    async def _connect(self) -> Any:
-        driver = await asyncpg.connect(self._address, **self._options)
-        try:
-            await _set_codecs(driver)
-        except BaseException:
-            driver.terminate()
-            raise
-        return driver
+        await self._engine.dispose()
 
     def _stores(self, held: Held) -> Stores:
-        return Stores(held.driver, contact_keys=self._contact_keys, new_id=self._new_id)
+        def open_core() -> AsyncConnection:
+            return AsyncConnection(self._engine, Connection(self._engine.sync_engine, held.connection))
+
+        return Stores(held.driver, open_core, contact_keys=self._contact_keys, new_id=self._new_id)
 
     @contextlib.asynccontextmanager
     async def _connection(self, *, by_key: bool = False) -> AsyncIterator[Held]:
-        """Take a connection whose session plans as wanted, and tell errors by whether trying again helps."""
+        """Take a connection whose session plans as wanted, and tell errors by whether trying again helps.
+
+        The pool's own connection: SQLAlchemy's objects around it cost as much as a short statement.
+        """
         wanted = by_key and self._keeps_sessions
         try:
             held = await self._connections.take(by_key=wanted)
-        except _FAILED as error:
+        except _CANNOT_CONNECT as error:
             raise DatabaseUnavailableError(f"The database cannot be reached: {type(error).__name__}.") from error
         try:
             if held.by_key is not wanted:
@@ -190,7 +213,7 @@ class Database:
                 await held.driver.execute(PLAN_BY_KEY if wanted else PLAN_FREELY)
                 held.by_key = wanted
             yield held
-        except _FAILED as error:
+        except _FAILED_STATEMENT as error:
             if _is_conflict(error):
                 raise TransactionConflictError("Another transaction came in between.") from error
             if isinstance(error, asyncpg.InternalClientError):
@@ -204,7 +227,8 @@ class Database:
 
 def _says_goodbye(error: BaseException) -> bool:
     """Say whether the server, or the connection, told that it is gone; asyncpg may not have closed its end yet."""
-    sqlstate = str(getattr(error, "sqlstate", None) or "")
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    sqlstate = str(getattr(origin, "sqlstate", None) or "")
     return sqlstate.startswith("08") or sqlstate in {"57P01", "57P02", "57P03"}
 
 
@@ -232,30 +256,28 @@ def _is_conflict(error: Exception) -> bool:
     # A migration came in between a statement's preparation and its use; asyncpg has forgotten the old one by now.
     if isinstance(error, asyncpg.InvalidCachedStatementError):
         return True
-    return getattr(error, "sqlstate", None) in _CONFLICT_STATES
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(origin, "sqlstate", None) in _CONFLICT_STATES
 
 
-async def _set_codecs(driver: Any) -> None:
-    """Have ids and JSON read as the rest of the code knows them.
-
-    Ids as the standard library's UUID: asyncpg's own looks like it, and orjson disagrees. JSON goes in as text and
-    comes out parsed.
-    """
-    for name, encoder, decoder in (
-        ("uuid", attrgetter("bytes"), _read_uuid),
-        ("json", str.encode, orjson.loads),
-        ("jsonb", _write_jsonb, _read_jsonb),
-    ):
-        await driver.set_type_codec(name, schema="pg_catalog", encoder=encoder, decoder=decoder, format="binary")
+def _set_codecs(connection: Any, record: object) -> None:
+    """Have ids read as the standard library's UUID: asyncpg's own looks like it, and orjson disagrees."""
+    connection.run_async(
+        lambda driver: driver.set_type_codec(
+            "uuid", schema="pg_catalog", encoder=attrgetter("bytes"), decoder=_read_uuid, format="binary"
+        )
+    )
 
 
 def _read_uuid(octets: bytes) -> UUID:
     return UUID(bytes=octets)
 
 
-def _write_jsonb(text: str) -> bytes:
-    return _JSONB_VERSION + text.encode()
+def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
+    """Have the pool replace a connection that the server closed while it was idle."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
-def _read_jsonb(octets: bytes) -> object:
-    return orjson.loads(octets.removeprefix(_JSONB_VERSION))
+def _dump_json(value: object) -> str:
+    return orjson.dumps(value).decode()

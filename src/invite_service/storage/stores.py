@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from invite_service.storage.account_health import AccountHealthStore
 from invite_service.storage.account_insights import AccountInsightStore
 from invite_service.storage.attempts import AttemptStore
@@ -60,12 +62,29 @@ from invite_service.storage.webhooks import WebhookStore
 
 
 class Stores:
-    """Every store, made when it is first asked for, all on one connection and in one transaction; they never commit."""
+    """Every store, made when it is first asked for, all on one connection and in one transaction.
 
-    def __init__(self, driver: Driver, *, contact_keys: ContactKeys, new_id: Callable[[], UUID]) -> None:
+    `driver` is the connection as asyncpg knows it, `open_core` gives the same one as SQLAlchemy does; both are inside
+    the same transaction, so that a use case may go either way for each statement. Stores never commit.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        open_core: Callable[[], AsyncConnection],
+        *,
+        contact_keys: ContactKeys,
+        new_id: Callable[[], UUID],
+    ) -> None:
         self._driver = driver
+        self._open_core = open_core
         self._contact_keys = contact_keys
         self._new_id = new_id
+
+    @cached_property
+    def core(self) -> AsyncConnection:
+        """The connection for statements of SQLAlchemy Core; SQL that is short or hot is the stores' own text."""
+        return self._open_core()
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
