@@ -20,8 +20,9 @@ from invite_service.services.access import (
     Scope,
 )
 from invite_service.services.key_text import KeyPrefix, make_key, read_key
+from invite_service.storage.errors import DatabaseUnavailableError
 from tests.support.builders import MERCHANT_ID, NOON, make_merchant
-from tests.support.ingesting import IngestHouse, add_merchant
+from tests.support.ingesting import IngestHouse, add_merchant, driver_of
 
 SANDBOX = make_merchant(id=MerchantId("sandbox"), sandbox=True)
 
@@ -145,6 +146,16 @@ async def test_sandbox_is_always_read_fresh_so_that_its_clock_counts(shop: Inges
     async with shop.database.transaction() as stores:
         await stores.merchants.move_clock(SANDBOX.id, timedelta(days=15))
     assert (await access.authenticate(made.text)).merchant.clock_offset == timedelta(days=15)
+
+
+async def test_who_calls_is_not_waited_for_where_the_database_hangs(shop: IngestHouse, access: AccessService) -> None:
+    made = await access.create_api_key(MERCHANT_ID, "a")
+    impatient = AccessService(shop.database, clock=lambda: shop.now, find_seconds=0.2)
+    async with shop.database.transaction() as stores:
+        await driver_of(stores).execute("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(DatabaseUnavailableError):
+            await impatient.authenticate(made.text)
+    assert (await impatient.authenticate(made.text)).merchant.id == MERCHANT_ID
 
 
 async def test_keys_of_a_merchant_are_listed_without_their_text(access: AccessService) -> None:

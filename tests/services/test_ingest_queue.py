@@ -206,6 +206,21 @@ async def test_events_beyond_the_bound_are_refused_and_the_rest_goes_on() -> Non
     assert ids([await queue.ingest(OTHER, item(5))]) == ["5"]
 
 
+async def test_who_waits_too_long_is_told_so_and_what_had_not_begun_never_does() -> None:
+    service = FakeIngest()
+    queue = IngestQueue(service, max_waiting=1, max_groups_at_once=1, max_seconds=0.05)
+    begun = post(queue, 1)
+    await turn()
+    waiting = post(queue, 2)
+    results = await asyncio.gather(*begun, *waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [DatabaseUnavailableError, DatabaseUnavailableError]
+    [next_one] = post(queue, 3)
+    await turn()
+    service.go.set()
+    assert ids([await next_one]) == ["3"]
+    assert [numbers for _, numbers in service.groups] == [["1"], ["3"]]
+
+
 async def test_closing_waits_for_what_was_taken_and_takes_no_more() -> None:
     service = FakeIngest()
     queue = IngestQueue(service)

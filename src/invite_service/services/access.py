@@ -1,5 +1,6 @@
 """Who may do what: API keys of merchants with their scopes, and keys of those who run the installation."""
 
+import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -12,11 +13,15 @@ from invite_service.domain.errors import ApiKeyInvalidError, DomainError, Fault,
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.services.key_text import KeyPrefix, KeyText, hash_key, make_key, read_key
 from invite_service.storage.database import Database
+from invite_service.storage.errors import DatabaseUnavailableError
 from invite_service.storage.keys import StoredApiKey, StoredKey
 from invite_service.storage.stores import Stores
 
 REMEMBERED_FOR: Final = timedelta(seconds=10)
 """How long a process takes a key for valid without asking again: a revoked one may work for that long elsewhere."""
+
+FIND_SECONDS: Final = 10.0
+"""How long a key is looked for in a database that hangs: a shop's checkout never waits for us."""
 
 MAX_REMEMBERED: Final = 10_000
 """Keys a process remembers at once."""
@@ -118,12 +123,18 @@ class AccessService:
     """Makes keys, and tells who is calling with one."""
 
     def __init__(
-        self, database: Database, *, clock: Callable[[], datetime], max_remembered: int = MAX_REMEMBERED
+        self,
+        database: Database,
+        *,
+        clock: Callable[[], datetime],
+        max_remembered: int = MAX_REMEMBERED,
+        find_seconds: float = FIND_SECONDS,
     ) -> None:
         """Make a service; `clock` tells real time, by which keys expire."""
         self._database = database
         self._clock = clock
         self._max_remembered = max_remembered
+        self._find_seconds = find_seconds
         self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
 
     async def authenticate(self, text: str) -> Caller:
@@ -131,11 +142,12 @@ class AccessService:
 
         Raises:
             ApiKeyInvalidError: it is no key, unknown, revoked or expired; the answer is the same for all of them.
+            DatabaseUnavailableError: the database is away, or hangs.
         """
         now = self._clock()
         remembered = self._remembered.get(hash_key(text))
         if remembered is None or remembered.until <= now:
-            remembered = await self._find(_read(text, KeyPrefix.LIVE, KeyPrefix.TEST), now)
+            remembered = await self._find_in_time(_read(text, KeyPrefix.LIVE, KeyPrefix.TEST), now)
         if not remembered.key.is_valid(now):
             raise _invalid()
         return remembered.caller
@@ -204,6 +216,13 @@ class AccessService:
         async with self._database.transaction() as stores:
             await stores.operator_keys.add(stored)
         return NewKey(key.id, text)
+
+    async def _find_in_time(self, key: KeyText, now: datetime) -> "_Remembered":
+        try:
+            async with asyncio.timeout(self._find_seconds):
+                return await self._find(key, now)
+        except TimeoutError:
+            raise DatabaseUnavailableError("The database does not answer.") from None
 
     async def _find(self, key: KeyText, now: datetime) -> "_Remembered":
         async with self._database.autocommit() as stores:

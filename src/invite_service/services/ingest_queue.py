@@ -31,6 +31,10 @@ starts at once (medians of 25 rounds taken in turns); a third group gained nothi
 """
 
 
+MAX_SECONDS: Final = 10.0
+"""How long an event waits for a database that hangs: a shop's checkout never waits for us."""
+
+
 class IngestOverloadedError(DomainError):
     """More order events arrive than can be stored, or the process is about to stop; nothing of this one is stored."""
 
@@ -44,7 +48,7 @@ class Ingest(Protocol):
         """Accept order events in one transaction; the result is aligned with them."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     item: IngestItem
     result: asyncio.Future[IngestResult]
@@ -78,6 +82,7 @@ class IngestQueue:
         max_group: int = MAX_GROUP,
         max_waiting: int = MAX_WAITING,
         max_groups_at_once: int = MAX_GROUPS_AT_ONCE,
+        max_seconds: float = MAX_SECONDS,
         observe: Callable[[float], None] = observe_nothing,
     ) -> None:
         """Make a queue; `observe` is told how many seconds each event took from its arrival to its commit."""
@@ -85,6 +90,7 @@ class IngestQueue:
         self._max_group = max_group
         self._max_waiting = max_waiting
         self._max_groups_at_once = max_groups_at_once
+        self._max_seconds = max_seconds
         self._observe = observe
         self._lanes: dict[MerchantId, _Lane] = {}
         self._waiting_count = 0
@@ -97,6 +103,7 @@ class IngestQueue:
             IngestOverloadedError: too many wait already, or the queue is closed.
             MerchantNotFoundError: there is no such merchant.
             TransactionConflictError: others came in between again and again; it is not stored.
+            DatabaseUnavailableError: the database is away, or hangs. What had begun by then may be stored yet.
         """
         if self._is_closed:
             raise IngestOverloadedError("The service is about to stop; try again.")
@@ -114,13 +121,24 @@ class IngestQueue:
             group = loop.create_task(self._empty(merchant_id, lane))
             lane.groups.add(group)
             group.add_done_callback(lane.groups.discard)
-        return await waiting.result
+        timer = loop.call_later(self._max_seconds, self._give_up, lane, waiting)
+        try:
+            return await waiting.result
+        finally:
+            timer.cancel()
 
     async def close(self) -> None:
         """Take no more events and wait until those that were taken are stored."""
         self._is_closed = True
         while groups := [group for lane in self._lanes.values() for group in lane.groups]:
             await asyncio.wait(groups)
+
+    def _give_up(self, lane: _Lane, waiting: _Waiting) -> None:
+        # Were it stored after its sender was told otherwise, it could come after what the sender posts next.
+        if waiting in lane.waiting:
+            lane.waiting.remove(waiting)
+            self._waiting_count -= 1
+        _fail(waiting, DatabaseUnavailableError("The database does not answer."))
 
     async def _empty(self, merchant_id: MerchantId, lane: _Lane) -> None:
         while lane.has_group_waiting(self._max_group):
