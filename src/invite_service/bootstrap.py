@@ -158,9 +158,16 @@ class ProcessContext:
 
     @classmethod
     async def create(
-        cls, settings: Settings, *, name: str = "invite-service", clock: Callable[[], datetime] = utc_now
+        cls,
+        settings: Settings,
+        *,
+        name: str = "invite-service",
+        clock: Callable[[], datetime] = utc_now,
+        database: Database | None = None,
     ) -> Self:
         """Connect to what the settings name; `name` is what PostgreSQL calls the connections.
+
+        A `database` that is passed in, in place of the settings', stays its maker's to close.
 
         Raises:
             SchemaOutdatedError: the database schema is not at head; the message names the command to run.
@@ -170,14 +177,9 @@ class ProcessContext:
         async with AsyncExitStack() as resources:
             metrics = Metrics()
             secret = settings.secret_key.get_secret_value()
-            database = Database(
-                settings.database_url.get_secret_value(),
-                contact_keys=ContactKeys(secret),
-                new_id=new_id,
-                pool_size=settings.database_pool_size,
-                name=name,
-            )
-            resources.push_async_callback(database.close)
+            if database is None:
+                database = _make_database(settings, name=name)
+                resources.push_async_callback(database.close)
             await database.check_schema()
             bell = _make_bell(settings, metrics)
             resources.push_async_callback(bell.close)
@@ -239,6 +241,16 @@ class ProcessContext:
     async def close(self) -> None:
         """Store what the ingest queue has taken, then close every connection."""
         await self._resources.aclose()
+
+
+def _make_database(settings: Settings, *, name: str) -> Database:
+    return Database(
+        settings.database_url.get_secret_value(),
+        contact_keys=ContactKeys(settings.secret_key.get_secret_value()),
+        new_id=new_id,
+        pool_size=settings.database_pool_size,
+        name=name,
+    )
 
 
 def _make_visitor_limiter(settings: Settings, *, clock: Callable[[], datetime]) -> RateLimiter | None:
