@@ -5,15 +5,18 @@ import dataclasses
 import gc
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 import redis
 import structlog
 from hypothesis import settings
+from pytest_asyncio import is_async_test
 from xdist.workermanage import WorkerController
 
+from invite_service.storage.database import Database
 from tests.support.databases import DatabaseMaker
+from tests.support.kept import DatabaseKeeper, ending_tasks
 from tests.support.servers import ServerAddresses, running_servers
 
 REDIS_DATABASES = 16
@@ -69,6 +72,19 @@ def plain_log() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.fixture
+async def own_tasks() -> AsyncIterator[None]:
+    async with ending_tasks():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _only_own_tasks(request: pytest.FixtureRequest) -> None:
+    """Have no test meet in the loop, which all share, what another left running there."""
+    if is_async_test(request.node):
+        request.getfixturevalue("own_tasks")
+
+
 @pytest.fixture(scope="session")
 def servers(pytestconfig: pytest.Config) -> Iterator[ServerAddresses]:
     """The run's servers: the controller's, or without xdist our own, started by the first test that asks."""
@@ -91,6 +107,23 @@ def database_url(database_maker: DatabaseMaker) -> Iterator[str]:
     """A migrated, empty database that no other test uses meanwhile (`postgresql+asyncpg://`)."""
     with database_maker.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+async def database_keeper(database_maker: DatabaseMaker) -> AsyncIterator[DatabaseKeeper]:
+    keeper = DatabaseKeeper()
+    yield keeper
+    await keeper.close()
+
+
+@pytest.fixture
+async def database(database_keeper: DatabaseKeeper, database_url: str) -> AsyncIterator[Database]:
+    """A migrated, empty database over connections that have planned for other tests.
+
+    Who looks at connections, or needs them made in some way, makes a Database over `database_url`.
+    """
+    async with database_keeper.lend(database_url) as database:
+        yield database
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from invite_service.bootstrap import Factory, ProcessContext
 from invite_service.config import Settings
 from invite_service.main import create_app
+from invite_service.storage.database import Database
 from invite_service.telemetry import configure_logging
 
 SECRET = "a secret of tests, long enough to be one"
@@ -128,9 +129,9 @@ def make_problem(code: str, status: int, detail: str, *errors: tuple[str, str, s
 
 
 @asynccontextmanager
-async def serve(settings: Settings, *, clock: Clock) -> AsyncIterator[Api]:
+async def serve(settings: Settings, *, clock: Clock, database: Database | None = None) -> AsyncIterator[Api]:
     """Serve the application in this process, its lifespan run, with an operator's key made."""
-    context = await ProcessContext.create(settings, name="invite-service tests", clock=clock)
+    context = await ProcessContext.create(settings, name="invite-service tests", clock=clock, database=database)
     app = create_app(context=context)
     transport = httpx.ASGITransport(app, client=("203.0.113.9", 4711))
     try:
@@ -174,8 +175,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def api(settings: Settings, clock: Clock) -> AsyncIterator[Api]:
-    async with serve(settings, clock=clock) as served:
+async def api(settings: Settings, clock: Clock, database: Database) -> AsyncIterator[Api]:
+    async with serve(settings, clock=clock, database=database) as served:
         yield served
 
 

@@ -12,8 +12,9 @@ from invite_service.domain.merchant import Merchant
 from invite_service.services.channel_providers import ProviderUnusableError
 from invite_service.services.ingest import IngestedOrder
 from invite_service.services.merchants import NewMerchant
+from invite_service.storage.database import Database
 from tests.support.builders import make_merchant, make_order_event
-from tests.support.ingesting import make_item
+from tests.support.ingesting import driver_of, make_item
 
 SECRET = SecretStr("a secret of tests, long enough to be one")
 
@@ -81,6 +82,18 @@ async def test_sandboxes_keep_their_messages_and_others_send_through_the_install
     with_smtp.bell.ring(real.id)
     await with_smtp.close()
     await without.close()
+
+
+async def test_database_that_is_passed_in_is_used_and_left_open(database: Database, database_url: str) -> None:
+    async def backend() -> int:
+        async with database.autocommit() as stores:
+            return int(await driver_of(stores).fetchval("SELECT pg_backend_pid()"))
+
+    context = await ProcessContext.create(make_settings(database_url), database=database)
+    assert context.database is database
+    before = await backend()
+    await context.close()
+    assert await backend() == before
 
 
 async def test_factory_makes_every_service(database_url: str) -> None:

@@ -7,13 +7,14 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from invite_service.storage.database import Database
 from tests.pages.browser import started_browser
 from tests.pages.shop import PageShop
 
 
 @pytest.fixture
-async def shop(database_url: str, tmp_path: Path) -> AsyncIterator[PageShop]:
-    async with PageShop.open(database_url, picture_dir=tmp_path) as shop:
+async def shop(database_url: str, database: Database, tmp_path: Path) -> AsyncIterator[PageShop]:
+    async with PageShop.open(database_url, picture_dir=tmp_path, database=database) as shop:
         yield shop
 
 

@@ -18,6 +18,7 @@ from invite_service.domain.invitation import Invitation, Step
 from invite_service.domain.policy import Policy
 from invite_service.domain.suppression import Subject, SubjectKind
 from invite_service.services.tokens import TokenPurpose
+from invite_service.storage.database import Database
 from tests.support.builders import make_branding, make_merchant, make_policy
 from tests.support.sending import SECRET, ManualClock, SendingHouse
 
@@ -36,13 +37,19 @@ class PageShop:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, database_url: str, *, policy: Policy | None = None, picture_dir: Path | None = None
+        cls,
+        database_url: str,
+        *,
+        policy: Policy | None = None,
+        picture_dir: Path | None = None,
+        database: Database | None = None,
     ) -> AsyncIterator[Self]:
+        """Add a merchant; a `database` that is passed in, in place of one of its own, is left open."""
         clock = ManualClock()
         settings = Settings.model_validate(
             {"database_url": database_url, "secret_key": SECRET, "picture_dir": picture_dir}
         )
-        context = await ProcessContext.create(settings, clock=clock)
+        context = await ProcessContext.create(settings, clock=clock, database=database)
         try:
             house = await SendingHouse.build(context.database, policy=policy or make_policy(), merchant=make_merchant())
             house.clock = clock

@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -20,6 +19,7 @@ from invite_service.services.access import (
     Scope,
 )
 from invite_service.services.key_text import KeyPrefix, make_key, read_key
+from invite_service.storage.database import Database
 from invite_service.storage.errors import DatabaseUnavailableError
 from tests.support.builders import MERCHANT_ID, NOON, make_merchant
 from tests.support.ingesting import IngestHouse, add_merchant, driver_of
@@ -28,9 +28,8 @@ SANDBOX = make_merchant(id=MerchantId("sandbox"), sandbox=True)
 
 
 @pytest.fixture
-async def shop(database_url: str) -> AsyncIterator[IngestHouse]:
-    async with IngestHouse.open(database_url) as house:
-        yield house
+async def shop(database: Database) -> IngestHouse:
+    return await IngestHouse.build(database)
 
 
 @pytest.fixture

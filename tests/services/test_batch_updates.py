@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.batch_work import BatchWorkService
 from invite_service.services.invitations import InvitationService
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.storage.database import Database
 from tests.support.builders import NOON, make_merchant, make_order_event, new_id
 from tests.support.ingesting import IngestHouse
 
@@ -33,9 +33,8 @@ DAY = date(2026, 4, 20)
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[IngestHouse]:
-    async with IngestHouse.open(database_url, pool_size=6) as opened:
-        yield opened
+async def house(database: Database) -> IngestHouse:
+    return await IngestHouse.build(database)
 
 
 def make_service(house: IngestHouse, *, chunk_size: int = 3) -> BatchUpdateService:
@@ -370,10 +369,10 @@ async def test_only_messages_still_to_come_are_moved(house: IngestHouse) -> None
     assert InvitationStatus(status) is InvitationStatus.SENDING
 
 
-async def test_batch_goes_by_the_merchants_clock(database_url: str) -> None:
+async def test_batch_goes_by_the_merchants_clock(database: Database) -> None:
     ahead = timedelta(days=40)
-    async with IngestHouse.open(database_url, merchant=make_merchant(sandbox=True, clock_offset=ahead)) as house:
-        await invite(house, 1)
-        done = await do(house, SEND_NOW)
-        assert (done.created_at, done.finished_at) == (NOON + ahead, NOON + ahead)
-        assert await house.rows("SELECT send_at FROM invitations WHERE merchant_id = $1") == [(NOON + ahead,)]
+    house = await IngestHouse.build(database, merchant=make_merchant(sandbox=True, clock_offset=ahead))
+    await invite(house, 1)
+    done = await do(house, SEND_NOW)
+    assert (done.created_at, done.finished_at) == (NOON + ahead, NOON + ahead)
+    assert await house.rows("SELECT send_at FROM invitations WHERE merchant_id = $1") == [(NOON + ahead,)]

@@ -1,7 +1,7 @@
 """Checks of providers: what is kept when something goes another way than it should."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,7 +20,7 @@ from invite_service.services.credentials import CredentialService, RotatedMercha
 from invite_service.services.sealing import CredentialSeal
 from invite_service.storage.database import Database
 from tests.support.builders import NOON, make_merchant
-from tests.support.ingesting import add_merchant, make_database
+from tests.support.ingesting import add_merchant
 from tests.support.workers import comes_true
 
 SECRET = "a secret of tests, long enough to be one"
@@ -108,11 +108,9 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
-    database = make_database(database_url)
+async def desk(database: Database) -> Desk:
     await add_merchant(database, MERCHANT)
-    yield Desk(database)
-    await database.close()
+    return Desk(database)
 
 
 async def test_provider_that_does_not_answer_in_time_is_told_as_unknown(desk: Desk) -> None:

@@ -1,7 +1,6 @@
 """Doing a call once: what is stored with it, what is taken back, and who waits for whom."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -22,7 +21,7 @@ from invite_service.services.sealing import AnswerSeal
 from invite_service.storage.database import Database
 from invite_service.storage.errors import TransactionConflictError
 from tests.support.builders import NOON, make_merchant
-from tests.support.ingesting import add_merchant, make_database
+from tests.support.ingesting import add_merchant
 from tests.support.sending import driver_of
 
 SHOP = MerchantId("shop")
@@ -57,10 +56,8 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(database_url: str) -> AsyncIterator[Shop]:
-    database = make_database(database_url)
-    yield Shop(database)
-    await database.close()
+async def shop(database: Database) -> Shop:
+    return Shop(database)
 
 
 async def test_effect_and_answer_are_stored_together_and_the_bell_rings_after(shop: Shop) -> None:

@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +10,7 @@ from invite_service.domain.order import UNSET, Order, OrderEvent, OrderOutcome
 from invite_service.domain.suppression import SuppressionReason, SuppressionSource
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.services.ingest import IngestedOrder, IngestItem, RefusedOrder
+from invite_service.storage.database import Database
 from tests.support.builders import MERCHANT_ID, NOON, make_line, make_merchant, make_order_event, make_policy
 from tests.support.ingesting import IngestHouse, add_merchant, make_item
 
@@ -24,9 +24,8 @@ SELECT (SELECT count(*) FROM orders WHERE merchant_id = $1), (SELECT count(*) FR
 
 
 @pytest.fixture
-async def shop(database_url: str) -> AsyncIterator[IngestHouse]:
-    async with IngestHouse.open(database_url) as house:
-        yield house
+async def shop(database: Database) -> IngestHouse:
+    return await IngestHouse.build(database)
 
 
 async def stored(shop: IngestHouse, order_id: str) -> Order:
@@ -190,11 +189,11 @@ async def test_event_that_is_wrong_in_itself_is_refused_alone(shop: IngestHouse)
     assert sorted(await shop.rows("SELECT order_id FROM orders WHERE merchant_id = $1")) == [("1",), ("1001",)]
 
 
-async def test_future_is_told_by_the_merchants_own_clock(database_url: str) -> None:
+async def test_future_is_told_by_the_merchants_own_clock(database: Database) -> None:
     ahead = make_merchant(sandbox=True, clock_offset=timedelta(days=100))
-    async with IngestHouse.open(database_url, merchant=ahead) as shop:
-        [result] = await shop.post(make_order_event(purchased_at=NOON + timedelta(days=100)))
-        assert (result.order.outcome, result.order.received_at) == (OrderOutcome.INVITED, NOON + timedelta(days=100))
+    shop = await IngestHouse.build(database, merchant=ahead)
+    [result] = await shop.post(make_order_event(purchased_at=NOON + timedelta(days=100)))
+    assert (result.order.outcome, result.order.received_at) == (OrderOutcome.INVITED, NOON + timedelta(days=100))
 
 
 async def test_outdated_event_is_kept_in_the_record_and_changes_nothing(shop: IngestHouse) -> None:
@@ -234,15 +233,15 @@ async def test_held_invitation_resumes_by_the_version_it_was_made_under(shop: In
     assert resumed.invitation.send_at > NOON + timedelta(days=30)
 
 
-async def test_bell_is_rung_once_for_what_is_due_at_once_and_not_for_later(database_url: str) -> None:
+async def test_bell_is_rung_once_for_what_is_due_at_once_and_not_for_later(database: Database) -> None:
     at_once = make_policy(product_delay_days=0, send_window_start=NOON.replace(hour=0).time())
     at_once = replace(at_once, send_window_end=NOON.replace(hour=23).time())
-    async with IngestHouse.open(database_url, policies=[at_once]) as shop:
-        await shop.post(make_order_event(order_id="1"), make_order_event(order_id="2", email="ola@example.com"))
-        assert shop.bell.rung == [MERCHANT_ID]
-    async with IngestHouse.open(database_url, merchant=make_merchant(id=MerchantId("later"))) as shop:
-        await shop.post(make_order_event())
-        assert shop.bell.rung == []
+    shop = await IngestHouse.build(database, policies=[at_once])
+    await shop.post(make_order_event(order_id="1"), make_order_event(order_id="2", email="ola@example.com"))
+    assert shop.bell.rung == [MERCHANT_ID]
+    shop = await IngestHouse.build(database, merchant=make_merchant(id=MerchantId("later")))
+    await shop.post(make_order_event())
+    assert shop.bell.rung == []
 
 
 async def test_preview_decides_the_same_and_stores_nothing(shop: IngestHouse) -> None:

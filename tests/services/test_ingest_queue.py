@@ -9,6 +9,7 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.domain.order import OrderOutcome
 from invite_service.services.ingest import IngestedOrder, IngestItem, IngestResult, RefusedOrder
 from invite_service.services.ingest_queue import IngestOverloadedError, IngestQueue
+from invite_service.storage.database import Database
 from invite_service.storage.errors import DatabaseUnavailableError, TransactionConflictError
 from tests.support.builders import MERCHANT_ID, NOON, make_order, make_order_event
 from tests.support.ingesting import IngestHouse, make_item
@@ -249,18 +250,18 @@ async def test_time_from_arrival_to_commit_is_told_for_each_event() -> None:
     assert min(told) >= 0
 
 
-async def test_events_that_arrive_together_are_stored_for_real(database_url: str) -> None:
-    async with IngestHouse.open(database_url) as shop:
-        queue = IngestQueue(shop.service)
-        events = [make_order_event(order_id=str(number), email=f"{number // 2}@example.com") for number in range(20)]
-        late = make_order_event(order_id="late", purchased_at=NOON + timedelta(days=9))
-        results = await asyncio.gather(*(queue.ingest(shop.merchant.id, make_item(event)) for event in [*events, late]))
-        await queue.close()
-        outcomes = [result.order.outcome for result in results if isinstance(result, IngestedOrder)]
-        assert outcomes == [OrderOutcome.INVITED, OrderOutcome.MERGED] * 10
-        assert results[-1] == RefusedOrder(
-            "late", (Fault("/purchased_at", "in_the_future", "The purchase lies more than 24 hours in the future."),)
-        )
-        # Those that waited for the first came in one transaction.
-        transactions = "SELECT count(DISTINCT xmin::text) FROM orders WHERE merchant_id = $1"
-        assert await shop.rows(transactions) == [(1,)]
+async def test_events_that_arrive_together_are_stored_for_real(database: Database) -> None:
+    shop = await IngestHouse.build(database)
+    queue = IngestQueue(shop.service)
+    events = [make_order_event(order_id=str(number), email=f"{number // 2}@example.com") for number in range(20)]
+    late = make_order_event(order_id="late", purchased_at=NOON + timedelta(days=9))
+    results = await asyncio.gather(*(queue.ingest(shop.merchant.id, make_item(event)) for event in [*events, late]))
+    await queue.close()
+    outcomes = [result.order.outcome for result in results if isinstance(result, IngestedOrder)]
+    assert outcomes == [OrderOutcome.INVITED, OrderOutcome.MERGED] * 10
+    assert results[-1] == RefusedOrder(
+        "late", (Fault("/purchased_at", "in_the_future", "The purchase lies more than 24 hours in the future."),)
+    )
+    # Those that waited for the first came in one transaction.
+    transactions = "SELECT count(DISTINCT xmin::text) FROM orders WHERE merchant_id = $1"
+    assert await shop.rows(transactions) == [(1,)]

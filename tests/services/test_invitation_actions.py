@@ -1,7 +1,6 @@
 """Actions on invitations beside each other and beside ingest: as if one had come after the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from invite_service.domain.errors import ActionRefusedError, InvitationNotFoundE
 from invite_service.domain.invitation import InvitationStatus
 from invite_service.domain.timeline import TimelineEntry, TimelineEvent
 from invite_service.services.invitations import Action, InvitationService, allowed_actions
+from invite_service.storage.database import Database
 from tests.support.builders import NOON, make_invitation, make_merchant, make_order_event, new_id
 from tests.support.ingesting import IngestHouse
 
@@ -18,9 +18,8 @@ ROUNDS = 12
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[IngestHouse]:
-    async with IngestHouse.open(database_url, pool_size=6) as opened:
-        yield opened
+async def house(database: Database) -> IngestHouse:
+    return await IngestHouse.build(database)
 
 
 def make_service(house: IngestHouse) -> InvitationService:

@@ -21,10 +21,11 @@ from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.policy import ProductSteps
 from invite_service.providers.base import Sender
 from invite_service.services.notices import LEASE_SECONDS
+from invite_service.storage.database import Database
 from tests.services.test_notices import NoticeHouse, ask_many
 from tests.support.builders import make_policy
 from tests.support.killable import Errand, Moment, make_sender
-from tests.support.sending import SendingHouse, driver_of, make_database
+from tests.support.sending import SendingHouse, driver_of
 from tests.support.smtp_server import ScriptedSmtpServer
 from tests.support.tampering import TamperingProxy, pass_on
 from tests.support.vendor_server import Asked, Said, VendorServer
@@ -102,10 +103,8 @@ class PlainServer:
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[SendingHouse]:
-    database = make_database(database_url)
-    yield await SendingHouse.build(database, policy=make_policy(product_steps=ProductSteps.FIRST_ONLY))
-    await database.close()
+async def house(database: Database) -> SendingHouse:
+    return await SendingHouse.build(database, policy=make_policy(product_steps=ProductSteps.FIRST_ONLY))
 
 
 @pytest.fixture(params=["resend", "smtp"])

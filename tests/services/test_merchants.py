@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,14 +12,6 @@ from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
 from invite_service.storage.database import Database
 from tests.support.builders import NOON
-from tests.support.ingesting import make_database
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = make_database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from invite_service.providers.doubles import FakeSender, RecordingSender
 from invite_service.rules.paces import Pace
 from invite_service.services.send_report import SendReport
 from invite_service.services.sending import SendingService
+from invite_service.storage.database import Database
 from tests.services.test_sending_outcomes import make_receipt
 from tests.support.builders import make_merchant
 from tests.support.sending import SendingHouse, driver_of, make_database
@@ -118,9 +119,8 @@ async def test_messages_that_are_not_due_cost_no_token(house: SendingHouse) -> N
 
 
 @pytest.fixture
-async def houses(database_url: str) -> AsyncIterator[list[SendingHouse]]:
+async def houses(database: Database) -> list[SendingHouse]:
     """A merchant with sixty due messages, and two with six each."""
-    database = make_database(database_url)
     built = [
         await SendingHouse.build(database, merchant=make_merchant(id=MerchantId(name)))
         for name in ("large", "small", "tiny")
@@ -129,8 +129,7 @@ async def houses(database_url: str) -> AsyncIterator[list[SendingHouse]]:
         await fill(house, count)
     for house in built:
         house.clock = built[0].clock
-    yield built
-    await database.close()
+    return built
 
 
 async def test_installations_limit_is_shared_by_turns(houses: list[SendingHouse]) -> None:

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import time, timedelta
 
@@ -10,6 +9,7 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.domain.policy import DelayOrigin, Policy
 from invite_service.services.policy import PolicyService
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.storage.database import Database
 from invite_service.storage.policies import PolicyVersion
 from tests.support.builders import MERCHANT_ID, NOON, make_merchant, make_policy
 from tests.support.ingesting import IngestHouse
@@ -18,10 +18,9 @@ AHEAD = timedelta(days=3)
 
 
 @pytest.fixture
-async def shop(database_url: str) -> AsyncIterator[IngestHouse]:
+async def shop(database: Database) -> IngestHouse:
     merchant = make_merchant(sandbox=True, clock_offset=AHEAD)
-    async with IngestHouse.open(database_url, merchant=merchant) as house:
-        yield house
+    return await IngestHouse.build(database, merchant=merchant)
 
 
 @pytest.fixture

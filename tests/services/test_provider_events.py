@@ -1,6 +1,5 @@
 """What providers tell later, and what comes of it."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,19 +17,18 @@ from invite_service.services.provider_events import (
     EventUncheckedError,
     EventUnreadableError,
 )
+from invite_service.storage.database import Database
 from tests.services.test_sending_outcomes import make_receipt
 from tests.support.builders import new_id
-from tests.support.sending import SendingHouse, make_database
+from tests.support.sending import SendingHouse
 from tests.support.telling import TellingHouse, make_event
 
 KARI, PHONE = "kari@example.com", "+4790000001"
 
 
 @pytest.fixture
-async def telling(database_url: str) -> AsyncIterator[TellingHouse]:
-    database = make_database(database_url)
-    yield TellingHouse(await SendingHouse.build(database))
-    await database.close()
+async def telling(database: Database) -> TellingHouse:
+    return TellingHouse(await SendingHouse.build(database))
 
 
 async def send(telling: TellingHouse, **order: object) -> Invitation:

@@ -1,6 +1,5 @@
 """Merchants whose e-mails bounce, or are called spam, are paused by themselves and resumed by hand."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,16 +13,15 @@ from invite_service.providers.doubles import RecordingSender
 from invite_service.services.claim import WholeTurn
 from invite_service.services.reputation import ReputationService
 from invite_service.services.send_report import SendReport
+from invite_service.storage.database import Database
 from tests.support.builders import MERCHANT_ID, make_merchant, make_order_event, make_policy, new_id
-from tests.support.sending import SendingHouse, make_database
+from tests.support.sending import SendingHouse
 from tests.support.telling import TellingHouse, make_event
 
 
 @pytest.fixture
-async def telling(database_url: str) -> AsyncIterator[TellingHouse]:
-    database = make_database(database_url)
-    yield TellingHouse(await SendingHouse.build(database, policy=make_policy(product_steps=ProductSteps.FIRST_ONLY)))
-    await database.close()
+async def telling(database: Database) -> TellingHouse:
+    return TellingHouse(await SendingHouse.build(database, policy=make_policy(product_steps=ProductSteps.FIRST_ONLY)))
 
 
 def service(telling: TellingHouse) -> ReputationService:

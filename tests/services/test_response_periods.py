@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -25,9 +25,10 @@ from invite_service.services.invitations import InvitationService
 from invite_service.services.send_report import SendReport
 from invite_service.services.text_versions import TextVersions
 from invite_service.services.tokens import TokenPurpose, TokenSigner
+from invite_service.storage.database import Database
 from tests.support.builders import make_merchant, new_id
 from tests.support.responding import compare_periods
-from tests.support.sending import SECRET, SendingHouse, driver_of, make_database
+from tests.support.sending import SECRET, SendingHouse, driver_of
 
 SIGNER = TokenSigner({0: SECRET.encode()}, current=0)
 
@@ -132,9 +133,8 @@ async def test_rates_read_from_days_are_those_counted_one_by_one(filled: Sending
         assert read.whole.sent > 0
 
 
-async def test_midnight_that_comes_twice_begins_a_day_once(database_url: str) -> None:
+async def test_midnight_that_comes_twice_begins_a_day_once(database: Database) -> None:
     zone = ZoneInfo("Atlantic/Azores")
-    database = make_database(database_url)
     house = await SendingHouse.build(database, merchant=make_merchant(time_zone=zone.key))
     invitation = await house.invite()
     # Ten minutes before clocks go back from one to midnight.
@@ -152,7 +152,6 @@ async def test_midnight_that_comes_twice_begins_a_day_once(database_url: str) ->
         for midnight in (sent_at.replace(minute=0), sent_at.replace(minute=0, fold=1))
     ]
     assert found == [1, 0]
-    await database.close()
 
 
 FILL = """
@@ -188,11 +187,9 @@ FROM ratings, unnest(ARRAY['day', 'month']) AS unit GROUP BY 2, 3
 
 
 @pytest.fixture
-async def filled(database_url: str) -> AsyncIterator[SendingHouse]:
+async def filled(database: Database) -> SendingHouse:
     """A merchant in Oslo, of whom some hundred invitations left in three weeks."""
-    database = make_database(database_url)
     house = await SendingHouse.build(database, merchant=make_merchant(id="gift-shop", time_zone="Europe/Oslo"))
     async with database.transaction() as stores:
         await driver_of(stores).execute(FILL)
-    yield house
-    await database.close()
+    return house

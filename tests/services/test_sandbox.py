@@ -1,7 +1,6 @@
 """A sandbox merchant's clock and mailbox (DESIGN.md section 8), over a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,10 +15,11 @@ from invite_service.services.paging import PageRequest, Place
 from invite_service.services.sandbox import ClockReport, SandboxService
 from invite_service.services.send_report import SendReport
 from invite_service.services.sending import SendingService
+from invite_service.storage.database import Database
 from invite_service.storage.mailbox import KeptMessage
 from invite_service.storage.sending import Lease
 from tests.support.builders import NOON, make_merchant, make_order_event, new_id
-from tests.support.sending import OpenTurn, SendingHouse, make_database
+from tests.support.sending import OpenTurn, SendingHouse
 
 START = NOON - timedelta(days=100)
 """Where the sandbox's clock begins."""
@@ -56,11 +56,9 @@ class Sandbox:
 
 
 @pytest.fixture
-async def sandbox(database_url: str) -> AsyncIterator[Sandbox]:
-    database = make_database(database_url, pool_size=8)
+async def sandbox(database: Database) -> Sandbox:
     merchant = make_merchant(sandbox=True, clock_offset=START - NOON, created_at=START)
-    yield Sandbox(await SendingHouse.build(database, merchant=merchant))
-    await database.close()
+    return Sandbox(await SendingHouse.build(database, merchant=merchant))
 
 
 async def test_advancing_sends_every_message_at_its_own_time(sandbox: Sandbox) -> None:

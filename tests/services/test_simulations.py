@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -24,6 +24,7 @@ from invite_service.domain.policy import ConsentRequirement, DelayOrigin, Policy
 from invite_service.rules.simulation import Fate
 from invite_service.services.ingest import IngestItem
 from invite_service.services.simulations import ChangedFate, Progress, SimulationResult, SimulationService
+from invite_service.storage.database import Database
 from tests.support.builders import NOON, make_merchant, make_policy
 from tests.support.ingesting import IngestHouse
 
@@ -45,9 +46,8 @@ BEGINNING, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=U
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[IngestHouse]:
-    async with IngestHouse.open(database_url) as opened:
-        yield opened
+async def house(database: Database) -> IngestHouse:
+    return await IngestHouse.build(database)
 
 
 async def record(house: IngestHouse, body: Mapping[str, Any], *, at: datetime) -> None:
@@ -104,40 +104,40 @@ async def record_real_orders(house: IngestHouse) -> int:
     return len(lines)
 
 
-async def test_same_policy_gives_no_difference_on_real_orders(database_url: str) -> None:
+async def test_same_policy_gives_no_difference_on_real_orders(database: Database) -> None:
     merchant = make_merchant(time_zone="Europe/London")
-    async with IngestHouse.open(database_url, merchant=merchant) as house:
-        count = await record_real_orders(house)
-        results = []
-        for policy in POLICIES:
-            result, changes = await simulate(house, replace(policy, version=2), current=policy)
-            assert (result.orders, result.unreadable, changes, result.changes) == (count, 0, [], {})
-            assert result.before == result.after
-            assert sum(result.before.outcomes.values()) == count
-            assert sum(result.before.load_by_day.values()) == sum(result.before.messages.values())
-            assert sum(result.before.load_by_hour.values()) == sum(result.before.messages.values())
-            results.append(result.before)
+    house = await IngestHouse.build(database, merchant=merchant)
+    count = await record_real_orders(house)
+    results = []
+    for policy in POLICIES:
+        result, changes = await simulate(house, replace(policy, version=2), current=policy)
+        assert (result.orders, result.unreadable, changes, result.changes) == (count, 0, [], {})
+        assert result.before == result.after
+        assert sum(result.before.outcomes.values()) == count
+        assert sum(result.before.load_by_day.values()) == sum(result.before.messages.values())
+        assert sum(result.before.load_by_hour.values()) == sum(result.before.messages.values())
+        results.append(result.before)
     assert all(one != other for one, other in combinations(results, 2))
 
 
-async def test_outcomes_are_those_that_were_decided(database_url: str) -> None:
+async def test_outcomes_are_those_that_were_decided(database: Database) -> None:
     """Nothing was sent for real, so compare where no message of the simulation comes in between."""
     merchant = make_merchant(time_zone="Europe/London")
     patient = make_policy(product_delay_days=365, max_order_age_days=0)
-    async with IngestHouse.open(database_url, merchant=merchant, policies=[patient]) as house:
-        count = await record_real_orders(house)
-        service = SimulationService(house.database)
-        news = service.run(
-            merchant,
-            current=patient,
-            changed=patient,
-            start=BEGINNING,
-            end=END,
-            total=count,
-            read_event=read_recorded,
-        )
-        [result] = [one async for one in news if isinstance(one, SimulationResult)]
-        decided = await house.rows("SELECT outcome, count(*) FROM orders WHERE merchant_id = $1 GROUP BY outcome")
+    house = await IngestHouse.build(database, merchant=merchant, policies=[patient])
+    count = await record_real_orders(house)
+    service = SimulationService(house.database)
+    news = service.run(
+        merchant,
+        current=patient,
+        changed=patient,
+        start=BEGINNING,
+        end=END,
+        total=count,
+        read_event=read_recorded,
+    )
+    [result] = [one async for one in news if isinstance(one, SimulationResult)]
+    decided = await house.rows("SELECT outcome, count(*) FROM orders WHERE merchant_id = $1 GROUP BY outcome")
     assert {outcome: n for outcome, n in result.before.outcomes.items() if n} == dict(decided)
 
 

@@ -20,7 +20,7 @@ from invite_service.storage.database import Database
 from tests.services.test_ingest_statements import counted
 from tests.support.builders import MERCHANT_ID, NOON, make_order_event
 from tests.support.ingesting import IngestHouse
-from tests.support.sending import SendingHouse, make_database
+from tests.support.sending import SendingHouse
 
 
 @pytest.fixture
@@ -93,8 +93,7 @@ async def test_merchant_without_wildcards_pays_no_statement_and_one_with_them_on
     assert statements == ["BEGIN", "WITH", "WITH", "SELECT", "WITH", "COMMIT"]
 
 
-async def test_message_to_a_domain_closed_meanwhile_is_skipped(database_url: str) -> None:
-    database = make_database(database_url)
+async def test_message_to_a_domain_closed_meanwhile_is_skipped(database: Database) -> None:
     house = await SendingHouse.build(database)
     closed = await house.invite(order_id="1", email="kari@rival.example")
     other = await house.invite(order_id="2", email="ola@else.example")
@@ -106,4 +105,3 @@ async def test_message_to_a_domain_closed_meanwhile_is_skipped(database_url: str
     assert (kept.status, kept.ended_reason) == (InvitationStatus.CANCELLED, "suppressed")
     assert (await house.told(closed.id))[-1].reason == "suppressed"
     assert (await house.invitation(other.id)).last_sent_at is not None
-    await database.close()

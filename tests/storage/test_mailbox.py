@@ -1,6 +1,5 @@
 """Keeping messages instead of sending them, over a real database."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,17 +9,16 @@ from invite_service.domain.invitation import Channel, Step
 from invite_service.domain.message import Message
 from invite_service.services.mailbox import DatabaseMailbox
 from invite_service.services.paging import PageRequest
+from invite_service.storage.database import Database
 from invite_service.storage.mailbox import KeptMessage
 from tests.support.builders import MERCHANT_ID, NOON, make_merchant, new_id
-from tests.support.sending import SendingHouse, make_database
+from tests.support.sending import SendingHouse
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[SendingHouse]:
-    database = make_database(database_url)
+async def house(database: Database) -> SendingHouse:
     merchant = make_merchant(sandbox=True, clock_offset=timedelta(days=3))
-    yield await SendingHouse.build(database, merchant=merchant)
-    await database.close()
+    return await SendingHouse.build(database, merchant=merchant)
 
 
 def make_message() -> Message:

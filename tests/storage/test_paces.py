@@ -1,7 +1,7 @@
 """Buckets: however many workers take of one at whatever times, no more comes out than burst + pace * time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -134,10 +134,8 @@ def test_worker_that_comes_often_enough_gets_the_whole_pace(buckets: Buckets) ->
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[SendingHouse]:
-    database = make_database(database_url)
-    yield await SendingHouse.build(database)
-    await database.close()
+async def house(database: Database) -> SendingHouse:
+    return await SendingHouse.build(database)
 
 
 async def test_wait_empties_the_bucket_and_gives_nothing_out_before_its_end(house: SendingHouse) -> None:

@@ -1,7 +1,6 @@
 """What is due, who may claim it and for how long, over a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,16 +11,9 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.storage.database import Database
 from invite_service.storage.sending import Lease
 from tests.support.builders import NOON, make_merchant, make_order_event, new_id
-from tests.support.sending import SendingHouse, make_database
+from tests.support.sending import SendingHouse
 
 BEHIND, AHEAD = MerchantId("behind"), MerchantId("ahead")
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = make_database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

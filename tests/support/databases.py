@@ -23,9 +23,12 @@ USES: Final = 50
 LARGE: Final = 2**20
 """Bytes of a table after which its database is dropped: that is faster than to delete what is in it."""
 
+KEPT: Final = "invite-service tests, kept"
+"""Name of the connections that go from one test to the next; whoever keeps them sees to what they hold."""
+
 _END_OTHERS: Final = """
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND NOT (application_name = $1 AND state = 'idle')
 """
 
 _RELATIONS: Final = """
@@ -86,7 +89,7 @@ class _Database:
         if self.uses == USES:
             return False
         try:
-            await self.connection.execute(_END_OTHERS)
+            await self.connection.fetch(_END_OTHERS, KEPT)
             filled = await self.connection.fetch(_FILLED)
             if max((row["size"] for row in filled), default=0) > LARGE:
                 return False

@@ -51,16 +51,23 @@ class IngestHouse:
         )
 
     @classmethod
+    async def build(
+        cls, database: Database, *, merchant: Merchant | None = None, policies: Sequence[Policy] = ()
+    ) -> "IngestHouse":
+        """Add the merchant with its policies."""
+        house = cls(database, merchant or make_merchant())
+        await add_merchant(database, house.merchant, *policies)
+        return house
+
+    @classmethod
     @asynccontextmanager
     async def open(
         cls, url: str, *, merchant: Merchant | None = None, policies: Sequence[Policy] = (), pool_size: int = 5
     ) -> AsyncIterator["IngestHouse"]:
-        """Add a merchant and close the database at the end."""
+        """Build it over a database of its own, which is closed at the end."""
         database = make_database(url, pool_size=pool_size)
         try:
-            house = cls(database, merchant or make_merchant())
-            await add_merchant(database, house.merchant, *policies)
-            yield house
+            yield await cls.build(database, merchant=merchant, policies=policies)
         finally:
             await database.close()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -13,9 +12,10 @@ from invite_service.domain.merchant import MerchantId
 from invite_service.services.batch_updates import BatchUpdateService
 from invite_service.services.batch_work import BatchWorkService
 from invite_service.services.policy_versions import PolicyVersions
+from invite_service.storage.database import Database
 from invite_service.worker.batch_update_loop import BatchUpdateLoop
 from tests.support.builders import make_merchant, make_policy, new_id
-from tests.support.sending import SendingHouse, make_database
+from tests.support.sending import SendingHouse
 from tests.support.workers import WorkerProcess, comes_true, worker
 
 CANCEL = BatchChange(action=BatchAction.CANCEL)
@@ -25,10 +25,8 @@ PATIENT = make_policy(product_delay_days=365)
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[SendingHouse]:
-    database = make_database(database_url)
-    yield await SendingHouse.build(database, policy=PATIENT)
-    await database.close()
+async def house(database: Database) -> SendingHouse:
+    return await SendingHouse.build(database, policy=PATIENT)
 
 
 def make_service(house: SendingHouse, *, chunk_size: int = 20) -> BatchUpdateService:

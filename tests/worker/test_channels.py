@@ -16,10 +16,11 @@ from invite_service.domain.invitation import Channel, InvitationStatus
 from invite_service.domain.merchant import MerchantId
 from invite_service.domain.receipt import OutcomeWord
 from invite_service.services.channels import NewSettings
+from invite_service.storage.database import Database
 from invite_service.worker.dispatcher import PLACES
 from invite_service.worker.main import working
 from tests.providers.sms_companies import Elks, form_of
-from tests.support.sending import SECRET, SendingHouse, make_database
+from tests.support.sending import SECRET, SendingHouse
 from tests.support.smtp_server import ScriptedSmtpServer
 from tests.support.vendor_server import Asked, Said, VendorServer
 from tests.support.workers import build_ready_house, comes_to_be, comes_true, smtp_settings
@@ -84,13 +85,11 @@ async def services(database_url: str) -> AsyncIterator[Factory]:
 
 
 @pytest.fixture
-async def houses(database_url: str) -> AsyncIterator[tuple[SendingHouse, SendingHouse, SendingHouse]]:
-    database = make_database(database_url)
+async def houses(database: Database) -> tuple[SendingHouse, SendingHouse, SendingHouse]:
     gifts, toys, books = [
         await build_ready_house(database, MerchantId(name)) for name in ("gift-shop", "toy-shop", "book-shop")
     ]
-    yield gifts, toys, books
-    await database.close()
+    return gifts, toys, books
 
 
 async def test_each_merchants_messages_leave_through_its_own_server(

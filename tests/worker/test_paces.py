@@ -1,13 +1,13 @@
 """Running workers and a limit: together they keep it, and come back for what it keeps back."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from invite_service.rules.paces import Pace
+from invite_service.storage.database import Database
 from invite_service.worker.main import working
-from tests.support.sending import SendingHouse, make_database
+from tests.support.sending import SendingHouse
 from tests.support.smtp_server import ScriptedSmtpServer
 from tests.support.workers import build_ready_house, comes_true, smtp_settings
 from tests.worker.test_channels import make_settings
@@ -17,10 +17,8 @@ COUNT = 24
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[SendingHouse]:
-    database = make_database(database_url)
-    yield await build_ready_house(database)
-    await database.close()
+async def house(database: Database) -> SendingHouse:
+    return await build_ready_house(database)
 
 
 async def test_two_workers_keep_the_installations_limit_together(house: SendingHouse, database_url: str) -> None:

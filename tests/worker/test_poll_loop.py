@@ -8,20 +8,19 @@ from datetime import timedelta
 import pytest
 
 from invite_service.domain.merchant import MerchantId
+from invite_service.storage.database import Database
 from invite_service.worker.dispatcher import Dispatcher, Turn
 from invite_service.worker.endpoint import Heartbeat
 from invite_service.worker.poll_loop import PollLoop
 from tests.support.builders import make_merchant
-from tests.support.sending import SendingHouse, driver_of, make_database
+from tests.support.sending import SendingHouse, driver_of
 
 INTERVAL = 0.05
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[SendingHouse]:
-    database = make_database(database_url)
-    yield await SendingHouse.build(database)
-    await database.close()
+async def house(database: Database) -> SendingHouse:
+    return await SendingHouse.build(database)
 
 
 class Turns:

@@ -11,8 +11,9 @@ from invite_service.bootstrap import Factory
 from invite_service.domain.invitation import Channel, InvitationStatus
 from invite_service.main import create_app
 from invite_service.services.channels import NewSettings
+from invite_service.storage.database import Database
 from invite_service.worker.main import working
-from tests.support.sending import SendingHouse, make_database
+from tests.support.sending import SendingHouse
 from tests.support.vendor_server import Act, Asked, Said, VendorServer
 from tests.support.workers import build_ready_house, comes_to_be
 from tests.worker.test_channels import make_settings
@@ -56,10 +57,8 @@ class Postmark:
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[SendingHouse]:
-    database = make_database(database_url)
-    yield await build_ready_house(database)
-    await database.close()
+async def house(database: Database) -> SendingHouse:
+    return await build_ready_house(database)
 
 
 @pytest.fixture

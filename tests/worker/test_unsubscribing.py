@@ -1,6 +1,5 @@
 """One click in a mail that a real worker sent (RFC 8058), and what the worker sends after it: nothing."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
@@ -10,9 +9,10 @@ import pytest
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.order import OrderOutcome
 from invite_service.main import create_app
+from invite_service.storage.database import Database
 from invite_service.worker.main import working
 from tests.support.builders import make_order_event
-from tests.support.sending import SendingHouse, make_database
+from tests.support.sending import SendingHouse
 from tests.support.smtp_server import ScriptedSmtpServer
 from tests.support.workers import build_ready_house, comes_true, smtp_settings
 from tests.worker.test_working import make_settings
@@ -21,10 +21,8 @@ KARI, OLA = "kari@example.com", "ola@example.com"
 
 
 @pytest.fixture
-async def ready(database_url: str) -> AsyncIterator[SendingHouse]:
-    database = make_database(database_url)
-    yield await build_ready_house(database)
-    await database.close()
+async def ready(database: Database) -> SendingHouse:
+    return await build_ready_house(database)
 
 
 async def invite(ready: SendingHouse, order_id: str, email: str, product: str) -> Invitation:

@@ -9,8 +9,9 @@ import pytest
 
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.merchant import MerchantId
+from invite_service.storage.database import Database
 from tests.support.backlog import add_backlog
-from tests.support.sending import SendingHouse, make_database
+from tests.support.sending import SendingHouse
 from tests.support.smtp_server import Received, ScriptedSmtpServer
 from tests.support.workers import PATIENCE, WorkerProcess, build_ready_house, comes_true, smtp_settings, worker
 
@@ -19,10 +20,8 @@ CONNECTIONS = 16
 
 
 @pytest.fixture
-async def ready(database_url: str) -> AsyncIterator[SendingHouse]:
-    database = make_database(database_url)
-    yield await build_ready_house(database)
-    await database.close()
+async def ready(database: Database) -> SendingHouse:
+    return await build_ready_house(database)
 
 
 @pytest.fixture

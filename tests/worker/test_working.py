@@ -10,8 +10,9 @@ from invite_service.bell import ArqBell
 from invite_service.config import Settings
 from invite_service.domain.errors import SchemaOutdatedError
 from invite_service.domain.invitation import InvitationStatus
+from invite_service.storage.database import Database
 from invite_service.worker.main import working
-from tests.support.sending import SECRET, SendingHouse, make_database
+from tests.support.sending import SECRET, SendingHouse
 from tests.support.smtp_server import ScriptedSmtpServer
 from tests.support.workers import build_ready_house, comes_true, smtp_settings
 from tests.worker.test_endpoint import ask
@@ -27,10 +28,8 @@ def make_settings(database_url: str, provider: Mapping[str, str], **settings: An
 
 
 @pytest.fixture
-async def ready(database_url: str) -> AsyncIterator[SendingHouse]:
-    database = make_database(database_url)
-    yield await build_ready_house(database)
-    await database.close()
+async def ready(database: Database) -> SendingHouse:
+    return await build_ready_house(database)
 
 
 @pytest.fixture
