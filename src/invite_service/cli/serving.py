@@ -7,6 +7,7 @@ import uvicorn
 
 from invite_service.bootstrap import ProcessContext
 from invite_service.cli.collecting import collect_seldom
+from invite_service.cli.returning import return_memory
 from invite_service.cli.running import FAILED, explained
 from invite_service.config import Settings, load_settings
 from invite_service.main import create_app
@@ -21,6 +22,7 @@ KEEP_ALIVE_SECONDS = 65
 
 def api() -> None:
     """Serve the API and the hosted pages until SIGTERM or SIGINT."""
+    return_memory()
     with explained():
         settings = load_settings()
         configure_logging(settings.log_level)
