@@ -32,7 +32,7 @@ def mapped_blocks(begin: str) -> int:
     return int(ended.stdout)
 
 
-@pytest.mark.skipif(
+@pytest.mark.skipif(  # only glibc learns from what is freed, and only since 2.33 can it be asked what it has mapped
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc 2.33 or later is asked"
 )
 def test_large_blocks_go_back_however_often_they_are_needed() -> None:
