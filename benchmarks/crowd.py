@@ -128,8 +128,9 @@ async def fill_crowd(database: asyncpg.Connection, crowd: Crowd, *, contact_key:
         customers=int(crowd.rows * _CUSTOMERS_SHARE),
         known_every=max(crowd.rows // 20, 10),
     )
+    # VACUUM marks no page as visible to all before the commit of its rows is flushed, and plans depend on how many are.
     await database.execute(
-        "SET session_replication_role = replica; SET synchronous_commit = off; SET maintenance_work_mem = '512MB'"
+        "SET session_replication_role = replica; SET synchronous_commit = on; SET maintenance_work_mem = '512MB'"
     )
     async with database.transaction(), without_indexes(database, _TABLES):
         await database.execute(rows, 0, now, contact_key)
