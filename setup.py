@@ -8,8 +8,8 @@ import os
 from setuptools import Extension, setup
 
 COMPILED = (
-    "asked", "decide", "draw", "histories", "languages", "ledger", "membership", "orders", "sending", "slots", "states",
-    "suppressions", "trace", "zones",
+    "asked", "circles", "decide", "draw", "histories", "languages", "ledger", "membership", "orders", "sending",
+    "simulation", "slots", "states", "suppressions", "trace", "zones",
 )  # fmt: skip
 """Modules of rules/ that decide about an order or a message, and what these call."""
 

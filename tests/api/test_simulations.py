@@ -67,14 +67,15 @@ async def test_stream_tells_progress_then_changes_then_the_result(merchant: Merc
     answer = await merchant.post("/v1/simulations", asked, headers=STREAM)
     assert answer.headers["content-type"] == "application/x-ndjson"
     lines = [orjson.loads(line) for line in answer.content.splitlines()]
-    assert [next(iter(line)) for line in lines] == ["progress", "progress", "changed", "result"]
-    assert lines[1] == {"progress": {"done": 2, "total": 2}}
-    assert lines[2]["changed"] == {
+    assert [next(iter(line)) for line in lines] == ["progress", "progress", "progress", "changed", "result"]
+    assert [line["progress"]["done"] for line in lines[:3]] == [0, 1, 2]
+    assert lines[2] == {"progress": {"done": 2, "total": 2}}
+    assert lines[3]["changed"] == {
         "order_id": "B",
         "before": fate("waiting", "status_not_triggering"),
         "after": fate("invited", kind="product"),
     }
-    assert lines[3]["result"] == (await merchant.post("/v1/simulations", asked)).json()
+    assert lines[4]["result"] == (await merchant.post("/v1/simulations", asked)).json()
 
 
 @pytest.mark.usefixtures("two_orders")

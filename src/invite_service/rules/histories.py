@@ -240,7 +240,9 @@ class Histories:
         Nor of one whose address was taken back from all of its orders: nothing joins what may_send will skip.
         """
         invitation = self.invitations[invitation_id]
-        live = self.live_orders(invitation_id) if invitation.is_open else []
+        if not invitation.is_open:
+            return []
+        live = self.live_orders(invitation_id)
         has_address = any(invitation.contact in order.contacts for order in live)
         return [order.purchased_at for order in live] if has_address else []
 

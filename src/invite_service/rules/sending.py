@@ -113,7 +113,7 @@ def may_send(invitation: Invitation, *, facts: SendFacts, policy: Policy, plan: 
     later = _later_reason(invitation, facts, plan, is_held=is_held, now=now)
     if later is not None:
         return Later(next_window_start(plan, invitation.time_zone, now=now), later)
-    if remaining is product_ids:
+    if len(remaining) == len(product_ids):
         return Send(remaining)
     return Send(remaining, tuple([product_id for product_id in product_ids if product_id not in remaining]))
 
@@ -183,14 +183,16 @@ def drop_asked_elsewhere(
         for other in facts.others
         if other.has_messages_to_come and not yields_to_younger and not _keeps_against(other, invitation)
     }
-    asking = [other for other in facts.others if other.id not in weaker_ids]
+    asking = [other for other in facts.others if other.id not in weaker_ids] if weaker_ids else facts.others
     if any(other.has_messages_to_come and other.kind is not invitation.kind for other in asking):
         return None
     if invitation.kind is Kind.SERVICE:
         return None if _is_service_asked(invitation, facts, policy, asking) else ()
     dropped = _asked_product_ids(invitation, facts, policy, weaker_ids)
-    remaining = tuple(product_id for product_id in invitation.product_ids if product_id not in dropped)
-    return remaining or None
+    product_ids = invitation.product_ids
+    if dropped:
+        product_ids = tuple([product_id for product_id in product_ids if product_id not in dropped])
+    return product_ids or None
 
 
 def _keeps_against(other: Invitation, invitation: Invitation) -> bool:
@@ -208,13 +210,15 @@ def _is_service_asked(invitation: Invitation, facts: SendFacts, policy: Policy, 
 def _asked_product_ids(
     invitation: Invitation, facts: SendFacts, policy: Policy, weaker_ids: AbstractSet[UUID]
 ) -> set[str]:
-    purchases: Mapping[str, datetime] = {order.order_id: order.purchased_at for order in facts.orders}
     brought_by = {product.product_id: product.brought_by for product in invitation.products if product.brought_by}
-    asking: dict[str, list[Invitation]] = {product_id: [] for product_id in brought_by}
+    asking: dict[str, list[Invitation]] = {}
     for other in facts.others:
         for product in other.products:
-            if product.product_id in asking and not (product.brought_by and other.id in weaker_ids):
-                asking[product.product_id].append(other)
+            if product.product_id in brought_by and not (product.brought_by and other.id in weaker_ids):
+                asking.setdefault(product.product_id, []).append(other)
+    if not asking:
+        return set()
+    purchases: Mapping[str, datetime] = {order.order_id: order.purchased_at for order in facts.orders}
     return {
         product_id
         for product_id, others in asking.items()

@@ -40,9 +40,8 @@ def record_accepted(
             status, held_at = InvitationStatus.SENT, None
         else:
             status = InvitationStatus.SCHEDULED
-            day = local_day(first_sent_at, invitation.time_zone) + whole_days(plan.product_second_delay_days)
-            place = SendPlan(plan, invitation.time_zone, merchant.id, invitation.spread_order_id, step)
-            send_at = slot_from(place, day, now=asked_at)
+            to_come = SendPlan(plan, invitation.time_zone, merchant.id, invitation.spread_order_id, step)
+            send_at = plan_second_step(to_come, first_sent_at=first_sent_at, now=asked_at)
             next_attempt_at = send_at if held_at is None else None
     return replace(
         invitation,
@@ -60,6 +59,15 @@ def record_accepted(
         send_now=False,
         rescheduled_to=None,
     )
+
+
+def plan_second_step(to_come: SendPlan, *, first_sent_at: datetime, now: datetime) -> datetime:
+    """Plan when the second message leaves: the slot of the day the first one left plus the delay (RULES.md section 6).
+
+    `now` is when the message before it left (merchant's time).
+    """
+    day = local_day(first_sent_at, to_come.zone) + whole_days(to_come.policy.product_second_delay_days)
+    return slot_from(to_come, day, now=now)
 
 
 def _asked_about(invitation: Invitation, product_ids: Collection[str]) -> tuple[InvitedProduct, ...]:

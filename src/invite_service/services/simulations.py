@@ -5,11 +5,10 @@ both sides gives no difference.
 """
 
 import asyncio
-import heapq
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from sys import intern
 from typing import Any, Final
 
@@ -21,12 +20,12 @@ from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import UNSET, OrderEvent, OrderLine, OrderOutcome
 from invite_service.domain.policy import Policy
 from invite_service.domain.values import replace
-from invite_service.rules.simulation import Fate, MessageTally, SideBySide, Simulation
+from invite_service.rules.simulation import Fate, MessageTally, SideBySide
 from invite_service.storage.database import Database
-from invite_service.storage.recorded_events import RecordedEvent, RecordedOrders
+from invite_service.storage.recorded_events import RecordedOrders
 
 MAX_ORDERS: Final = 200_000
-"""Orders of one simulation: both sides hold them in memory."""
+"""Orders of one simulation: it holds them in memory."""
 
 READ_AT_ONCE: Final = 500
 """Orders read from the record in one go."""
@@ -34,11 +33,8 @@ READ_AT_ONCE: Final = 500
 WORK_SECONDS: Final = 0.005
 """How long a simulation computes before it lets the process answer others."""
 
-SENT_AT_ONCE: Final = timedelta(seconds=1)
-"""How long a span of messages is sent in one go: of orders that came in on one day, all are due within two hours."""
-
-AFTERMATH: Final = timedelta(days=500)
-"""How long after its last order a simulation still sends: longer than any delay with its second message."""
+TOLD_AT_ONCE: Final = 500
+"""Orders replayed from one progress to the next."""
 
 ReadEvent = Callable[[Mapping[str, Any]], OrderEvent]
 """Reads a recorded body as it was read when it was posted."""
@@ -46,7 +42,7 @@ ReadEvent = Callable[[Mapping[str, Any]], OrderEvent]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many of the orders have been replayed."""
+    """How far it has come, in orders: one that was read and not yet replayed counts half."""
 
     done: int
     total: int
@@ -148,18 +144,24 @@ class SimulationService:
         Ends when it is closed or cancelled; nothing is left behind. The history before the span is not part of it.
         """
         sides = _Sides(SideBySide(merchant, (current, changed)))
-        before_side, after_side = sides.both.sides
         sms_price = await self._read_sms_price(merchant)
         pace = _Pace()
         yield Progress(0, total)
-        async for done in self._replay(merchant, sides, pace, start=start, end=end, read_event=read_event):
-            yield Progress(done, total)
-        for side in sides.both.sides:
-            await _send_the_rest(side, pace)
+        read = 0
+        async for read in self._read_orders(merchant, sides, pace, start=start, end=end, read_event=read_event):
+            yield Progress(read // 2, total)
+        told = 0
+        for replayed in sides.both.replay():
+            await pace.keep()
+            if told + TOLD_AT_ONCE <= replayed < read:
+                told = replayed
+                yield Progress((read + replayed) // 2, total)
+        yield Progress(read, total)
+        before_side, after_side = sides.both.sides
         changes: Counter[tuple[Fate, Fate]] = Counter()
         fates: tuple[Counter[Fate], Counter[Fate]] = (Counter(), Counter())
-        for order_id in before_side.order_ids:
-            before, after = before_side.fate_of(order_id), after_side.fate_of(order_id)
+        for order_id in sides.both.order_ids:
+            before, after = before_side.fates[order_id], after_side.fates[order_id]
             fates[0][before] += 1
             fates[1][after] += 1
             if before != after:
@@ -174,7 +176,7 @@ class SimulationService:
             unreadable=sides.unreadable,
         )
 
-    async def _replay(
+    async def _read_orders(
         self,
         merchant: Merchant,
         sides: _Sides,
@@ -184,20 +186,21 @@ class SimulationService:
         end: datetime,
         read_event: ReadEvent,
     ) -> AsyncIterator[int]:
-        """Replay in the order of acceptance: what an order got later waits until its time has come."""
-        waiting: list[RecordedEvent] = []
-        done = 0
+        """Read the orders of a span with all their events, and tell how many have been read."""
+        read = 0
         beyond = (start, "")
         while page := await self._read(merchant, beyond=beyond, end=end):
             beyond = page.last
-            for event in page.events:
-                heapq.heappush(waiting, event)
-            while waiting and waiting[0].accepted_at < beyond[0]:
-                await _post_next(sides, waiting, read_event, pace)
-            done += page.order_count
-            yield done
-        while waiting:
-            await _post_next(sides, waiting, read_event, pace)
+            for recorded in sorted(page.events):
+                try:
+                    event = _without_texts(read_event(recorded.body))
+                except InvalidInputError:
+                    sides.unreadable += 1
+                else:
+                    sides.both.take(event, accepted_at=recorded.accepted_at)
+                await pace.keep()
+            read += page.order_count
+            yield read
 
     async def _read_sms_price(self, merchant: Merchant) -> Price:
         async with self._database.autocommit() as stores:
@@ -207,23 +210,6 @@ class SimulationService:
     async def _read(self, merchant: Merchant, *, beyond: tuple[datetime, str], end: datetime) -> RecordedOrders | None:
         async with self._database.autocommit() as stores:
             return await stores.recorded_events.read(merchant.id, beyond=beyond, end=end, size=READ_AT_ONCE)
-
-
-async def _post_next(sides: _Sides, waiting: list[RecordedEvent], read_event: ReadEvent, pace: _Pace) -> None:
-    """Replay what was accepted next: one event, or a batch that was accepted at one instant."""
-    accepted_at = waiting[0].accepted_at
-    for side in sides.both.sides:
-        await _send_until(side, accepted_at, pace)
-    events = []
-    while waiting and waiting[0].accepted_at == accepted_at:
-        recorded = heapq.heappop(waiting)
-        try:
-            events.append(_without_texts(read_event(recorded.body)))
-        except InvalidInputError:
-            sides.unreadable += 1
-    if events:
-        sides.both.post(events, accepted_at=accepted_at)
-    await pace.keep()
 
 
 def _without_texts(event: OrderEvent) -> OrderEvent:
@@ -240,20 +226,6 @@ def _without_texts(event: OrderEvent) -> OrderEvent:
         for line in event.lines
     ]
     return replace(event, lines=tuple(lines))
-
-
-async def _send_the_rest(side: Simulation, pace: _Pace) -> None:
-    next_due = side.next_due
-    if next_due is None:
-        return
-    await _send_until(side, next_due + AFTERMATH, pace)
-
-
-async def _send_until(side: Simulation, until: datetime, pace: _Pace) -> None:
-    """Send everything that is due before an instant, a little at a time."""
-    while (next_due := side.next_due) is not None and next_due < until:
-        side.advance(min(next_due + SENT_AT_ONCE, until))
-        await pace.keep()
 
 
 def _summarize(fates: Mapping[Fate, int], messages: MessageTally, *, sms_price: Price) -> SideSummary:

@@ -48,7 +48,7 @@ class RecordedOrders:
     order_count: int
     events: Sequence[RecordedEvent]
     last: tuple[datetime, str]
-    """When the last of them was received, and its id: every event accepted before has been given by now."""
+    """When the last of them was received, and its id."""
 
 
 class RecordedEventStore:
