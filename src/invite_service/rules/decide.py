@@ -69,6 +69,19 @@ class Decision(NamedTuple):
     """Merged: the products this order brings, those already asked about in that invitation included."""
 
 
+# An enum looks its members up by a method of its class: a dozen for every order, a tenth of what it takes to decide.
+_REQUIRED: Final = ConsentRequirement.REQUIRED
+_EMAIL: Final = Channel.EMAIL
+_SMS: Final = Channel.SMS
+_PRODUCT: Final = Kind.PRODUCT
+_SERVICE: Final = Kind.SERVICE
+_INVITED: Final = OrderOutcome.INVITED
+_FIRST_ONLY: Final = ProductSteps.FIRST_ONLY
+_SECOND_ONLY: Final = ProductSteps.SECOND_ONLY
+_SCHEDULED: Final = DelayOrigin.SCHEDULED
+_PURCHASED: Final = DelayOrigin.PURCHASED
+_BOTH_STEPS: Final = (Step.PRODUCT_1, Step.PRODUCT_2)
+
 # Most orders are invited, and the constructors of named tuples are functions of Python: they cost as much as a rule.
 _new_plan: Final = partial(tuple.__new__, InvitationPlan)
 _new_decision: Final = partial(tuple.__new__, Decision)
@@ -119,12 +132,12 @@ class _Deciding:
         ended = self._by_same_day() or self._by_repeat_customer()
         if ended is not None:
             return ended
-        if self._choose_kind() is Kind.SERVICE:
-            return self._by_service_repeat() or self._invite(Kind.SERVICE, channel, ())
+        if self._choose_kind() is _SERVICE:
+            return self._by_service_repeat() or self._invite(_SERVICE, channel, ())
         asked_about = self._choose_products()
         if isinstance(asked_about, Decision):
             return asked_about
-        return self._invite(Kind.PRODUCT, channel, asked_about)
+        return self._invite(_PRODUCT, channel, asked_about)
 
     def _trace(self, ended: trace.Note, reason: str) -> tuple[TraceEntry, ...]:
         return trace.write_trace(self._passed, ended, reason) if self._is_traced else ()
@@ -170,7 +183,7 @@ class _Deciding:
         """Rule 6."""
         consent, required = self._order.consent, self._policy.consent
         note = trace.CONSENT, (consent, required)
-        if required is ConsentRequirement.REQUIRED and consent is not True:
+        if required is _REQUIRED and consent is not True:
             return self._block(Reason.NO_CONSENT, note)
         self._note(note)
         return None
@@ -181,7 +194,7 @@ class _Deciding:
         if suppressed.closes_customer(order.contacts):
             return None
         for channel in _BY_PREFERENCE[self._policy.preferred_channel]:
-            contact = order.email if channel is Channel.EMAIL else order.phone
+            contact = order.email if channel is _EMAIL else order.phone
             if contact is not None and not suppressed.closes_address(contact):
                 return channel
         return None
@@ -206,7 +219,7 @@ class _Deciding:
         target = min(candidates, key=lambda invitation: (invitation.created_at, invitation.id))
         joining: tuple[str, ...] = ()
         asked = NOTHING_ASKED
-        if target.kind is Kind.PRODUCT:
+        if target.kind is _PRODUCT:
             included = self._included(live_product_ids(self._order))
             asked = self._find_asked(included, besides=target)
             joining = tuple(product_id for product_id in included if product_id not in asked.by_id)
@@ -311,7 +324,7 @@ class _Deciding:
     def _invite(self, kind: Kind, channel: Channel, product_ids: tuple[str, ...]) -> Decision:
         """Rule 15."""
         order, policy = self._order, self._policy
-        contact = order.email if channel is Channel.EMAIL else order.phone
+        contact = order.email if channel is _EMAIL else order.phone
         assert contact is not None
         steps = plan_steps(kind, channel, policy)
         zone = decide_zone(
@@ -322,8 +335,8 @@ class _Deciding:
             order, policy, kind=kind, step=steps[0], zone=zone, merchant_id=self._merchant.id, now=self._now
         )
         plan = _new_plan((kind, channel, contact, language, steps, product_ids, send_at, zone))
-        written = self._trace((trace.INVITE, (plan,)), OrderOutcome.INVITED.value)
-        return _new_decision((OrderOutcome.INVITED, written, None, None, plan, None, ()))
+        written = self._trace((trace.INVITE, (plan,)), _INVITED)
+        return _new_decision((_INVITED, written, None, None, plan, None, ()))
 
 
 def waiting_reason(folded_status: str | None, policy: Policy) -> Reason | None:
@@ -339,13 +352,13 @@ def waiting_reason(folded_status: str | None, policy: Policy) -> Reason | None:
 
 def plan_steps(kind: Kind, channel: Channel, policy: Policy) -> tuple[Step, ...]:
     """Plan the messages: never more than two to one invitation (RULES.md section 3, "Steps")."""
-    if kind is Kind.SERVICE:
+    if kind is _SERVICE:
         return (Step.SERVICE,)
-    if channel is Channel.SMS or policy.product_steps is ProductSteps.FIRST_ONLY:
+    if channel is _SMS or policy.product_steps is _FIRST_ONLY:
         return (Step.PRODUCT_1,)
-    if policy.product_steps is ProductSteps.SECOND_ONLY:
+    if policy.product_steps is _SECOND_ONLY:
         return (Step.PRODUCT_2,)
-    return (Step.PRODUCT_1, Step.PRODUCT_2)
+    return _BOTH_STEPS
 
 
 def awaited_date(order: Order, policy: Policy) -> Literal["delivered_at", "shipped_at"] | None:
@@ -358,9 +371,9 @@ def awaited_date(order: Order, policy: Policy) -> Literal["delivered_at", "shipp
 
 def delay_origin_of(order: Order, policy: Policy, *, now: datetime) -> datetime:
     """Tell from when the delay counts; a missing date falls back delivered → shipped → purchased → scheduled."""
-    if policy.delay_origin is DelayOrigin.SCHEDULED:
+    if policy.delay_origin is _SCHEDULED:
         return order.triggered_at or now
-    if policy.delay_origin is DelayOrigin.PURCHASED:
+    if policy.delay_origin is _PURCHASED:
         return order.purchased_at
     date = awaited_date(order, policy)
     return getattr(order, date) if date is not None else order.purchased_at
@@ -370,6 +383,6 @@ def plan_first_step(
     order: Order, policy: Policy, *, kind: Kind, step: Step, zone: str, merchant_id: str, now: datetime
 ) -> datetime:
     """Plan when the first message leaves: the slot of the origin's local day plus the delay (RULES.md section 6)."""
-    delay = policy.product_delay_days if kind is Kind.PRODUCT else policy.service_delay_days
+    delay = policy.product_delay_days if kind is _PRODUCT else policy.service_delay_days
     day = local_day(delay_origin_of(order, policy, now=now), zone) + whole_days(delay)
     return slot_from(new_send_plan((policy, zone, merchant_id, order.order_id, step)), day, now=now)

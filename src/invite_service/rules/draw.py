@@ -1,13 +1,19 @@
 """The only "chance" there is: hashes of the order's name (RULES.md section 6)."""
 
+from functools import lru_cache
 from hashlib import sha256
+from typing import Final
 
 from invite_service.domain.invitation import Kind, Step
 
 BUCKETS = 10_000
 """Buckets of a hundredth of a percent."""
 
+_REMEMBERED: Final = 256
+"""Draws that are kept: a simulation asks for each again when it comes to its other side."""
 
+
+@lru_cache(maxsize=_REMEMBERED)
 def _draw(text: str) -> int:
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big")
 

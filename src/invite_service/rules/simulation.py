@@ -25,7 +25,7 @@ from invite_service.rules.decide import NO_HISTORY, decide
 from invite_service.rules.ledger import NOTHING_FOLDED, Ledger
 from invite_service.rules.own_ids import OwnId
 from invite_service.rules.sending import Later, Missed, Send, Skip, may_send
-from invite_service.rules.slots import SendPlan, local_hour
+from invite_service.rules.slots import local_hour, new_send_plan
 from invite_service.rules.states import plan_second_step
 
 T = TypeVar("T")
@@ -179,7 +179,7 @@ class Side:
         first_sent_at = sent_at = plan.send_at
         for place, step in enumerate(plan.steps):
             if place:
-                to_come = SendPlan(policy, plan.time_zone, merchant.id, order.order_id, step)
+                to_come = new_send_plan((policy, plan.time_zone, merchant.id, order.order_id, step))
                 sent_at = plan_second_step(to_come, first_sent_at=first_sent_at, now=sent_at)
             self.messages.count(step, plan.channel, local_hour(sent_at, merchant.time_zone))
 

@@ -8,7 +8,7 @@ from invite_service.domain.merchant import Merchant
 from invite_service.domain.policy import Policy
 from invite_service.domain.values import replace
 from invite_service.rules.membership import cancel, send_plan
-from invite_service.rules.slots import SendPlan, local_day, slot_from, whole_days
+from invite_service.rules.slots import SendPlan, local_day, new_send_plan, slot_from, whole_days
 
 _CLOSED = frozenset({InvitationStatus.RESPONDED, InvitationStatus.ERASED})
 """What nothing that becomes of a message opens again."""
@@ -40,7 +40,7 @@ def record_accepted(
             status, held_at = InvitationStatus.SENT, None
         else:
             status = InvitationStatus.SCHEDULED
-            to_come = SendPlan(plan, invitation.time_zone, merchant.id, invitation.spread_order_id, step)
+            to_come = new_send_plan((plan, invitation.time_zone, merchant.id, invitation.spread_order_id, step))
             send_at = plan_second_step(to_come, first_sent_at=first_sent_at, now=asked_at)
             next_attempt_at = send_at if held_at is None else None
     return replace(
