@@ -36,6 +36,9 @@ DECISIONS = 1_000
 CHANGED = Policy(product_delay_days=7, product_repeat_days=30)
 """The policy that a simulation tries against the default one."""
 
+POLICIES = (Policy(), CHANGED)
+"""The sides of a simulation."""
+
 COPIES = 20
 """The real orders are few: each is replayed for so many different customers."""
 
@@ -74,15 +77,17 @@ def measure_decide(rounds: int) -> Result:
 def measure_simulation(rounds: int) -> Result:
     """Time a simulation: orders one after the other, from nothing, with the messages that leave, under two policies."""
     figures, heavy = _time_simulations(_made_orders(), rounds), _time_simulations(_copied_real_orders(), rounds)
+    sides = len(POLICIES)
     return Result(
         row="simulation",
-        ours=f"{median(figures):,.0f} orders/s",
+        ours=f"{median(figures) * sides:,.0f} orders/s",
         yardstick="",
-        figure=median(figures),
-        spread=(min(figures), max(figures)),
+        figure=median(figures) * sides,
+        spread=(min(figures) * sides, max(figures) * sides),
         note=(
-            f"rules {RULES}; {ORDERS:,} orders with all their messages, each under both policies and counted once;"
-            f" events parsed beforehand; of the gift shop {median(heavy):,.0f} orders/s"
+            f"rules {RULES}; {ORDERS:,} orders decided with all their messages, counted once for each policy: through a"
+            f" whole simulation, which has {sides}, go {median(figures):,.0f} orders/s, of the gift shop"
+            f" {median(heavy):,.0f}; events parsed beforehand"
         ),
     )
 
@@ -104,7 +109,7 @@ def _time_simulations(orders: Sequence[Accepted], rounds: int) -> list[float]:
     """Give the orders a second of processor time, by round."""
 
     def run() -> None:
-        both = SideBySide(make_merchant(orders[0][1]), (Policy(), CHANGED))
+        both = SideBySide(make_merchant(orders[0][1]), POLICIES)
         for event, accepted_at in orders:
             both.take(event, accepted_at=accepted_at)
         for _ in both.replay():
