@@ -57,6 +57,7 @@ OWN_CODES: Final = frozenset(
         "not_a_choice",
         "not_a_sandbox",
         "out_of_range",
+        "repeated",
         "reserved",
         "unknown_field",
         "unknown_scope",

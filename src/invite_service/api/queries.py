@@ -16,22 +16,41 @@ def read_query(request: Request, model: type[Model]) -> Model:
     """Read the query string as a model, every fault at once.
 
     Raises:
-        InvalidInputError: it holds something else.
+        InvalidInputError: it holds something else, or twice what can be said once.
     """
-    given = request.query_params
-    fields = model.model_fields
-    values = {
-        name: given.getlist(name) if name in fields and get_origin(fields[name].annotation) is list else given[name]
+    given, takes_several = request.query_params, _known_names(model)
+    values = {name: given.getlist(name) if takes_several.get(name) else given[name] for name in given}
+    details: list[dict[str, Any]] = [
+        {"type": "repeated", "loc": ("query", name), "msg": "Can be given once only."}
         for name in given
-    }
+        if takes_several.get(name) is False and len(given.getlist(name)) > 1
+    ]
     try:
-        return model.model_validate(values)
+        read = model.model_validate(values)
     except ValidationError as error:
-        details = [
+        details += [
             {**detail, "loc": ("query", *detail["loc"])}
             for detail in error.errors(include_url=False, include_input=False)
         ]
-        raise InvalidInputError(FAULTY_REQUEST, faults=faults_of_parameters(details)) from None
+    if details:
+        raise InvalidInputError(FAULTY_REQUEST, faults=faults_of_parameters(details))
+    return read
+
+
+def refuse_repeated(request: Request, model: type[BaseModel]) -> None:
+    """Refuse a query string that says twice what can be said once, and name its other faults beside it.
+
+    Raises:
+        InvalidInputError: it does.
+    """
+    given = request.query_params
+    if len(given) != len(given.multi_items()):
+        read_query(request, model)
+
+
+def _known_names(model: type[BaseModel]) -> dict[str, bool]:
+    """Tell of each name whether it takes several values."""
+    return {field.alias or name: get_origin(field.annotation) is list for name, field in model.model_fields.items()}
 
 
 def query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Routes that refuse what they do not know, and those that cost no more than what they do."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from invite_service.api.errors import FAULTY_REQUEST
 from invite_service.api.faults import unknown_parameters
+from invite_service.api.queries import refuse_repeated
 from invite_service.domain.errors import InvalidInputError
 
 Answering = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -35,8 +36,11 @@ class StrictRoute(APIRoute):
         FastAPI knows of the model, or the route reads its query string itself and says so in its documentation.
         """
         answer: Answering = self.endpoint if _takes_request_alone(self.dependant) else super().get_route_handler()
-        if self.dependant.query_params or _reads_query(self.openapi_extra or {}):
+        if _reads_query(self.openapi_extra or {}):
             return answer
+        models = [parameter.field_info.annotation for parameter in self.dependant.query_params]
+        if models:
+            return _answering_once(answer, models)
 
         async def answer_without_parameters(request: Request) -> Response:
             query_string = request.scope["query_string"]
@@ -45,6 +49,17 @@ class StrictRoute(APIRoute):
             return await answer(request)
 
         return answer_without_parameters
+
+
+def _answering_once(answer: Answering, models: Sequence[Any]) -> Answering:
+    """Refuse repetitions, of which FastAPI takes the last: `?replan=preview&replan=apply` would apply."""
+
+    async def answer_each_parameter_once(request: Request) -> Response:
+        for model in models:
+            refuse_repeated(request, model)
+        return await answer(request)
+
+    return answer_each_parameter_once
 
 
 def _takes_request_alone(dependant: Dependant) -> bool:
