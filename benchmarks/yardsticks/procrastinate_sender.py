@@ -12,8 +12,8 @@ import time
 from email.message import EmailMessage
 
 import aiosmtplib
-from procrastinate import App, PsycopgConnector  # type: ignore[import-not-found]
-from procrastinate.exceptions import ConnectorException  # type: ignore[import-not-found]
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
 
 CONCURRENCY = 8
 """As many at once as the other senders have connections; procrastinate's own default is 1."""
