@@ -119,9 +119,11 @@ async def test_sent_again_with_its_key_it_is_accepted_once(merchant: MerchantCli
     assert answers[1].headers["Idempotency-Replayed"] == "true"
 
 
-async def test_unexpected_count_is_refused(merchant: MerchantClient) -> None:
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_unexpected_count_is_refused(merchant: MerchantClient, *, dry_run: bool) -> None:
     await invite(merchant, 2)
-    answer = await merchant.post("/v1/batch-updates", {"filter": {}, "action": "cancel", "expected_count": 1})
+    body = {"filter": {}, "action": "cancel", "expected_count": 1, "dry_run": dry_run}
+    answer = await merchant.post("/v1/batch-updates", body)
     detail = "It is about 2 invitations, and 1 were expected."
     assert answer.json() == make_problem("unexpected_count", 409, detail, request_id=ANY)
 

@@ -25,7 +25,7 @@ from invite_service.bootstrap import Factory
 from invite_service.domain.batch_update import BatchUpdate, Chosen
 from invite_service.domain.errors import BatchUpdateNotFoundError
 from invite_service.domain.merchant import Merchant
-from invite_service.services.batch_updates import BatchUpdateService
+from invite_service.services.batch_updates import BatchUpdateService, refuse_other_count
 
 router = APIRouter(tags=["invitations"], route_class=StrictRoute)
 
@@ -62,6 +62,7 @@ async def create_batch_update(request: Request, caller: WritesInvitations, servi
     if posted.dry_run:
         batches = services.create_batch_updates()
         forecast = await batches.forecast(merchant, _chosen(posted, batches, merchant), change)
+        refuse_other_count(forecast.matched, expected=posted.expected_count)
         return JsonAnswer(BatchForecastResponse.of(forecast))
 
     async def accept(services: Factory) -> Response:

@@ -25,10 +25,9 @@ from invite_service.cli.options import JsonOption, MerchantOption, WaitOption, s
 from invite_service.cli.presenting import busy, open_console, print_facts, print_json, print_rows, shown_instant
 from invite_service.cli.running import FAILED, CommandFailedError, explained, run_with_services
 from invite_service.domain.batch_update import BatchAction, BatchUpdate, Chosen
-from invite_service.domain.errors import UnexpectedCountError
 from invite_service.domain.merchant import Merchant, MerchantId
 from invite_service.rules.batch_updates import UNCHANGED
-from invite_service.services.batch_updates import BatchForecast, BatchUpdateService
+from invite_service.services.batch_updates import BatchForecast, BatchUpdateService, refuse_other_count
 from invite_service.services.merchants import OPERATOR
 
 DECLINED: Final = "Nothing was changed."
@@ -178,9 +177,7 @@ def _refuse_what_is_unclear(target: Target, choice: Choice) -> None:
 
 
 def _refuse_by(forecast: BatchForecast, *, expected_count: int | None, needs_change: bool) -> None:
-    if expected_count is not None and forecast.matched != expected_count:
-        detail = f"It is about {forecast.matched} invitations, and {expected_count} were expected."
-        raise UnexpectedCountError(detail, matched=forecast.matched)
+    refuse_other_count(forecast.matched, expected=expected_count)
     refused = [reason for reason in forecast.skipped if reason != UNCHANGED]
     if needs_change and refused:
         raise CommandFailedError(f"The invitation's state does not allow it: {refused[0]}.")

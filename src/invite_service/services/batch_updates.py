@@ -67,6 +67,17 @@ class BatchForecast:
             self.load.update(local_day(send_at, zone) for send_at in change.send_ats)
 
 
+def refuse_other_count(matched: int, *, expected: int | None) -> None:
+    """Refuse what is about more or fewer invitations than its caller expects; None expects nothing.
+
+    Raises:
+        UnexpectedCountError: it is.
+    """
+    if expected is not None and matched != expected:
+        detail = f"It is about {matched} invitations, and {expected} were expected."
+        raise UnexpectedCountError(detail, matched=matched)
+
+
 class BatchUpdateService:
     """Accepts batch updates and their undoing, and forecasts them."""
 
@@ -215,9 +226,7 @@ class BatchUpdateService:
     ) -> BatchUpdate:
         async with self._database.transaction() as stores:
             added = await self._freeze(stores, merchant_id, batch, chosen)
-            if expected_count is not None and added.matched != expected_count:
-                detail = f"It is about {added.matched} invitations, and {expected_count} were expected."
-                raise UnexpectedCountError(detail, matched=added.matched)
+            refuse_other_count(added.matched, expected=expected_count)
         return added
 
     async def _freeze(
