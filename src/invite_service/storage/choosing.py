@@ -70,8 +70,12 @@ class Conditions:
         if span.end is not None:
             self.add(column + " < {}", span.end)
 
-    def add_part(self, columns: str, spans: Iterable[Span], part: Slice, *, least_id: UUID | str) -> None:
+    def add_part(
+        self, columns: str, spans: Iterable[Span], part: Slice, *, least_id: UUID | str, under: str = ""
+    ) -> None:
         """Add that a pair of an instant and an id lies in some spans of the instant, and in the part that is read.
+
+        `under` is written before each limit, where `columns` begins with more than the pair.
 
         One lower and one upper limit of the pair, because PostgreSQL begins to read at one of them: with two it may
         take the one farther away. Of limits of the instant alone a plan that is made once expects so few rows that it
@@ -84,7 +88,7 @@ class Conditions:
         for limits, tightest in ((lower, max), (upper, min)):
             if limits:
                 place, operator = tightest(limits)
-                self.add(f"{columns} {operator} ({{}}, {{}})", *place)
+                self.add(f"{columns} {operator} ({under}{{}}, {{}})", *place)
 
     def __str__(self) -> str:
         return "".join(f" AND {condition}" for condition in self._conditions)

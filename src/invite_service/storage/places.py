@@ -18,6 +18,7 @@ leads to each, whatever the planner thinks of their number.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -111,13 +112,18 @@ ORDER BY i.{at} {direction}, i.id {direction}
 LIMIT {limit}
 """
 
+# By limits of the whole place, the product included, and with a product that no plan knows: of one that is equal to a
+# parameter a plan that is made once expects a handful of rows, which it reads all and sorts, however many they are.
 BY_PRODUCT: Final = """
 SELECT p.created_at AS at, p.invitation_id AS id
 FROM invitation_products p{joined}
-WHERE p.merchant_id = $1 AND p.product_id = {product}{in_index}
-ORDER BY p.created_at {direction}, p.invitation_id {direction}
+WHERE p.merchant_id = $1{in_index}
+ORDER BY p.product_id {direction}, p.created_at {direction}, p.invitation_id {direction}
 LIMIT {limit}
 """
+
+_EVER: Final = Span(start=datetime(1, 1, 2, tzinfo=UTC), end=datetime(9999, 12, 31, tzinfo=UTC))
+"""Both limits, where none is asked for."""
 
 _WITH_INVITATION: Final = """
 CROSS JOIN LATERAL (
@@ -280,16 +286,17 @@ def find_page(
 
 
 def _find_in_product(asked: "_Asked", product_id: str, chosen: InvitationFilter, part: Slice) -> Query:
+    product = asked.give(product_id)
     in_index = Conditions.sharing(asked.parameters)
-    spans = _spans(chosen, InvitationSorting.CREATED_AT)
-    in_index.add_part("(p.created_at, p.invitation_id)", spans, part, least_id=_LEAST_ID)
+    spans = [_EVER, *_spans(chosen, InvitationSorting.CREATED_AT)]
+    columns = "(p.product_id, p.created_at, p.invitation_id)"
+    in_index.add_part(columns, spans, part, least_id=_LEAST_ID, under=f"(SELECT {product}::text), ")
     besides = Conditions.sharing(asked.parameters)
     for span in _spans(chosen, InvitationSorting.SEND_AT):
         besides.add_span("i.send_at", span)
     asked.add_state(besides)
     return asked.query(
         BY_PRODUCT,
-        product=asked.give(product_id),
         in_index=in_index,
         joined=_WITH_INVITATION.format(besides=besides) if str(besides) else "",
         direction=_direction(part),
