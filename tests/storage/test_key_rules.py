@@ -22,13 +22,13 @@ ACROSS_MERCHANTS = {
     "invite_service.storage.batch_updates.LIST_MERCHANTS_WITH_UNFINISHED",
     "invite_service.storage.channels.LIST_MERCHANTS_NOT_UNDER_KEY",
     "invite_service.storage.channels.LIST_MERCHANTS_WITH_PROVIDERS",
+    "invite_service.storage.due.LIST_DUE_MERCHANTS",
+    "invite_service.storage.due.LIST_DUE_MERCHANTS_BY_JOIN",
+    "invite_service.storage.due.LIST_MERCHANTS_WITH_EXPIRED_LEASES",
     "invite_service.storage.idempotency.LIST_MERCHANTS_WITH_EXPIRED_KEYS",
     "invite_service.storage.notices.LIST_MERCHANTS_WITH_DUE",
     "invite_service.storage.notices.LIST_MERCHANTS_WITH_EXPIRED",
     "invite_service.storage.reputation.LIST_MERCHANTS_AT_RISK",
-    "invite_service.storage.sending.LIST_DUE_MERCHANTS",
-    "invite_service.storage.sending.LIST_DUE_MERCHANTS_BY_JOIN",
-    "invite_service.storage.sending.LIST_MERCHANTS_WITH_EXPIRED_LEASES",
     "invite_service.storage.visitors.LIST_MERCHANTS_WITH_PAST_COUNTS",
 }
 """Scans that name the merchants with something to do (DESIGN.md section 6); everything after is one merchant's."""

@@ -19,9 +19,9 @@ from invite_service.domain.listing import InvitationFilter, InvitationSorting, O
 from invite_service.domain.merchant import MerchantId
 from invite_service.storage.choosing import Slice
 from invite_service.storage.database import Database
+from invite_service.storage.due import COUNT_DUE
 from invite_service.storage.listing import ListingStore
 from invite_service.storage.places import MANY, SAMPLE
-from invite_service.storage.sending import COUNT_DUE
 from invite_service.storage.tables import REFERENCE_TABLES, metadata
 from tests.support.builders import NOON, make_merchant
 from tests.support.databases import DatabaseMaker

@@ -1,4 +1,4 @@
-"""What is due, who may claim it and for how long, over a real database."""
+"""Who may claim what is due and for how long, over a real database."""
 
 import asyncio
 from datetime import timedelta
@@ -7,13 +7,10 @@ from uuid import UUID
 import pytest
 
 from invite_service.domain.invitation import InvitationStatus
-from invite_service.domain.merchant import MerchantId
 from invite_service.storage.database import Database
 from invite_service.storage.sending import Lease
-from tests.support.builders import NOON, make_merchant, make_order_event, new_id
+from tests.support.builders import NOON, make_order_event, new_id
 from tests.support.sending import SendingHouse
-
-BEHIND, AHEAD = MerchantId("behind"), MerchantId("ahead")
 
 
 @pytest.fixture
@@ -25,31 +22,6 @@ async def _claim(house: SendingHouse, limit: int, *, token: UUID | None = None) 
     lease = Lease(token or new_id(), house.clock.now + timedelta(minutes=1))
     async with house.database.autocommit() as stores:
         return await stores.sending.claim_due(house.merchant.id, now=house.clock.now, limit=limit, lease=lease)
-
-
-@pytest.mark.parametrize("by_join", [False, True])
-async def test_merchants_are_due_by_their_own_clocks(database: Database, house: SendingHouse, *, by_join: bool) -> None:
-    invitation = await house.invite()
-    offsets = {BEHIND: timedelta(days=-1), AHEAD: timedelta(days=1)}
-    for merchant_id, offset in offsets.items():
-        merchant = make_merchant(id=merchant_id, sandbox=True, clock_offset=offset)
-        sandbox = await SendingHouse.build(database, merchant=merchant)
-        sandbox.clock.now = NOON - offset
-        await sandbox.post(make_order_event())
-
-    async def due(after: timedelta, *, except_for: tuple[MerchantId, ...] = ()) -> set[MerchantId]:
-        async with database.autocommit() as stores:
-            found = await stores.sending.list_due_merchants(
-                real_now=invitation.send_at + after, except_for=except_for, by_join=by_join
-            )
-        assert len(found) == len(set(found))
-        return set(found)
-
-    assert await due(timedelta(days=-1, hours=-3)) == set()
-    assert await due(timedelta(days=-1, hours=3)) == {AHEAD}
-    assert await due(timedelta()) == {AHEAD, house.merchant.id}
-    assert await due(timedelta(days=1, hours=3)) == {AHEAD, house.merchant.id, BEHIND}
-    assert await due(timedelta(days=2), except_for=(AHEAD, BEHIND)) == {house.merchant.id}
 
 
 async def test_claims_take_the_earliest_and_are_disjoint(house: SendingHouse) -> None:
@@ -105,20 +77,10 @@ async def test_only_expired_leases_are_locked(house: SendingHouse) -> None:
         assert await stores.sending.lock_expired(house.merchant.id, real_now=house.clock.now, limit=10) == []
         after = house.clock.now + timedelta(minutes=1, seconds=1)
         expired = await stores.sending.lock_expired(house.merchant.id, real_now=after, limit=10)
-        merchants = await stores.sending.list_merchants_with_expired_leases(real_now=after)
+        merchants = await stores.due.list_merchants_with_expired_leases(real_now=after)
     assert {invitation.id for invitation in expired} == set(ids)
     assert {invitation.status for invitation in expired} == {InvitationStatus.SENDING}
     assert merchants == [house.merchant.id]
-
-
-@pytest.mark.parametrize("by_join", [False, True])
-async def test_due_messages_are_counted_up_to_a_limit(house: SendingHouse, *, by_join: bool) -> None:
-    await house.invite_many(5)
-    now = house.clock.now
-    async with house.database.autocommit() as stores:
-        assert await stores.sending.count_due(real_now=now, at_most=100, by_join=by_join) == 5
-        assert await stores.sending.count_due(real_now=now, at_most=3, by_join=by_join) == 3
-        assert await stores.sending.count_due(real_now=now - timedelta(days=1), at_most=3, by_join=by_join) == 0
 
 
 async def test_hastening_makes_due_what_only_waited(house: SendingHouse) -> None:
@@ -133,9 +95,9 @@ async def test_hastening_makes_due_what_only_waited(house: SendingHouse) -> None
         )
     async with house.database.autocommit() as stores:
         await stores.sending.hasten(house.merchant.id, "sms", now=now)
-        assert await stores.sending.find_next_due(house.merchant.id) == now + timedelta(days=1)
+        assert await stores.due.find_next_due(house.merchant.id) == now + timedelta(days=1)
         await stores.sending.hasten(house.merchant.id, "email", now=now)
-        assert await stores.sending.find_next_due(house.merchant.id) == now
+        assert await stores.due.find_next_due(house.merchant.id) == now
     assert (await house.invitation(planned.id)).next_attempt_at == now + timedelta(days=1)
 
 

@@ -35,11 +35,11 @@ class LeaseService:
         """Settle the expired leases of all merchants; a merchant that fails stops no other."""
         try:
             async with self._database.autocommit() as stores:
-                merchant_ids = await stores.sending.list_merchants_with_expired_leases(real_now=self._clock())
+                merchant_ids = await stores.due.list_merchants_with_expired_leases(real_now=self._clock())
         except Exception as error:
             log.warning("Failed to look for expired leases across merchants", error=type(error).__name__)
             async with self._database.autocommit() as stores:
-                merchant_ids = [merchant_id for merchant_id, _ in await stores.sending.list_clocks()]
+                merchant_ids = [merchant_id for merchant_id, _ in await stores.due.list_clocks()]
         report = SendReport()
         for merchant_id in merchant_ids:
             try:

@@ -173,7 +173,7 @@ class SandboxService:
 
     async def _find_next_due(self, merchant_id: MerchantId) -> datetime | None:
         async with self._database.autocommit() as stores:
-            return await stores.sending.find_next_due(merchant_id)
+            return await stores.due.find_next_due(merchant_id)
 
     async def _is_anything_being_sent(self, merchant_id: MerchantId, *, due_by: datetime) -> bool:
         async with self._database.autocommit() as stores:

@@ -106,7 +106,7 @@ class SendingService:
         for by_join in (self._looks_by_join, not self._looks_by_join):
             try:
                 async with self._database.autocommit() as stores:
-                    due = await stores.sending.list_due_merchants(
+                    due = await stores.due.list_due_merchants(
                         real_now=self._clock(), except_for=except_for, by_join=by_join
                     )
             except Exception as error:
@@ -115,7 +115,7 @@ class SendingService:
                 self._looks_by_join = by_join
                 return due
         async with self._database.autocommit() as stores:
-            clocks = await stores.sending.list_clocks()
+            clocks = await stores.due.list_clocks()
         found = []
         for merchant_id, offset in clocks:
             if merchant_id not in except_for and await self._is_due(merchant_id, self._clock() + offset):
@@ -125,9 +125,7 @@ class SendingService:
     async def count_due(self) -> int:
         """Count what is due and not claimed, up to 100,000."""
         async with self._database.autocommit() as stores:
-            return await stores.sending.count_due(
-                real_now=self._clock(), at_most=MAX_COUNTED, by_join=self._looks_by_join
-            )
+            return await stores.due.count_due(real_now=self._clock(), at_most=MAX_COUNTED, by_join=self._looks_by_join)
 
     async def count_open_circuits(self) -> Mapping[str, int]:
         """Count the circuits of all merchants that are open, or wait for a trial, by provider."""
@@ -137,7 +135,7 @@ class SendingService:
     async def _is_due(self, merchant_id: MerchantId, now: datetime) -> bool:
         try:
             async with self._database.autocommit() as stores:
-                due_at = await stores.sending.find_next_due(merchant_id)
+                due_at = await stores.due.find_next_due(merchant_id)
         except Exception as error:
             log.warning("Failed to look for due messages", merchant_id=merchant_id, error=type(error).__name__)
             return False

@@ -23,6 +23,7 @@ from invite_service.storage.customers import CustomerStore
 from invite_service.storage.decisions import DecisionStore
 from invite_service.storage.doubts import DoubtStore
 from invite_service.storage.driver import Driver
+from invite_service.storage.due import DueStore
 from invite_service.storage.erasures import ErasureStore
 from invite_service.storage.explanations import ExplanationStore
 from invite_service.storage.funnels import FunnelStore
@@ -166,6 +167,11 @@ class Stores:
     def timeline(self) -> TimelineStore:
         """The timeline."""
         return TimelineStore(self._driver, new_id=self._new_id)
+
+    @cached_property
+    def due(self) -> DueStore:
+        """What waits for a worker."""
+        return DueStore(self._driver)
 
     @cached_property
     def sending(self) -> SendingStore:
