@@ -10,7 +10,7 @@ from invite_service.domain.suppression import SuppressionReason, SuppressionSour
 from invite_service.domain.timeline import TimelineEvent
 from invite_service.providers.doubles import RecordingSender
 from invite_service.services.send_report import SendReport
-from invite_service.storage.ratings import RatingChange
+from invite_service.storage.rating_changes import RatingChange
 from tests.support.builders import make_order_event, make_policy, new_id
 from tests.support.sending import SendingHouse
 

@@ -18,7 +18,7 @@ from invite_service.rules.publishing import ALL_PARTS, RatingPart, hold, publish
 from invite_service.services.rating_news import rating_told
 from invite_service.services.webhooks import announce
 from invite_service.storage.database import Database
-from invite_service.storage.ratings import RatingChange
+from invite_service.storage.rating_changes import RatingChange
 from invite_service.storage.stores import Stores
 
 WORKER: Final = "worker"

@@ -58,7 +58,7 @@ from invite_service.services.visits import CUSTOMER, Visit, find_visit, unknown_
 from invite_service.services.webhooks import announce
 from invite_service.storage.database import Database
 from invite_service.storage.invitations import InvitationChange
-from invite_service.storage.ratings import RatingChange, ReviewSigning
+from invite_service.storage.rating_changes import RatingChange, ReviewSigning
 
 RULE: Final = "rule"
 """The actor of what follows from feedback by a rule."""
