@@ -2,11 +2,14 @@
 
 from typing import Any
 from unittest.mock import ANY
+from uuid import UUID
 
 import httpx
 
 from tests.api.conftest import Api, MerchantClient
 from tests.api.test_batch_updates import work
+
+TENT = [{"id": "t1"}]
 
 
 async def patch(merchant: MerchantClient, changes: object, *, replan: str) -> httpx.Response:
@@ -137,6 +140,48 @@ async def test_waiting_orders_that_now_trigger_are_decided_and_undone(api: Api, 
     assert again["outcome"] == "waiting"
     sent = await merchant.post_order(order_id="W0", status="PACKED", customer={"email": "c0@example.no"})
     assert sent["outcome"] == "invited"
+
+
+async def test_waiting_orders_are_decided_on_what_invitations_have_become(api: Api, merchant: MerchantClient) -> None:
+    await merchant.post_order(order_id="A")
+    orders = [
+        {"order_id": f"W{number}", "status": "packed", "customer": {"email": f"c{number}@example.no"}, "products": TENT}
+        for number in range(250)
+    ]
+    kari = {"order_id": "WA", "status": "packed", "customer": {"email": "kari@example.no"}, "products": TENT}
+    await merchant.post("/v1/orders/batch", {"orders": [*orders, kari]})
+    answer = await patch(merchant, {"excluded_product_ids": ["t1"], "trigger_statuses": ["packed"]}, replan="apply")
+    batch_id = UUID(answer.headers["batch-update"].rpartition("/")[2])
+    service = api.factory.create_batch_work()
+    [merchant_id] = await service.find_merchants()
+    for expected in ({"waiting": 251}, {"waiting": 251}, {"waiting": 1, "blocked": 250}):
+        # One worker has the first chunk that is left, and another one asks for more.
+        async with api.context.database.transaction() as stores:
+            assert await stores.batch_updates.take_chunk(merchant_id, batch_id) is not None
+            assert not await service.work(merchant_id, batch_id)
+        counted = (await merchant.get("/v1/insights/reconciliation")).json()["outcomes"]
+        assert {outcome: counted[outcome] for outcome in expected} == expected
+        await service.work(merchant_id, batch_id)
+    decided = (await merchant.get("/v1/orders/WA")).json()
+    assert (decided["outcome"], decided["reason"]) == ("blocked", "products_excluded")
+
+
+async def test_undo_brings_back_what_a_decided_order_took_the_place_of(api: Api, merchant: MerchantClient) -> None:
+    await merchant.post_order(order_id="A")
+    await merchant.post_order(order_id="W", status="packed", products=[{"id": "t2"}])
+    before = await plans(merchant)
+    changes = {"excluded_product_ids": ["t1"], "trigger_statuses": ["packed"], "service_percent": 100}
+    address = await apply(api, merchant, changes)
+    assert {order_id: status for order_id, (status, *_) in (await plans(merchant)).items()} == {
+        "A": "cancelled",
+        "W": "scheduled",
+    }
+    undoing = (await merchant.post(f"{address}/undo")).json()
+    done = await work(api, merchant, undoing["id"])
+    assert (done["changed"], done["skipped"]) == (2, {})
+    after = await plans(merchant)
+    assert after["A"] == before["A"]
+    assert after["W"][0] == "cancelled"
 
 
 async def test_undo_takes_back_what_is_as_it_was_left_and_counts_the_rest(api: Api, merchant: MerchantClient) -> None:

@@ -59,7 +59,7 @@ class BatchWorkService:
             return await stores.batch_updates.list_unfinished(merchant_id)
 
     async def work(self, merchant_id: MerchantId, batch_id: UUID) -> bool:
-        """Change one chunk of a batch update; False when there is none left that nobody else is changing."""
+        """Change one chunk of a batch update; False when there is none left that does not wait for somebody else."""
         return await try_again(lambda: self._work_once(merchant_id, batch_id))
 
     async def _work_once(self, merchant_id: MerchantId, batch_id: UUID) -> bool:

@@ -12,7 +12,10 @@ from invite_service.storage.orders import trace_from_json, trace_json
 from invite_service.storage.statements import Given, Share, Writing, instant, text
 
 FIRST_OF_ORDERS: Final = 1_000_000_000
-"""The number of the first chunk of orders: far beyond the last of invitations."""
+"""The number of the first chunk of orders to be decided: far beyond the last of invitations."""
+
+FIRST_TAKEN_BACK: Final = -FIRST_OF_ORDERS
+"""The number of the first chunk of orders whose decision is taken back: far before the first of invitations."""
 
 # Numbered after every chunk of invitations, so that these are planned again before an order joins one.
 ADD_WAITING_ORDERS: Final = """
@@ -33,7 +36,8 @@ WHERE b.merchant_id = $1 AND b.id = $2
 RETURNING matched
 """
 
-# Orders of one invitation are in one chunk: those that joined it leave before the one that it was made for.
+# Orders of one invitation are in one chunk: those that joined it leave before the one that it was made for. Numbered
+# before every chunk of invitations: what was made for these orders must not keep back what is put back.
 ADD_DECIDED_ORDERS: Final = """
 WITH frozen AS (
     INSERT INTO batch_update_chunks (merchant_id, batch_update_id, number, invitation_ids, order_ids, changed, skipped)
@@ -90,7 +94,7 @@ class BatchOrderStore:
     async def add_decided(self, merchant_id: MerchantId, batch_id: UUID, *, undo_of: UUID, chunk_size: int) -> int:
         """Freeze the orders that another one decided; gives how much the batch update is about by now."""
         matched: int = await self._driver.fetchval(
-            ADD_DECIDED_ORDERS, merchant_id, batch_id, chunk_size, FIRST_OF_ORDERS, undo_of
+            ADD_DECIDED_ORDERS, merchant_id, batch_id, chunk_size, FIRST_TAKEN_BACK, undo_of
         )
         return matched
 

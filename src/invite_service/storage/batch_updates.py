@@ -118,10 +118,16 @@ ORDER BY b.id
 LIMIT 100
 """
 
+# Orders are decided on what those before them became and on what invitations were planned again as, so that no chunk
+# of them goes side by side with another chunk.
 TAKE_CHUNK: Final = """
 SELECT c.number, c.invitation_ids, c.order_ids
 FROM batch_update_chunks AS c
-WHERE c.merchant_id = $1 AND c.batch_update_id = $2 AND c.done_at IS NULL
+WHERE c.merchant_id = $1 AND c.batch_update_id = $2 AND c.done_at IS NULL AND NOT EXISTS (
+    SELECT FROM batch_update_chunks AS earlier
+    WHERE earlier.merchant_id = $1 AND earlier.batch_update_id = $2 AND earlier.number < c.number
+        AND earlier.done_at IS NULL AND (cardinality(earlier.order_ids) > 0 OR cardinality(c.order_ids) > 0)
+)
 ORDER BY c.number
 LIMIT 1
 FOR UPDATE SKIP LOCKED
@@ -233,7 +239,7 @@ class BatchUpdateStore:
         return [row[0] for row in await self._driver.fetch(LIST_UNFINISHED, merchant_id)]
 
     async def take_chunk(self, merchant_id: MerchantId, batch_id: UUID) -> Chunk | None:
-        """Lock the first chunk that is neither done nor being done; None when there is none."""
+        """Lock the first chunk that is neither done nor being done, nor waits for one; None when there is none."""
         row = await self._driver.fetchrow(TAKE_CHUNK, merchant_id, batch_id)
         return Chunk(*row) if row is not None else None
 
