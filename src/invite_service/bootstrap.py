@@ -459,7 +459,6 @@ class Factory:
             context.database,
             policy=self.create_policy(),
             batches=self.create_batch_updates(),
-            policies=context.policy_versions,
             clock=context.clock,
             new_id=new_id,
         )

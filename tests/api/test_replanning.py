@@ -62,6 +62,59 @@ async def test_preview_shows_what_would_become_and_saves_nothing(merchant: Merch
     assert (await merchant.get("/v1/policy")).json()["version"] == 1
 
 
+async def test_preview_decides_waiting_orders_on_what_invitations_would_become(
+    api: Api, merchant: MerchantClient
+) -> None:
+    await merchant.post_order(order_id="A", products=[{"id": "t1"}])
+    ola, per = {"email": "ola@example.no"}, {"email": "per@example.no"}
+    await merchant.post_order(order_id="B", customer=ola, products=[{"id": "t2"}])
+    await patch(merchant, {"product_second_delay_days": 6}, replan="apply")
+    await merchant.post_order(order_id="WA", status="packed", products=[{"id": "t3"}])
+    await merchant.post_order(order_id="WB", status="packed", customer=ola, products=[{"id": "t3"}])
+    await merchant.post_order(order_id="WC", status="packed", customer=per, products=[{"id": "t3"}])
+    # Posted later and bought earlier: decided first.
+    bought = "2026-03-02T08:00:00Z"
+    await merchant.post_order(
+        order_id="WD", status="packed", customer=per, products=[{"id": "t3"}], purchased_at=bought
+    )
+    changes = {"product_delay_days": 7, "excluded_product_ids": ["t1"], "trigger_statuses": ["packed"]}
+    body = (await patch(merchant, changes, replan="preview")).json()
+    assert body["changes"] == {"cancelled": 1, "earlier": 1}
+    assert body["load_after"] == {"2026-03-09": 3}
+    assert [(one["order_id"], one["outcome"], one["send_at"][:10]) for one in body["first_orders"]] == [
+        ("WD", "invited", "2026-03-09"),
+        ("WA", "invited", "2026-03-09"),
+        ("WB", "merged", "2026-03-09"),
+        ("WC", "merged", "2026-03-09"),
+    ]
+    await apply(api, merchant, changes)
+    decided = {item["order_id"]: item["outcome"] for item in (await merchant.get("/v1/orders")).json()["items"]}
+    assert decided == {"A": "invited", "B": "invited"} | {
+        one["order_id"]: one["outcome"] for one in body["first_orders"]
+    }
+    left = [at[:10] for status, at, *_ in (await plans(merchant)).values() if status == "scheduled"]
+    assert left == ["2026-03-09"] * 3
+
+
+async def test_preview_of_a_change_that_changes_nothing_says_so(merchant: MerchantClient) -> None:
+    await merchant.post_order(order_id="A")
+    await merchant.post_order(order_id="W", status="packed")
+    await merchant.request("PATCH", "/v1/policy", json={"product_delay_days": 7}, headers={"If-Match": "*"})
+    body = (await patch(merchant, {"product_delay_days": 7}, replan="preview")).json()
+    assert body["policy"]["version"] == 2
+    assert {name: value for name, value in body.items() if name != "policy"} == {
+        "open_invitations": 1,
+        "changes": {},
+        "skipped": {"unchanged": 1},
+        "load_before": {"2026-03-16": 1},
+        "load_after": {"2026-03-16": 1},
+        "first_invitations": [],
+        "waiting_orders": 1,
+        "outcomes": {},
+        "first_orders": [],
+    }
+
+
 async def test_apply_plans_again_and_undo_puts_back(api: Api, merchant: MerchantClient) -> None:
     await merchant.post_order(order_id="A")
     await merchant.post_order(order_id="B", customer={"email": "ola@example.no"}, products=[{"id": "t2"}])

@@ -60,7 +60,7 @@ class PolicyService:
         if replacing is not None and replacing != current.version:
             raise PreconditionFailedError("The policy was changed meanwhile; read it again.")
         changed = _change(current, changes)
-        if replace(changed, version=current.version) == current:
+        if not changed_anything(current, changed):
             return current
         now = merchant.now(self._clock())
         await stores.policies.add(merchant.id, changed, created_at=now, created_by=actor)
@@ -95,6 +95,11 @@ class PolicyService:
 
     async def _read(self, stores: Stores, merchant_id: MerchantId, version: int) -> Policy:
         return (await self._policy_versions.get(stores, merchant_id, [version]))[version]
+
+
+def changed_anything(current: Policy, changed: Policy) -> bool:
+    """Say whether a change makes a new version: one to what is set already does not."""
+    return replace(changed, version=current.version) != current
 
 
 def _change(current: Policy, changes: Mapping[str, Any]) -> Policy:

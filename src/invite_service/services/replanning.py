@@ -1,7 +1,7 @@
 """A changed policy and what was planned before it: what would become of it, and doing it (DESIGN.md section 7)."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
@@ -13,12 +13,13 @@ from invite_service.domain.listing import OrderFilter
 from invite_service.domain.merchant import Merchant
 from invite_service.domain.order import Order, OrderOutcome
 from invite_service.domain.policy import Policy
+from invite_service.rules.batch_updates import UNCHANGED
+from invite_service.rules.ledger import Ledger
 from invite_service.rules.replanning import Replanning, describe
 from invite_service.rules.slots import local_day
 from invite_service.services.batch_changes import Worked, replan_each
 from invite_service.services.batch_updates import OPEN, BatchUpdateService
-from invite_service.services.policy import PolicyService
-from invite_service.services.policy_versions import PolicyVersions
+from invite_service.services.policy import PolicyService, changed_anything
 from invite_service.services.waiting_orders import decide_on
 from invite_service.storage.choosing import Slice
 from invite_service.storage.database import Database
@@ -76,14 +77,12 @@ class ReplanningService:
         *,
         policy: PolicyService,
         batches: BatchUpdateService,
-        policies: PolicyVersions,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
     ) -> None:
         self._database = database
         self._policy = policy
         self._batches = batches
-        self._policies = policies
         self._clock = clock
         self._new_id = new_id
 
@@ -93,14 +92,22 @@ class ReplanningService:
         Raises:
             InvalidInputError: settings are unknown or out of range; all of them are named.
         """
-        _, changed = await self._policy.try_change(merchant.id, changes)
+        current, changed = await self._policy.try_change(merchant.id, changes)
+        is_changed = changed_anything(current, changed)
         now = merchant.now(self._clock())
-        preview = ReplanPreview(changed)
+        preview = ReplanPreview(changed if is_changed else current)
         async with self._database.autocommit() as stores:
             pages = stores.batch_changes.read_chosen(merchant.id, OPEN, size=READ_AT_ONCE)
             async for found in pages:
-                await _preview_invitations(stores, merchant, found, preview, now=now)
-            async for waiting in _waiting_orders(stores, merchant):
+                opened = [invitation for invitation in found if invitation.is_open]
+                worked = Worked(skipped=Counter({UNCHANGED: len(opened)}))
+                if is_changed:
+                    worked = Worked()
+                    await replan_each(stores, merchant, opened, worked, policy=changed, now=now)
+                _count_invitations(preview, merchant, opened, worked)
+            waiting = await _list_waiting(stores, merchant)
+            preview.waiting_orders = len(waiting)
+            if is_changed:
                 await self._preview_orders(stores, merchant, waiting, preview, now=now)
         return preview
 
@@ -128,44 +135,43 @@ class ReplanningService:
     async def _preview_orders(
         self, stores: Stores, merchant: Merchant, waiting: Sequence[Order], preview: ReplanPreview, *, now: datetime
     ) -> None:
-        preview.waiting_orders += len(waiting)
-        order_ids = [order.order_id for order in waiting]
-        contacts = {contact for order in waiting for contact in order.contacts}
-        history = await stores.history.read(merchant.id, order_ids, contacts, lock=False)
-        decided = await decide_on(
-            stores,
-            merchant,
-            order_ids,
-            history,
-            policy=preview.policy,
-            policies=self._policies,
-            new_id=self._new_id,
-            now=now,
-        )
-        for order in decided.orders:
-            preview.outcomes[order.outcome] += 1
-            invitation = decided.ledger.invitations[order.invitation_id] if order.invitation_id is not None else None
-            if invitation is not None and order.outcome is OrderOutcome.INVITED:
-                preview.load_after[local_day(invitation.send_at, merchant.time_zone)] += 1
-            if len(preview.first_orders) < SHOWN:
-                preview.first_orders.append(DecidedOrder(order, invitation))
+        # One ledger for all of them, as each sees those before it. Deciding needs no plan of what is there already.
+        ledger = Ledger(merchant, policy=preview.policy, policies={}, new_id=self._new_id, keeps_record=False)
+        for begin in range(0, len(waiting), READ_AT_ONCE):
+            part = waiting[begin : begin + READ_AT_ONCE]
+            order_ids = [order.order_id for order in part]
+            await _load_replanned(stores, merchant, part, ledger, policy=preview.policy, now=now)
+            decided = decide_on(ledger, order_ids, policy=preview.policy, now=now)
+            for order in decided.orders:
+                _count_order(preview, merchant, order, ledger)
 
 
-async def _preview_invitations(
-    stores: Stores, merchant: Merchant, found: Sequence[Invitation], preview: ReplanPreview, *, now: datetime
+async def _load_replanned(
+    stores: Stores, merchant: Merchant, orders: Sequence[Order], ledger: Ledger, *, policy: Policy, now: datetime
 ) -> None:
+    """Take in the histories of orders, their open invitations as they would be planned again."""
+    order_ids = {order.order_id for order in orders}
+    contacts = {contact for order in orders for contact in order.contacts}
+    history = await stores.history.read(merchant.id, sorted(order_ids), contacts, lock=False)
+    found = [invitation for invitation in history.invitations if invitation.id not in ledger.invitations]
     worked = Worked()
-    await replan_each(stores, merchant, found, worked, policy=preview.policy, now=now)
-    preview.open_invitations += sum(invitation.is_open for invitation in found)
-    worked.skipped.pop("not_open", None)
+    await replan_each(stores, merchant, found, worked, policy=policy, now=now)
+    replanned = {change.invitation.id: change.invitation for change in worked.changes}
+    # Those that are to be decided may be known from an earlier history, which holds them without their lines.
+    unknown = [order for order in history.orders if order.order_id not in ledger.orders or order.order_id in order_ids]
+    ledger.load(unknown, [replanned.get(invitation.id, invitation) for invitation in found], history.suppressions)
+
+
+def _count_invitations(
+    preview: ReplanPreview, merchant: Merchant, opened: Sequence[Invitation], worked: Worked
+) -> None:
+    preview.open_invitations += len(opened)
     preview.skipped += worked.skipped
-    for invitation in found:
-        if invitation.is_open:
-            preview.load_before[local_day(invitation.send_at, merchant.time_zone)] += 1
     after = {change.invitation.id: change.invitation for change in worked.changes}
-    for invitation in found:
+    for invitation in opened:
+        preview.load_before[local_day(invitation.send_at, merchant.time_zone)] += 1
         become = after.get(invitation.id, invitation)
-        if invitation.is_open and become.status is InvitationStatus.SCHEDULED:
+        if become.status is InvitationStatus.SCHEDULED:
             preview.load_after[local_day(become.send_at, merchant.time_zone)] += 1
     for change in worked.changes:
         described = describe(change.stored, change.invitation)
@@ -174,13 +180,23 @@ async def _preview_invitations(
             preview.first_invitations.append(ReplannedInvitation(change.stored, change.invitation, described))
 
 
-async def _waiting_orders(stores: Stores, merchant: Merchant) -> AsyncIterator[list[Order]]:
+def _count_order(preview: ReplanPreview, merchant: Merchant, order: Order, ledger: Ledger) -> None:
+    preview.outcomes[order.outcome] += 1
+    invitation = ledger.invitations[order.invitation_id] if order.invitation_id is not None else None
+    if invitation is not None and order.outcome is OrderOutcome.INVITED:
+        preview.load_after[local_day(invitation.send_at, merchant.time_zone)] += 1
+    if len(preview.first_orders) < SHOWN:
+        preview.first_orders.append(DecidedOrder(order, invitation))
+
+
+async def _list_waiting(stores: Stores, merchant: Merchant) -> list[Order]:
+    """List the orders that wait, in the order in which they would be decided."""
+    waiting: list[Order] = []
     beyond: tuple[datetime, UUID | str] | None = None
     while True:
         part = Slice(limit=READ_AT_ONCE, ascending=True, beyond=beyond)
         found = await stores.listing.list_orders(merchant.id, OrderFilter(outcome=OrderOutcome.WAITING), part=part)
-        if found:
-            yield found
+        waiting += found
         if len(found) < READ_AT_ONCE:
-            return
+            return sorted(waiting, key=lambda order: (order.purchased_at, order.order_id))
         beyond = (found[-1].received_at, found[-1].order_id)

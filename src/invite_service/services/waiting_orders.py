@@ -60,9 +60,11 @@ async def decide_waiting(
         TransactionConflictError: others changed the history before it was locked; nothing was written.
     """
     history = await _lock_history(stores, merchant.id, order_ids)
-    decided = await decide_on(
-        stores, merchant, order_ids, history, policy=policy, policies=policies, new_id=new_id, now=now
-    )
+    versions = {invitation.policy_version for invitation in history.invitations}
+    plans = await policies.get(stores, merchant.id, versions - {policy.version})
+    ledger = Ledger(merchant, policy=policy, policies=plans, new_id=new_id)
+    ledger.load(history.orders, history.invitations, history.suppressions)
+    decided = decide_on(ledger, order_ids, policy=policy, now=now)
     stored_invitations = {invitation.id: invitation for invitation in history.invitations}
     stored_orders = {order.order_id: order for order in history.orders}
     changed, changed_orders = decided.ledger.changed_invitations(), decided.ledger.changed_orders()
@@ -175,22 +177,8 @@ def _of_batch(entry: TimelineEntry, batch_id: UUID) -> TimelineEntry:
     return dataclasses.replace(entry, data={**entry.data, "batch_update_id": str(batch_id)})
 
 
-async def decide_on(
-    stores: Stores,
-    merchant: Merchant,
-    order_ids: Sequence[str],
-    history: StoredHistory,
-    *,
-    policy: Policy,
-    policies: PolicyVersions,
-    new_id: Callable[[], UUID],
-    now: datetime,
-) -> WaitingDecided:
-    """Decide, on a history that was read, the orders that now trigger; writes nothing."""
-    versions = {invitation.policy_version for invitation in history.invitations}
-    plans = await policies.get(stores, merchant.id, versions - {policy.version})
-    ledger = Ledger(merchant, policy=policy, policies=plans, new_id=new_id)
-    ledger.load(history.orders, history.invitations, history.suppressions)
+def decide_on(ledger: Ledger, order_ids: Sequence[str], *, policy: Policy, now: datetime) -> WaitingDecided:
+    """Decide, on a ledger that holds their histories, the orders that now trigger; writes nothing."""
     decided = WaitingDecided(ledger)
     orders = [ledger.orders[order_id] for order_id in order_ids if order_id in ledger.orders]
     for order in sorted(orders, key=lambda order: (order.purchased_at, order.order_id)):
