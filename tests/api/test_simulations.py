@@ -128,6 +128,18 @@ async def test_faults_are_named(
     assert answer.json() == make_problem("invalid_input", 422, "The body has faults.", *errors, request_id=ANY)
 
 
+async def test_window_that_never_opens_is_named_beside_other_faults(merchant: MerchantClient) -> None:
+    body = {"from": PERIOD["to"], "to": PERIOD["from"], "policy": {"send_window_start": "13:00", "colour": 1}}
+    answer = await merchant.post("/v1/simulations", body)
+    assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [
+        ("/to", "out_of_range"),
+        ("/policy/colour", "unknown_field"),
+        ("/policy/send_window_end", "not_after_start"),
+    ]
+    no_object = await merchant.post("/v1/simulations", {**PERIOD, "policy": 3})
+    assert [error["pointer"] for error in no_object.json()["errors"]] == ["/policy"]
+
+
 async def test_window_that_never_opens_is_named_where_it_stands(merchant: MerchantClient) -> None:
     answer = await merchant.post("/v1/simulations", {**PERIOD, "policy": {"send_window_start": "13:00"}})
     detail = "The policy has settings out of range."

@@ -1,6 +1,6 @@
 """What a changed policy would have made of recorded orders."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -8,12 +8,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from invite_service.api.answers import JsonAnswer, to_json
-from invite_service.api.bodies import read_body, validate_part
+from invite_service.api.bodies import read_document, validate_part
 from invite_service.api.dependencies import ReadsPolicy, Services
 from invite_service.api.errors import OK, STATUS_BY_CODE, make_problem, request_id_of
 from invite_service.api.openapi import documented
 from invite_service.api.routing import StrictRoute
 from invite_service.api.schemas.order import ORDER
+from invite_service.api.schemas.policy import PolicyResponse, policy_response, with_window_fault
 from invite_service.api.schemas.simulation import (
     SIMULATION,
     NamedChanges,
@@ -50,7 +51,12 @@ STREAM_TYPE: Final = "application/x-ndjson"
     ),
 )
 async def simulate_policy(request: Request, caller: ReadsPolicy, services: Services) -> Response:
-    posted = await read_body(request, SIMULATION)
+    document = read_document(await request.body())
+    try:
+        posted = validate_part(document, SIMULATION, check_text=True)
+    except InvalidInputError as error:
+        now_set = policy_response(await services.create_policy().get(caller.merchant.id))
+        raise InvalidInputError(error.detail, faults=_with_window_fault(error.faults, document, now_set)) from None
     current, changed = await _policies(services, caller.merchant.id, posted)
     simulations = services.create_simulations()
     total = await simulations.count(caller.merchant, start=posted.start, end=posted.end)
@@ -77,8 +83,24 @@ async def _policies(services: Services, merchant_id: MerchantId, posted: Simulat
     try:
         return await services.create_policy().try_change(merchant_id, posted.policy)
     except InvalidInputError as error:
-        faults = [Fault(f"/policy{fault.pointer}", fault.code, fault.detail) for fault in error.faults]
-        raise InvalidInputError(error.detail, faults=faults) from None
+        raise InvalidInputError(error.detail, faults=_of_policy(error.faults)) from None
+
+
+def _of_policy(faults: Iterable[Fault]) -> list[Fault]:
+    return [Fault(f"/policy{fault.pointer}", fault.code, fault.detail) for fault in faults]
+
+
+def _with_window_fault(faults: Sequence[Fault], document: object, now_set: PolicyResponse) -> list[Fault]:
+    """Add to a faulty simulation what `with_window_fault` adds to a faulty change of the policy."""
+    if not isinstance(document, Mapping):
+        return list(faults)
+    of_policy = [
+        Fault(fault.pointer.removeprefix("/policy"), fault.code, fault.detail)
+        for fault in faults
+        if fault.pointer == "/policy" or fault.pointer.startswith("/policy/")
+    ]
+    added = with_window_fault(of_policy, document.get("policy"), now_set)[len(of_policy) :]
+    return [*faults, *_of_policy(added)]
 
 
 async def _lines(request: Request, news: AsyncIterator[SimulationNews]) -> AsyncIterator[bytes]:
