@@ -115,6 +115,14 @@ async def test_preview_of_a_change_that_changes_nothing_says_so(merchant: Mercha
     }
 
 
+async def test_preview_is_refused_when_applying_would_be(merchant: MerchantClient) -> None:
+    for replan in ("preview", "apply"):
+        answer = await merchant.request(
+            "PATCH", f"/v1/policy?replan={replan}", json={"product_delay_days": 7}, headers={"If-Match": '"2"'}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (412, "version_mismatch")
+
+
 async def test_apply_plans_again_and_undo_puts_back(api: Api, merchant: MerchantClient) -> None:
     await merchant.post_order(order_id="A")
     await merchant.post_order(order_id="B", customer={"email": "ola@example.no"}, products=[{"id": "t2"}])

@@ -68,7 +68,7 @@ async def patch_policy(
         current = policy_response(await policies.get(caller.merchant.id))
         raise InvalidInputError(error.detail, faults=with_window_fault(error.faults, document, current)) from None
     if asked.replan == "preview":
-        preview = await services.create_replanning().preview(caller.merchant, changes)
+        preview = await services.create_replanning().preview(caller.merchant, changes, replacing=replacing)
         return JsonAnswer(ReplanPreviewResponse.of(preview))
     if asked.replan == "apply":
         policy, batch = await services.create_replanning().apply(

@@ -57,8 +57,7 @@ class PolicyService:
     ) -> Policy:
         """Do what `patch` does in the caller's transaction, which has locked the merchant; raises the same."""
         current = await self._read(stores, merchant.id, merchant.policy_version)
-        if replacing is not None and replacing != current.version:
-            raise PreconditionFailedError("The policy was changed meanwhile; read it again.")
+        _check_version(current, replacing)
         changed = _change(current, changes)
         if not changed_anything(current, changed):
             return current
@@ -76,14 +75,18 @@ class PolicyService:
         await stores.timeline.add(merchant.id, [told])
         return changed
 
-    async def try_change(self, merchant_id: MerchantId, changes: Mapping[str, Any]) -> tuple[Policy, Policy]:
+    async def try_change(
+        self, merchant_id: MerchantId, changes: Mapping[str, Any], *, replacing: int | None = None
+    ) -> tuple[Policy, Policy]:
         """Give the policy that holds now, and what it would be with these changes; nothing is saved.
 
         Raises:
             InvalidInputError: settings are unknown or out of range; all of them are named.
             MerchantNotFoundError: there is no such merchant.
+            PreconditionFailedError: `replacing` is not the current version.
         """
         current = await self.get(merchant_id)
+        _check_version(current, replacing)
         return current, _change(current, changes)
 
     async def list_versions(
@@ -100,6 +103,11 @@ class PolicyService:
 def changed_anything(current: Policy, changed: Policy) -> bool:
     """Say whether a change makes a new version: one to what is set already does not."""
     return replace(changed, version=current.version) != current
+
+
+def _check_version(current: Policy, replacing: int | None) -> None:
+    if replacing is not None and replacing != current.version:
+        raise PreconditionFailedError("The policy was changed meanwhile; read it again.")
 
 
 def _change(current: Policy, changes: Mapping[str, Any]) -> Policy:

@@ -86,13 +86,14 @@ class ReplanningService:
         self._clock = clock
         self._new_id = new_id
 
-    async def preview(self, merchant: Merchant, changes: Mapping[str, Any]) -> ReplanPreview:
+    async def preview(self, merchant: Merchant, changes: Mapping[str, Any], *, replacing: int | None) -> ReplanPreview:
         """Say what applying these changes would do now; saves, changes and locks nothing.
 
         Raises:
             InvalidInputError: settings are unknown or out of range; all of them are named.
+            PreconditionFailedError: `replacing` is not the current version.
         """
-        current, changed = await self._policy.try_change(merchant.id, changes)
+        current, changed = await self._policy.try_change(merchant.id, changes, replacing=replacing)
         is_changed = changed_anything(current, changed)
         now = merchant.now(self._clock())
         preview = ReplanPreview(changed if is_changed else current)
