@@ -123,6 +123,30 @@ async def test_preview_is_refused_when_applying_would_be(merchant: MerchantClien
         assert (answer.status_code, answer.json()["code"]) == (412, "version_mismatch")
 
 
+async def test_timeline_tells_what_a_replanning_took_out_and_why_it_ended(api: Api, merchant: MerchantClient) -> None:
+    ids = [
+        (await merchant.post_order(order_id=name, customer={"email": f"{name}@example.no"}, products=products))[
+            "invitation"
+        ]["id"]
+        for name, products in (("ends", [{"id": "t1"}, {"id": "t2"}]), ("goes-on", [{"id": "t2"}, {"id": "t3"}]))
+    ]
+    address = await apply(api, merchant, {"excluded_product_ids": ["t1", "t2"]})
+    undoing = (await merchant.post(f"{address}/undo")).json()
+    await work(api, merchant, undoing["id"])
+    told = [
+        [
+            (entry["event"], entry["reason"], entry["data"]["status"], entry["data"].get("products_removed"))
+            for entry in (await merchant.get(f"/v1/invitations/{invitation_id}")).json()["timeline"][1:]
+        ]
+        for invitation_id in ids
+    ]
+    back = ("invitation_restored", None, "scheduled", None)
+    assert told == [
+        [("invitation_replanned", "cancelled_by_merchant", "cancelled", ["t1", "t2"]), back],
+        [("invitation_replanned", None, "scheduled", ["t2"]), back],
+    ]
+
+
 async def test_apply_plans_again_and_undo_puts_back(api: Api, merchant: MerchantClient) -> None:
     await merchant.post_order(order_id="A")
     await merchant.post_order(order_id="B", customer={"email": "ola@example.no"}, products=[{"id": "t2"}])

@@ -36,8 +36,13 @@ SELECT c.at, c.actor,
         WHEN 'replan' THEN 'invitation_replanned'
         ELSE 'invitation_restored'
     END AS event,
-    NULL AS order_id, c.invitation_id, CASE c.action WHEN 'cancel' THEN 'cancelled_by_merchant' END AS reason,
-    jsonb_build_object('status', c.status, 'send_at', c.send_at, 'batch_update_id', c.batch_update_id) AS data,
+    NULL AS order_id, c.invitation_id, CASE WHEN c.status <> 'scheduled' THEN 'cancelled_by_merchant' END AS reason,
+    jsonb_strip_nulls(
+        jsonb_build_object(
+            'status', c.status, 'send_at', c.send_at, 'batch_update_id', c.batch_update_id, 'products_removed',
+            (SELECT jsonb_agg(product.value -> 0) FROM json_array_elements(c.before_products) AS product)
+        )
+    ) AS data,
     c.batch_update_id AS id
 FROM batch_update_changes AS c
 WHERE c.merchant_id = $1
