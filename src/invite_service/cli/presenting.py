@@ -9,6 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -17,6 +18,15 @@ from invite_service.api.answers import to_json
 
 PLAIN_WIDTH: Final = 200
 """Columns of what goes into a file or a pipe, where no terminal tells how wide it is."""
+
+WHOLE_WIDTH: Final = 36
+"""Columns no wider than this, as an id is, are never folded: what they hold is copied into the next command."""
+
+FOLDED_WIDTH: Final = 20
+"""Columns that wider ones are left at the least."""
+
+_GAP: Final = 2
+"""Blanks between columns of a table."""
 
 NOTHING: Final = "-"
 """Stands where there is no value."""
@@ -68,17 +78,31 @@ def print_facts(console: Console, facts: Mapping[str, object]) -> None:
 
 
 def print_rows(console: Console, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
-    """Print rows under column names; nothing is cut off, and columns of numbers are set to the right."""
+    """Print rows under column names; nothing is cut off, and columns of numbers are set to the right.
+
+    Where narrow columns alone are wider than the terminal, lines are longer than it is, and it is the terminal that
+    breaks them.
+    """
     found = list(rows)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for index, name in enumerate(columns):
+    cells = [[shown(value) for value in row] for row in found]
+    widths = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for index, (name, width) in enumerate(zip(columns, widths, strict=True)):
         is_number = bool(found) and all(isinstance(row[index], int) for row in found)
-        table.add_column(name, overflow="fold", justify="right" if is_number else "left")
-    for row in found:
-        table.add_row(*[shown(value) for value in row])
+        is_whole = width <= WHOLE_WIDTH
+        table.add_column(name, overflow="fold", no_wrap=is_whole, justify="right" if is_number else "left")
+    for row in cells:
+        table.add_row(*row)
     if title:
         console.print(f"\n{title}", style="bold")
+    needed = sum(_GAP + (width if width <= WHOLE_WIDTH else FOLDED_WIDTH) for width in widths)
+    if needed <= console.width:
+        console.print(table)
+        return
+    terminal = console.width
+    console.width = needed
     console.print(table)
+    console.width = terminal
 
 
 def print_cursors(console: Console, *, following: str | None, preceding: str | None) -> None:
