@@ -121,16 +121,22 @@ LIMIT 100
 # Orders are decided on what those before them became and on what invitations were planned again as, so that no chunk
 # of them goes side by side with another chunk.
 TAKE_CHUNK: Final = """
+WITH first AS MATERIALIZED (
+    SELECT c.number, cardinality(c.order_ids) > 0 AS is_of_orders
+    FROM batch_update_chunks AS c
+    WHERE c.merchant_id = $1 AND c.batch_update_id = $2 AND c.done_at IS NULL
+    ORDER BY c.number
+    LIMIT 1
+)
 SELECT c.number, c.invitation_ids, c.order_ids
 FROM batch_update_chunks AS c
-WHERE c.merchant_id = $1 AND c.batch_update_id = $2 AND c.done_at IS NULL AND NOT EXISTS (
-    SELECT FROM batch_update_chunks AS earlier
-    WHERE earlier.merchant_id = $1 AND earlier.batch_update_id = $2 AND earlier.number < c.number
-        AND earlier.done_at IS NULL AND (cardinality(earlier.order_ids) > 0 OR cardinality(c.order_ids) > 0)
+WHERE c.merchant_id = $1 AND c.batch_update_id = $2 AND c.done_at IS NULL AND (
+    c.number = (SELECT number FROM first)
+    OR (cardinality(c.order_ids) = 0 AND NOT (SELECT is_of_orders FROM first))
 )
 ORDER BY c.number
 LIMIT 1
-FOR UPDATE SKIP LOCKED
+FOR UPDATE OF c SKIP LOCKED
 """
 
 CLOSE_CHUNK: Final = """
