@@ -352,18 +352,20 @@ async def test_calls_are_observed_by_outcome_and_channel(house: SendingHouse) ->
 
 
 async def test_message_that_cannot_be_judged_stops_no_other_and_is_tried_again(house: SendingHouse) -> None:
-    broken, *_ = await house.invite_many(3)
-    # Another invitation of the same customer, so that what each asks about is compared.
+    # An older invitation of the same customer about the same product, so that the purchases of it are compared.
+    two_days_ago = house.clock.now - timedelta(days=2)
     await house.post(
-        make_order_event(order_id="B", email="a0@example.com", products=("tent",), purchased_at=house.clock.now)
+        make_order_event(order_id="B", email="a0@example.com", products=("tent",), purchased_at=two_days_ago)
     )
+    broken, *_ = await house.invite_many(3)
     await house.rows(
-        "UPDATE invitation_products SET brought_by = '{nowhere}' WHERE merchant_id = $1 AND invitation_id = $2",
+        "UPDATE invitation_products SET product_id = 'tent', brought_by = '{nowhere}'"
+        " WHERE merchant_id = $1 AND invitation_id = $2",
         house.merchant.id,
         broken.id,
     )
 
-    assert await house.send(RecordingSender()) == SendReport(sent=2, not_sent=1)
+    assert await house.send(RecordingSender()) == SendReport(sent=3, not_sent=1)
     entry = (await house.told(broken.id))[-1]
     assert (entry.event, entry.reason, entry.data["error"]) == (
         TimelineEvent.MESSAGE_NOT_SENT,
