@@ -47,9 +47,9 @@ async def get_policy(caller: ReadsPolicy, services: Services) -> Response:
         "patch_policy",
         "Change the policy",
         description="Makes a new version, which holds for what is decided from now on. Needs If-Match with the ETag "
-        "that was read, or *. With `replan=preview` nothing is saved and the answer is a ReplanPreviewResponse; with "
-        "`replan=apply` open invitations are planned again, and orders that now trigger are decided, by the batch "
-        "update that the header Batch-Update names.",
+        "that was read, or *. With `replan=preview` nothing is saved and the answer is a ReplanPreviewResponse, which "
+        "decides up to 100,000 orders that wait; with `replan=apply` open invitations are planned again, and orders "
+        "that now trigger are decided, by the batch update that the header Batch-Update names.",
         takes=PolicyPatch,
         answers={OK: PolicyResponse | ReplanPreviewResponse},
         problems=["if_match_required", "version_mismatch"],

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from invite_service.domain.batch_update import BatchUpdate
+from invite_service.domain.errors import Fault, InvalidInputError
 from invite_service.domain.invitation import Invitation, InvitationStatus
 from invite_service.domain.listing import OrderFilter
 from invite_service.domain.merchant import Merchant
@@ -30,6 +31,9 @@ SHOWN: Final = 10
 
 READ_AT_ONCE: Final = 500
 """Invitations, or orders, read in one go."""
+
+MAX_WAITING: Final = 100_000
+"""Waiting orders that a preview decides: it holds them with their histories in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,14 @@ class ReplanningService:
         batches: BatchUpdateService,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._database = database
         self._policy = policy
         self._batches = batches
         self._clock = clock
         self._new_id = new_id
+        self._max_waiting = max_waiting
 
     async def preview(self, merchant: Merchant, changes: Mapping[str, Any], *, replacing: int | None) -> ReplanPreview:
         """Say what applying these changes would do now; saves, changes and locks nothing.
@@ -106,7 +112,7 @@ class ReplanningService:
                     worked = Worked()
                     await replan_each(stores, merchant, opened, worked, policy=changed, now=now)
                 _count_invitations(preview, merchant, opened, worked)
-            waiting = await _list_waiting(stores, merchant)
+            waiting = await _list_waiting(stores, merchant, at_most=self._max_waiting)
             preview.waiting_orders = len(waiting)
             if is_changed:
                 await self._preview_orders(stores, merchant, waiting, preview, now=now)
@@ -190,7 +196,7 @@ def _count_order(preview: ReplanPreview, merchant: Merchant, order: Order, ledge
         preview.first_orders.append(DecidedOrder(order, invitation))
 
 
-async def _list_waiting(stores: Stores, merchant: Merchant) -> list[Order]:
+async def _list_waiting(stores: Stores, merchant: Merchant, *, at_most: int) -> list[Order]:
     """List the orders that wait, in the order in which they would be decided."""
     waiting: list[Order] = []
     beyond: tuple[datetime, UUID | str] | None = None
@@ -198,6 +204,9 @@ async def _list_waiting(stores: Stores, merchant: Merchant) -> list[Order]:
         part = Slice(limit=READ_AT_ONCE, ascending=True, beyond=beyond)
         found = await stores.listing.list_orders(merchant.id, OrderFilter(outcome=OrderOutcome.WAITING), part=part)
         waiting += found
+        if len(waiting) > at_most:
+            detail = f"More than {at_most} orders wait: too many for a preview. They can be applied without one."
+            raise InvalidInputError("The request has faults.", faults=[Fault("?replan", "out_of_range", detail)])
         if len(found) < READ_AT_ONCE:
             return sorted(waiting, key=lambda order: (order.purchased_at, order.order_id))
         beyond = (found[-1].received_at, found[-1].order_id)
