@@ -242,8 +242,9 @@ async def test_others_have_their_turn_while_messages_of_one_hour_are_sent(house:
         if one == Progress(MANY_IN_AN_HOUR // 2, MANY_IN_AN_HOUR):
             break
     other = asyncio.create_task(take_turns())
-    [result] = [one async for one in news if isinstance(one, SimulationResult)]
+    *told, result = [one async for one in news]
     other.cancel()
+    assert told == [Progress(MANY_IN_AN_HOUR * 3 // 4, MANY_IN_AN_HOUR), Progress(MANY_IN_AN_HOUR, MANY_IN_AN_HOUR)]
     assert isinstance(result, SimulationResult)
     assert sum(result.after.messages.values()) == MANY_IN_AN_HOUR
     work = [later - earlier for earlier, later in pairwise(turns)]
